@@ -1,0 +1,145 @@
+"""The coupled scan: M selective state space chains that pull on each other at every tick.
+
+    S_t^m = exp(delta_t^m (x) A^m)
+    h_t^m = S_t^m * sum_j W_mj h_{t-1}^j + (delta_t^m u_t^m) (x) B_t^m
+    y_t^m = (C_t^m . h_t^m + D^m u_t^m) * silu(z_t^m)
+
+This is equation (6) of Coupled Mamba (Li et al., NeurIPS 2024, arXiv 2405.18014) with an explicit coupling
+matrix W [M, M]: all ones is the paper's literal sum, 1/M its stable mean, the identity M plain Mamba chains.
+`coupled_scan` runs a sequence, `coupled_step` one tick, `coupled_trace` a sequence with its diagnostics. The
+mathematics is in reference.py; every other backend has a file of its own and is tested against that one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from kernels.backends import choose
+from kernels.checks import check_inputs, check_step, warn_of_overflow
+from kernels.inputs import ScanInputs
+
+__all__ = ["coupled_scan", "coupled_step", "coupled_trace"]
+
+
+def coupled_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    coupling: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    mask: Tensor | None = None,
+    backend: str = "auto",
+) -> Any:
+    """Run the coupled recurrence over a sequence; differentiable in every floating-point argument.
+
+    Args:
+        u: input [B, L, M, E]; batch and length may be 0, M is 1 to 8.
+        delta: step size [B, L, M, E], before `delta_bias` and softplus.
+        A: decay rates [M, E, N], every entry below 0.
+        B: input projection [B, L, M, N].
+        C: output projection [B, L, M, N].
+        coupling: W [M, M], row = target, column = source; any real matrix. Rows >= 0 that sum
+            to 1 are stable.
+        D: skip weight [M, E].
+        z: gate before silu [B, L, M, E].
+        delta_bias: added to delta [M, E].
+        delta_softplus: pass delta (with its bias) through softplus.
+        initial_state: the state before the first tick [B, M, E, N]; zeros by default.
+        return_final_state: return the state after the last tick too.
+        mask: [B, L, M] bool, True = present. A masked tick has delta = 0 for that chain: S = 1, nothing is
+            injected, h_t^m = sum_j W_mj h_{t-1}^j; y is still read from the state, and D u still added.
+        backend: "auto" (see `explain_backend`), "reference", "cpu" or "triton".
+
+    Returns:
+        y [B, L, M, E] in u's dtype, or (y, final state [B, M, E, N] in float32; float64 if u is).
+
+    Raises:
+        TypeError: an argument of the wrong type or dtype.
+        ValueError: a wrong shape, device or sign of A, or a backend that cannot run here.
+
+    Warns:
+        RuntimeWarning: on a CPU, when the states overflowed (the literal sum does so near tick 85).
+    """
+    inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
+    check_inputs(inputs)
+    y, state = choose(inputs, backend).scan(inputs)
+    warn_of_overflow(inputs, y)
+    return (y, state) if return_final_state else y
+
+
+def coupled_step(
+    state: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    coupling: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    mask: Tensor | None = None,
+    backend: str = "auto",
+) -> tuple[Tensor, Tensor]:
+    """One tick, for streaming: state [B, M, E, N] in, (y [B, M, E], the next state) out.
+
+    The arguments are those of `coupled_scan` without the time axis: u, delta, z [B, M, E]; B, C [B, M, N];
+    mask [B, M]. The state given is left as it was. Run over L ticks it gives what the scan gives. Errors as
+    there.
+    """
+    check_step(u, delta, B, C, z, mask)
+    u, delta, B, C = (value[:, None] for value in (u, delta, B, C))
+    z, mask = (None if value is None else value[:, None] for value in (z, mask))
+    inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, state, mask)
+    check_inputs(inputs)
+    y, state = choose(inputs, backend).scan(inputs)
+    return y[:, 0], state
+
+
+def coupled_trace(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    coupling: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    mask: Tensor | None = None,
+    backend: str = "auto",
+    shares: bool = True,
+) -> Any:
+    """The same pass with its diagnostics, reduced inside it; not differentiable (it is for looking).
+
+    The share of source j in target m at tick t is rho[..., m, j] = <y^{m<-j}, y^m> / ||y^m||^2, summed over
+    the channels, where y^m = C^m . h^m is read before D u and the gate, and y^{m<-j} is what source j's
+    injections alone (its initial state among them) bring to it under the realised S. Shares are signed, exact,
+    and sum to 1 over j; where the output is zero they are 0.
+
+    Args:
+        shares: False leaves the shares out, which is cheaper; the rest as in `coupled_scan`.
+
+    Returns:
+        (y [B, L, M, E], state_norm [B, L, M] = ||h_t^m|| over E and N, share [B, L, M, M] target by source, or
+        None without shares), and the final state [B, M, E, N] as a fourth with `return_final_state`. Norms and
+        shares are float32; float64 if u is.
+    """
+    inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
+    check_inputs(inputs)
+    traced = choose(inputs, backend).trace(inputs.detached(), shares)
+    warn_of_overflow(inputs, traced.y)
+    return tuple(traced) if return_final_state else tuple(traced[:3])

@@ -1,0 +1,159 @@
+"""Checks of the arguments, before any backend sees them. Each error names the value seen and the remedy."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from kernels.inputs import ScanInputs
+
+MAX_MODALITIES = 8
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def check_inputs(inputs: ScanInputs) -> None:
+    """Raise TypeError or ValueError unless every argument fits the others; see `kernels.coupled_scan`."""
+    _check_types(inputs)
+    _check_shapes(inputs)
+    _check_dtypes(inputs)
+    _check_devices(inputs)
+    _check_sign(inputs.A)
+
+
+def check_step(u: Tensor, delta: Tensor, B: Tensor, C: Tensor, z: Tensor | None, mask: Tensor | None) -> None:
+    """Raise unless the arguments of one tick have no time axis; the rest is checked as for a scan."""
+    axes = {"u": (u, 3), "delta": (delta, 3), "B": (B, 3), "C": (C, 3), "z": (z, 3), "mask": (mask, 2)}
+    for name, (value, expected) in axes.items():
+        if isinstance(value, Tensor) and value.dim() != expected:
+            raise ValueError(
+                f"expected {name} of one tick with {expected} axes, got shape {tuple(value.shape)}: "
+                "coupled_step takes no time axis; use coupled_scan for a sequence"
+            )
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"expected {name} to be a torch.Tensor, got {type(value).__name__}: convert it")
+
+
+def _check_types(inputs: ScanInputs) -> None:
+    for name in ("u", "delta", "A", "B", "C", "coupling"):
+        if not isinstance(value := getattr(inputs, name), Tensor):
+            raise TypeError(f"expected {name} to be a torch.Tensor, got {type(value).__name__}: convert it")
+    for name in ("D", "z", "delta_bias", "initial_state", "mask"):
+        if not isinstance(value := getattr(inputs, name), Tensor | None):
+            raise TypeError(
+                f"expected {name} to be a torch.Tensor or None, got {type(value).__name__}: convert it"
+            )
+
+
+def _check_shapes(inputs: ScanInputs) -> None:
+    if inputs.u.dim() != 4:
+        raise ValueError(
+            f"expected u of shape [B, L, M, E], got {tuple(inputs.u.shape)}: "
+            "give it four axes, batch, time, modality, channel"
+        )
+    if inputs.A.dim() != 3:
+        raise ValueError(
+            f"expected A of shape [M, E, N], got {tuple(inputs.A.shape)}: give every modality its own [E, N]"
+        )
+    batch, length, modalities, channels = inputs.u.shape
+    states = inputs.A.shape[2]
+    if not 1 <= modalities <= MAX_MODALITIES:
+        raise ValueError(
+            f"expected 1 to {MAX_MODALITIES} modalities on axis 2 of u, got {modalities} in "
+            f"{tuple(inputs.u.shape)}: put the modality axis third, after batch and time"
+        )
+    if channels < 1 or states < 1:
+        raise ValueError(
+            f"expected E >= 1 and N >= 1, got E = {channels}, N = {states}: give A [M, E, N] content"
+        )
+    sizes = {"B": batch, "L": length, "M": modalities, "E": channels, "N": states}
+    layouts = {
+        "delta": "BLME",
+        "A": "MEN",
+        "B": "BLMN",
+        "C": "BLMN",
+        "coupling": "MM",
+        "D": "ME",
+        "z": "BLME",
+        "delta_bias": "ME",
+        "initial_state": "BMEN",
+        "mask": "BLM",
+    }
+    for name, layout in layouts.items():
+        if (value := getattr(inputs, name)) is not None:
+            _check_shape(name, value, layout, tuple(sizes[axis] for axis in layout))
+
+
+def _check_shape(name: str, value: Tensor, layout: str, expected: tuple[int, ...]) -> None:
+    seen = tuple(value.shape)
+    if seen == expected:
+        return
+    axes = ", ".join(layout)
+    if len(seen) != len(expected):
+        remedy = f"it has {len(seen)} axes and needs {len(expected)}"
+        if len(seen) < len(expected) and "M" in layout:
+            remedy += "; add the missing one (every modality has its own)"
+    else:
+        wrong = [
+            f"{axis} is {got} in place of {want}"
+            for axis, got, want in zip(layout, seen, expected, strict=True)
+            if got != want
+        ]
+        remedy = f"{', '.join(wrong)}; the sizes come from u and A"
+    raise ValueError(f"expected {name} of shape [{axes}] = {expected}, got {seen}: {remedy}")
+
+
+def _check_dtypes(inputs: ScanInputs) -> None:
+    for name, value in inputs.tensors.items():
+        if name == "mask":
+            if value.dtype != torch.bool:
+                raise TypeError(
+                    f"expected mask of dtype torch.bool (True = present), got {value.dtype}: use mask.bool()"
+                )
+        elif value.dtype not in DTYPES:
+            raise TypeError(
+                f"expected {name} in float32, bfloat16, float16 or float64, got {value.dtype}: "
+                f"use {name}.float()"
+            )
+
+
+def _check_devices(inputs: ScanInputs) -> None:
+    for name, value in inputs.tensors.items():
+        if value.device != inputs.u.device:
+            raise ValueError(
+                f"expected {name} on the device of u, {inputs.u.device}, got {value.device}: "
+                f"use {name}.to({str(inputs.u.device)!r})"
+            )
+
+
+def _check_sign(A: Tensor) -> None:
+    """A >= 0 would make S >= 1, a state that never forgets. On a GPU the look would stall the stream."""
+    if A.device.type != "cpu":
+        return
+    largest = float(A.detach().max())
+    if not largest < 0:
+        raise ValueError(
+            f"expected every entry of A below 0, so that S = exp(delta A) < 1, got a largest entry of "
+            f"{largest:g}: use A = -exp(A_log)"
+        )
+
+
+def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
+    """Warn when the states ran out of float32's range, which the literal sum does (paper.md: near step 85).
+
+    An overflowed state stays infinite or NaN, so the last tick of y tells; it costs B M E reads on a CPU and
+    is left out on a GPU, where it would stall the stream.
+    """
+    if y.device.type != "cpu" or y.numel() == 0 or bool(torch.isfinite(y[:, -1]).all()):
+        return
+    row = float(inputs.coupling.detach().abs().sum(-1).max())
+    advice = "use a coupling whose rows sum to at most 1 (the mean, or a softmax of logits)"
+    if row <= 1 + 1e-6:
+        advice = "the coupling's rows are within 1, so look for inf, NaN or very large values in the inputs"
+    warnings.warn(
+        f"coupled_scan: the states overflowed by tick {y.shape[1]}, where the largest row sum of |coupling| "
+        f"is {row:g}: {advice}",
+        RuntimeWarning,
+        stacklevel=3,
+    )

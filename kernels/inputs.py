@@ -1,0 +1,44 @@
+"""The one record that flows from the public functions to every backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ScanInputs:
+    """The checked arguments of one scan; shapes as in `kernels.coupled_scan`."""
+
+    u: Tensor  # [B, L, M, E]
+    delta: Tensor  # [B, L, M, E]
+    A: Tensor  # [M, E, N]
+    B: Tensor  # [B, L, M, N]
+    C: Tensor  # [B, L, M, N]
+    coupling: Tensor  # [M, M], row = target, column = source
+    D: Tensor | None = None  # [M, E]
+    z: Tensor | None = None  # [B, L, M, E]
+    delta_bias: Tensor | None = None  # [M, E]
+    delta_softplus: bool = False
+    initial_state: Tensor | None = None  # [B, M, E, N]
+    mask: Tensor | None = None  # [B, L, M], True = present
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Name -> tensor, of those given."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def detached(self) -> ScanInputs:
+        """The same values without their history in autograd."""
+        return replace(self, **{name: value.detach() for name, value in self.tensors.items()})  # type: ignore[arg-type]
+
+
+class Traced(NamedTuple):
+    """What a trace gives: y [B, L, M, E], the norms [B, L, M], the shares [B, L, M, M], the final state."""
+
+    y: Tensor
+    state_norm: Tensor
+    share: Tensor | None
+    final_state: Tensor

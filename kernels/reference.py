@@ -1,0 +1,115 @@
+"""The coupled scan as a plain loop over time: the ground truth that every backend is tested against.
+
+    S_t^m = exp(delta_t^m (x) A^m)
+    h_t^m = S_t^m * sum_j W_mj h_{t-1}^j + (delta_t^m u_t^m) (x) B_t^m
+    y_t^m = (C_t^m . h_t^m + D^m u_t^m) * silu(z_t^m)
+
+States and sums are float32, or float64 when u is; autograd differentiates the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kernels.inputs import ScanInputs, Traced
+
+
+def scan(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
+    """Give y [B, L, M, E] in u's dtype and the final state [B, M, E, N] in the dtype of the states."""
+    i = promote(inputs)
+    delta = step_sizes(i)
+    h = first_state(i)
+    outputs = []
+    for t in range(i.u.shape[1]):
+        h = advance(h, i.u[:, t], delta[:, t], i.A, i.B[:, t], i.coupling)
+        outputs.append(read(h, i.C[:, t]))
+    return finish(inputs, i, _stack(outputs, i.u)), h
+
+
+def trace(inputs: ScanInputs, shares: bool) -> Traced:
+    """Give y, ||h_t^m|| over E and N, and the signed source shares of C . h, target m by source j.
+
+    The states that source j's injections alone bring are carried beside the whole: given S the recurrence is
+    linear, so they add up to it. Source j's initial state counts as its injection.
+    """
+    i = promote(inputs)
+    delta = step_sizes(i)
+    h = first_state(i)
+    modalities = h.shape[1]
+    pick = torch.eye(modalities, dtype=h.dtype, device=h.device)
+    parts = torch.einsum("jm,bmen->jbmen", pick, h)
+    outputs, norms, ratios = [], [], []
+    for t in range(i.u.shape[1]):
+        h = advance(h, i.u[:, t], delta[:, t], i.A, i.B[:, t], i.coupling)
+        outputs.append(read(h, i.C[:, t]))
+        norms.append(h.flatten(2).norm(dim=-1))
+        if shares:
+            u = pick[:, None, :, None] * i.u[:, t]
+            parts = advance(parts, u, delta[:, t], i.A, i.B[:, t], i.coupling)
+            ratios.append(torch.einsum("jbme,bme->bmj", read(parts, i.C[:, t]), outputs[-1]))
+    states = _stack(outputs, i.u)
+    state_norm = _stack(norms, i.u[..., 0])
+    share = as_shares(_stack(ratios, i.u[..., :1].expand(-1, -1, -1, modalities))) if shares else None
+    return Traced(finish(inputs, i, states), state_norm, share, h)
+
+
+def refusal(inputs: ScanInputs) -> str | None:
+    """The reference runs everything the checks let through."""
+
+
+def advance(h: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, coupling: Tensor) -> Tensor:
+    """One tick of the recurrence: h [..., M, E, N], u and delta [..., M, E], A [M, E, N], B [..., M, N]."""
+    S = torch.exp(delta[..., None] * A)
+    return S * torch.einsum("mj,...jen->...men", coupling, h) + (delta * u)[..., None] * B[..., None, :]
+
+
+def read(h: Tensor, C: Tensor) -> Tensor:
+    """C . h over the states: [..., M, E]."""
+    return torch.einsum("...mn,...men->...me", C, h)
+
+
+def promote(inputs: ScanInputs) -> ScanInputs:
+    """The same inputs in the dtype of the states: float64 when u is, else float32."""
+    dtype = torch.float64 if inputs.u.dtype == torch.float64 else torch.float32
+    floats = {name: value.to(dtype) for name, value in inputs.tensors.items() if name != "mask"}
+    return replace(inputs, **floats)  # type: ignore[arg-type]
+
+
+def step_sizes(i: ScanInputs) -> Tensor:
+    """The delta that acts: plus its bias, through softplus, 0 at masked ticks (S = 1, nothing injected)."""
+    delta = i.delta if i.delta_bias is None else i.delta + i.delta_bias
+    if i.delta_softplus:
+        delta = F.softplus(delta)
+    return delta if i.mask is None else delta.masked_fill(~i.mask[..., None], 0.0)
+
+
+def first_state(i: ScanInputs) -> Tensor:
+    """The state before the first tick [B, M, E, N]: the one given, or zeros."""
+    if i.initial_state is not None:
+        return i.initial_state
+    batch, _, modalities, channels = i.u.shape
+    return i.u.new_zeros(batch, modalities, channels, i.A.shape[-1])
+
+
+def finish(inputs: ScanInputs, i: ScanInputs, y: Tensor) -> Tensor:
+    """Add the skip D u, apply the gate silu(z), and return to u's dtype."""
+    if i.D is not None:
+        y = y + i.D * i.u
+    if i.z is not None:
+        y = y * F.silu(i.z)
+    return y.to(inputs.u.dtype)
+
+
+def as_shares(products: Tensor) -> Tensor:
+    """<y^{m<-j}, y^m> [..., M, M] -> shares that sum to 1 over j; 0 where the output is 0."""
+    total = products.sum(-1, keepdim=True)
+    zero = total <= torch.finfo(total.dtype).tiny
+    return torch.where(zero, 0.0, products / total.masked_fill(zero, 1.0))
+
+
+def _stack(ticks: list[Tensor], like: Tensor) -> Tensor:
+    return torch.stack(ticks, dim=1) if ticks else torch.zeros_like(like)
