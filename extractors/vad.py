@@ -1,0 +1,75 @@
+"""Where somebody speaks, found by silero-vad."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from extractors.records import FloatArray, Sound, Span
+
+RATE = 16_000
+WINDOW = 512  # samples that the network judges at a time, 32 ms
+LOUD = 0.1  # the level (root mean square) speech is brought to before it is judged
+MAX_GAIN = 30.0  # quieter sound is raised by no more than this, so that a silent track's hiss stays hiss
+BLOCK = 30 * RATE
+_LOCK = threading.Lock()  # the network carries its state from window to window
+
+
+@cache
+def _network() -> Any:
+    """The network in the wheel, loaded once."""
+    import torch
+
+    threads = torch.get_num_threads()
+    from silero_vad import load_silero_vad
+
+    torch.set_num_threads(threads)  # importing silero_vad sets one thread for the whole process
+    return load_silero_vad()
+
+
+def find_speech(sound: Sound) -> tuple[Span, ...]:
+    """Spans of speech in clip seconds, in order, disjoint; none for silence, noise or music.
+
+    Stretches under 0.25 s are dropped, pauses under 0.1 s bridged. The sound is first brought to a common level, so
+    a quiet recording gives the spans that the same recording gives when loud.
+    """
+    if sound.rate != RATE:
+        raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
+    if len(sound.samples) < WINDOW:
+        return ()
+    from silero_vad import get_speech_timestamps_from_probs
+
+    found = get_speech_timestamps_from_probs(
+        speech_probabilities(sound.samples).tolist(),
+        sampling_rate=RATE,
+        audio_length_samples=len(sound.samples),
+        speech_pad_ms=30,
+    )
+    return tuple(Span(sound.start + s["start"] / RATE, sound.start + s["end"] / RATE) for s in found)
+
+
+def speech_probabilities(samples: FloatArray) -> FloatArray:
+    """Probability of speech in each window of 512 samples at 16 kHz: [ceil(n / 512)]."""
+    import torch
+
+    gain = level_gain(samples)
+    network = _network()
+    chunks = []
+    with _LOCK, torch.inference_mode():
+        network.reset_states()
+        padded = np.pad(samples, (0, -len(samples) % WINDOW))
+        for window in torch.from_numpy(padded * np.float32(gain)).split(WINDOW):
+            chunks.append(network(window, RATE).item())
+    return np.array(chunks, np.float32)
+
+
+def level_gain(samples: FloatArray) -> float:
+    """The factor that brings the loudest tenth of the sound's 0.1 s pieces to a level of 0.1."""
+    pieces = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600)
+    if len(pieces) == 0:
+        pieces = samples[None]
+    level = float(np.quantile(np.sqrt(np.mean(np.square(pieces), axis=1)), 0.9))
+    return min(MAX_GAIN, LOUD / max(level, 1e-9))

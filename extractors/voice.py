@@ -1,0 +1,166 @@
+"""The voice as numbers: how it sounds, in hops of 0.2 s, whatever the recording's level.
+
+librosa measures frames of 10 ms; each hop holds the mean and the standard deviation of its frames. The samples are
+first scaled so that the clip's speech has a level (root mean square) of 0.1, which makes every column independent of
+the volume. Entry: samples at 16 kHz. Exit: one row of 130 columns a hop (see `COLUMNS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.records import FloatArray, Sound, Span, Track
+
+RATE = 16_000
+HOP_SECONDS = 0.2
+FRAME_STEP = 160  # samples between frames, 10 ms
+FRAMES_A_HOP = 20
+WINDOW = 512  # samples of a spectrum, 32 ms
+PITCH_WINDOW = 1024  # samples of a pitch estimate: two periods of the lowest voice must fit
+LOWEST, HIGHEST = 65.0, 500.0  # pitch in Hz
+LEVEL = 0.1  # the root mean square that speech is scaled to
+FLOOR = 1e-6  # power under which a band counts as silent: 60 dB under speech at LEVEL
+BLOCK = 3_000  # frames measured at a time: memory stays flat however long the clip
+MELS, CEPSTRA = 40, 20
+FRAME_COLUMNS = (
+    *(f"mel{i}" for i in range(MELS)),
+    *(f"mfcc{i}" for i in range(CEPSTRA)),
+    "level",
+    "centroid",
+    "flatness",
+    "pitch",
+    "voicing",
+)
+COLUMNS = (*(f"{name}_mean" for name in FRAME_COLUMNS), *(f"{name}_std" for name in FRAME_COLUMNS))
+_PITCH = FRAME_COLUMNS.index("pitch")
+_VOICING = FRAME_COLUMNS.index("voicing")
+VOICED = 0.5  # voicing above which a frame's pitch is believed
+
+
+def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
+    """The voice's track: values [hops, 130], one row a hop of 0.2 s from the sound's start; the last may be shorter.
+
+    Confidence is the share of the hop that `speech` covers; a hop that holds speech is described by its speech alone.
+    Columns are in `COLUMNS`: log10 power of 40 mel bands (0 is the speech level's own order of magnitude), 20 MFCC of
+    them, level (log10), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz, the mean of voiced
+    frames, 0 where none is) and voicing (0..1), as mean and standard deviation over the hop.
+    """
+    if sound.rate != RATE:
+        raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
+    spoken = spoken_frames(
+        len(sound.samples), [Span(s.start - sound.start, s.end - sound.start) for s in speech]
+    )
+    values = voice_features(sound.samples, spoken)
+    start = sound.start + HOP_SECONDS * np.arange(len(values))
+    end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
+    confidence = np.array([_share(speech, a, b) for a, b in zip(start, end, strict=True)], np.float32)
+    return Track(values, start, end, confidence, COLUMNS)
+
+
+def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
+    """Features [hops, 130] of samples [n] at 16 kHz, hops = ceil(n / 3200); columns as in `COLUMNS`.
+
+    `spoken` [ceil(n / 160)] marks the frames of 10 ms that are speech: they set the level, and where a hop has some,
+    it is described by them alone. Without it every frame counts.
+    """
+    frames = -(-len(samples) // FRAME_STEP)
+    if frames == 0:
+        return np.zeros((0, len(COLUMNS)), np.float32)
+    if spoken is None or not spoken.any():
+        spoken = np.ones(frames, bool)
+    scaled = _at_level(np.asarray(samples, np.float32), spoken)
+    measured = np.concatenate(list(_measure(scaled, frames)))
+    return _pool(measured, spoken)
+
+
+def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
+    """Which frames of 10 ms of `count` samples have their middle in a span (seconds from the first sample)."""
+    middle = (np.arange(-(-count // FRAME_STEP)) + 0.5) * FRAME_STEP / RATE
+    spoken = np.zeros(len(middle), bool)
+    for span in speech:
+        spoken |= (middle >= span.start) & (middle < span.end)
+    return spoken
+
+
+def _at_level(samples: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
+    """Samples scaled so that the spoken frames' root mean square is LEVEL; digital silence stays silence."""
+    heard = np.repeat(spoken, FRAME_STEP)[: len(samples)]
+    level = float(np.sqrt(np.mean(np.square(samples[heard], dtype=np.float64))))
+    return samples * np.float32(LEVEL / level) if level > 1e-7 else samples
+
+
+def _measure(samples: FloatArray, frames: int) -> Iterator[FloatArray]:
+    """Frame features [<= BLOCK, 65] in order; frame i is centred on the middle of its 160 samples."""
+    half = PITCH_WINDOW // 2 - FRAME_STEP // 2
+    padded = np.pad(samples, (half, frames * FRAME_STEP - len(samples) + half))
+    for first in range(0, frames, BLOCK):
+        count = min(BLOCK, frames - first)
+        begin = first * FRAME_STEP
+        yield _measure_block(padded[begin : begin + (count - 1) * FRAME_STEP + PITCH_WINDOW])
+
+
+def _measure_block(samples: FloatArray) -> FloatArray:
+    """Features [T, 65] of a block whose frame i is centred on sample 160 i + 512."""
+    import librosa
+    from scipy.fft import dct
+
+    margin = (PITCH_WINDOW - WINDOW) // 2
+    inner = samples[margin : len(samples) - margin]
+    power = np.abs(librosa.stft(inner, n_fft=WINDOW, hop_length=FRAME_STEP, center=False)) ** 2 / WINDOW
+    mel = librosa.feature.melspectrogram(S=power, sr=RATE, n_mels=MELS, fmin=60.0, fmax=7600.0, norm=None)
+    log_mel = np.log10(mel + FLOOR).T + 3.0
+    cepstra = dct(log_mel, axis=1, norm="ortho")[:, :CEPSTRA]
+    level = 0.5 * np.log10(power.mean(axis=0) + FLOOR) + 1.0
+    magnitude = np.sqrt(power) + 1e-7
+    centroid = librosa.feature.spectral_centroid(S=magnitude, sr=RATE)[0] / 1000
+    flatness = np.log10(librosa.feature.spectral_flatness(S=magnitude, amin=1e-14)[0] + 1e-6)
+    pitch, voicing = _pitch(samples)
+    return np.column_stack([log_mel, cepstra, level, centroid, flatness, pitch, voicing]).astype(np.float32)
+
+
+def _pitch(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Pitch [T] in octaves above 100 Hz by YIN, and voicing [T]: the frame's correlation with itself a period later."""
+    import librosa
+
+    hertz = librosa.yin(
+        samples,
+        fmin=LOWEST,
+        fmax=HIGHEST,
+        sr=RATE,
+        frame_length=PITCH_WINDOW,
+        hop_length=FRAME_STEP,
+        center=False,
+    )
+    frames = np.lib.stride_tricks.sliding_window_view(samples, PITCH_WINDOW)[::FRAME_STEP]
+    lag = np.clip(np.rint(RATE / hertz).astype(np.intp), 1, PITCH_WINDOW // 2)
+    first = frames[:, : PITCH_WINDOW // 2]
+    later = np.take_along_axis(frames, lag[:, None] + np.arange(PITCH_WINDOW // 2), axis=1)
+    norms = np.einsum("tn,tn->t", first, first) * np.einsum("tn,tn->t", later, later)
+    correlation = np.einsum("tn,tn->t", first, later) / np.sqrt(norms + 1e-8)
+    return np.log2(hertz / 100).astype(np.float32), np.clip(correlation, 0, 1).astype(np.float32)
+
+
+def _pool(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
+    """Mean and standard deviation [hops, 130] over the hop's spoken frames (all of them where none is spoken)."""
+    hops = -(-len(frames) // FRAMES_A_HOP)
+    missing = hops * FRAMES_A_HOP - len(frames)
+    shape = (hops, FRAMES_A_HOP, -1)
+    values = np.pad(frames, ((0, missing), (0, 0))).reshape(shape)
+    held = np.pad(np.ones(len(frames), bool), (0, missing)).reshape(shape)
+    heard = np.pad(spoken, (0, missing)).reshape(shape)
+    heard = np.where(heard.any(axis=1, keepdims=True), heard, held)
+    weight = np.repeat(heard, frames.shape[1], axis=2).astype(np.float32)
+    weight[:, :, _PITCH] *= values[:, :, _VOICING] > VOICED
+    total = np.maximum(weight.sum(axis=1), 1)
+    mean = (values * weight).sum(axis=1) / total
+    variance = (np.square(values - mean[:, None]) * weight).sum(axis=1) / total
+    return np.concatenate([mean, np.sqrt(variance)], axis=1).astype(np.float32)
+
+
+def _share(speech: Sequence[Span], start: float, end: float) -> float:
+    """The share (0..1) of start..end that lies in the spans."""
+    covered = sum(max(0.0, min(span.end, end) - max(span.start, start)) for span in speech)
+    return min(1.0, covered / (end - start)) if end > start else 0.0
