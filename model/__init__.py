@@ -1,0 +1,26 @@
+"""Coupled Mamba: config, coupled layer, network, training, evaluation and the packaged weights.
+
+The names below load torch only when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "CoupledMamba": "network",
+    "CoupledMambaConfig": "config",
+    "Alone": "predict",
+    "Dynamics": "predict",
+    "Prediction": "predict",
+    "load_default": "predict",
+    "predict": "predict",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'model' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"model.{_HOMES[name]}"), name)

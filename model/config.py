@@ -1,0 +1,60 @@
+"""What a Coupled Mamba is made of: one dataclass, saved beside the weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+COUPLINGS = ("learned", "mean", "sum", "none")
+
+
+@dataclass
+class CoupledMambaConfig:
+    """Sizes of the network. Defaults follow the paper's setting; what the paper leaves open is decided here.
+
+    Raises ValueError for an unknown coupling or a size below 1, with the value seen.
+    """
+
+    widths: dict[str, int] = field(default_factory=dict)
+    """Modalities by name with their feature widths, in the order of the modality axis."""
+    d_model: int = 128
+    """Width of a chain's residual stream."""
+    expand: int = 2
+    """Inner width over d_model."""
+    d_conv: int = 4
+    """Ticks seen by the causal depthwise convolution."""
+    d_state: int = 64
+    """States a channel."""
+    layers: int = 3
+    coupling: str = "learned"
+    """W of h_t^m = S_t^m sum_j W_mj h_{t-1}^j + b_t^m: learned (row softmax), mean (1/M), sum (1), none (identity)."""
+    self_weight: float = 0.8
+    """The diagonal of a learned W at the start; the rest of a row is shared evenly."""
+    dropout: float = 0.1
+    step: float = 0.2
+    """Seconds a tick, for half-lives and for those who resample to the network's grid."""
+
+    def __post_init__(self) -> None:
+        if self.coupling not in COUPLINGS:
+            raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")
+        for name in ("d_model", "expand", "d_conv", "d_state", "layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, width in self.widths.items():
+            if width < 1:
+                raise ValueError(f"modality {name!r} must have at least 1 feature, got {width}")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names in the order of the modality axis."""
+        return tuple(self.widths)
+
+    @property
+    def d_inner(self) -> int:
+        """E, channels of the scan."""
+        return self.expand * self.d_model
+
+    @property
+    def dt_rank(self) -> int:
+        """Rank of the Delta projection, ceil(d_model / 8): what the paper prints as "Delta = d_state / 8"."""
+        return math.ceil(self.d_model / 8)

@@ -1,0 +1,158 @@
+"""Coupled Mamba: features of M modalities on one grid of ticks in, a score for every tick and for the clip out.
+
+On entry: values, one [B, L, width] a modality, and presence [B, L, M] in 0..1, where 0 means not observed.
+Inside: x [B, L, M, D], one chain a modality, through `config.layers` coupled layers.
+On exit: ticks [B, L] and clip [B], scores from -3 (strongly negative) to 3 (strongly positive). The score at a
+tick depends on that tick and those before it, never on later ones.
+"""
+
+# No postponed annotations here: the hub mixin reads __init__'s to turn config.json back into the dataclass.
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from model.config import CoupledMambaConfig
+from model.layers import CoupledLayer, ModalityNorm, Trace
+
+SCALE = 3.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """ticks [B, L] and clip [B] in -3..3; trace of the last layer where asked for."""
+
+    ticks: Float[Tensor, "B L"]
+    clip: Float[Tensor, " B"]
+    trace: Trace | None = None
+
+
+class Standardise(nn.Module):
+    """(value - mean) / deviation, cut at 5 deviations, so that one loud tick cannot rule a clip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def fit(self, rows: Float[Tensor, "n width"]) -> None:
+        """Take mean and deviation from training rows."""
+        self.get_buffer("mean").copy_(rows.mean(0))
+        self.get_buffer("deviation").copy_(rows.std(0).clamp_min(1e-4))
+
+    def forward(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
+        """Standardise the last axis."""
+        return ((x - self.get_buffer("mean")) / self.get_buffer("deviation")).clamp(-5, 5)
+
+
+class Embed(nn.Module):
+    """Each modality's features to a chain of width D; an unobserved tick gets the chain's own learnt token."""
+
+    def __init__(self, config: CoupledMambaConfig) -> None:
+        super().__init__()
+        self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.widths.items()})
+        self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.widths.items()})
+        self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
+    ) -> Float[Tensor, "B L M D"]:
+        """Stack the chains along the modality axis."""
+        chains = [layer(self.dropout(self.standardise[m](values[m]))) for m, layer in self.project.items()]
+        return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
+
+
+class Head(nn.Module):
+    """Chains weighed by a softmax over the modalities, then a small perceptron: [B, L, M, D] -> scores."""
+
+    def __init__(self, config: CoupledMambaConfig) -> None:
+        super().__init__()
+        m, d = len(config.widths), config.d_model
+        self.norm = ModalityNorm(m, d)
+        self.weigh = nn.Parameter(torch.zeros(m, d))
+        self.attend = nn.Linear(d, 1)
+        self.tick = score_perceptron(d, config.dropout)
+        self.clip = score_perceptron(d, config.dropout)
+
+    def forward(
+        self, x: Float[Tensor, "B L M D"], observed: Bool[Tensor, "B L"]
+    ) -> tuple[Float[Tensor, "B L"], Float[Tensor, " B"]]:
+        """Scores of every tick, and of the clip from the ticks pooled by attention where anything was observed."""
+        x = self.norm(x)
+        weights = (x * self.weigh).sum(-1, keepdim=True).softmax(dim=2)
+        fused = (weights * x).sum(2)
+        reach = self.attend(fused).squeeze(-1).masked_fill(~observed, -1e4).softmax(-1)
+        pooled = torch.einsum("bl,bld->bd", reach, fused)
+        return bounded(self.tick(fused)), bounded(self.clip(pooled))
+
+
+def score_perceptron(width: int, dropout: float) -> nn.Sequential:
+    """width -> 64 -> 1, the released code's head."""
+    return nn.Sequential(nn.Linear(width, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1))
+
+
+def bounded(x: Float[Tensor, "*shape 1"]) -> Float[Tensor, "*shape"]:
+    """To -3..3, close to the identity in the middle."""
+    return SCALE * torch.tanh(x.squeeze(-1) / SCALE)
+
+
+class CoupledMamba(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="coupled-mamba",
+    tags=["multimodal", "sentiment", "state-space-model", "mamba"],
+    license="other",
+):
+    """The network. `save_pretrained`, `from_pretrained` and `push_to_hub` keep safetensors and config.json alone."""
+
+    def __init__(self, config: CoupledMambaConfig) -> None:
+        super().__init__()
+        if not config.widths:
+            raise ValueError("config.widths is empty: name at least one modality with its feature width")
+        self.config = config
+        self.embed = Embed(config)
+        self.layers = nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
+        self.head = Head(config)
+
+    def forward(
+        self,
+        values: Mapping[str, Float[Tensor, "B L width"]],
+        presence: Float[Tensor, "B L M"],
+        trace: bool = False,
+    ) -> Output:
+        """Scores of every tick and of the clip; with `trace` the last layer's state norms and source shares.
+
+        Raises ValueError where a modality is missing from `values` or has another width or length.
+        """
+        self._check(values, presence)
+        mask = presence > 0
+        x, traced = self.embed(values, mask), None
+        for layer in self.layers:
+            x, traced = layer(x, mask, trace=trace and layer is self.layers[-1])
+        ticks, clip = self.head(x, mask.any(-1))
+        return Output(ticks, clip, traced)
+
+    def couplings(self) -> Float[Tensor, "layers M M"]:
+        """W of every layer, target by source."""
+        return torch.stack([layer.coupling() for layer in self.layers])  # type: ignore[operator]
+
+    def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
+        expected = (*presence.shape[:2], len(self.config.widths))
+        if presence.ndim != 3 or tuple(presence.shape) != expected:
+            raise ValueError(
+                f"expected presence [B, L, M] with M = {len(self.config.widths)} for "
+                f"{', '.join(self.config.modalities)}, got {tuple(presence.shape)}"
+            )
+        for name, width in self.config.widths.items():
+            if name not in values:
+                raise ValueError(
+                    f"values lacks {name!r}: give zeros with presence 0 where it was not observed"
+                )
+            if tuple(values[name].shape) != (*expected[:2], width):
+                raise ValueError(
+                    f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
+                )

@@ -1,0 +1,110 @@
+"""From one clip's grid of features to its scores and its dynamics, arrays in and arrays out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.network import CoupledMamba, Output
+
+WEIGHTS = Path(__file__).parent / "weights"
+Line = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What one modality says when the others are masked: clip score and ticks [L], in -3..3."""
+
+    score: float
+    ticks: Line
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Clip score and score at every tick [L], in -3..3, and each observed modality's alone."""
+
+    clip: float
+    ticks: Line
+    alone: dict[str, Alone]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The last layer's states: norm of each chain [L], and share[target][source] [L].
+
+    Shares are signed: <y from the source's injections, y> / |y|^2 of the target chain's output before skip and
+    gate. They sum to 1 over the sources, and are 0 where that output is zero. They are exact within the layer;
+    what its inputs owe to other modalities through earlier layers is not traced.
+    """
+
+    state_norm: dict[str, Line]
+    share: dict[str, dict[str, Line]]
+
+
+@functools.cache
+def load_default() -> CoupledMamba:
+    """The packaged checkpoint, ready to predict."""
+    return CoupledMamba.from_pretrained(WEIGHTS).eval()
+
+
+def predict(
+    network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]
+) -> tuple[Prediction, Dynamics]:
+    """Scores and dynamics of one clip.
+
+    values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
+    network knows and `values` lacks counts as not observed. Raises ValueError where no modality was observed.
+    """
+    batch, observed = _tensors(network, values, presence)
+    seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
+    if not seen:
+        raise ValueError("no modality was observed at any tick: there is nothing to predict from")
+    with torch.inference_mode():
+        whole = network(batch, observed, trace=True)
+        single = network(*_each_alone(network, batch, observed, seen))
+    alone = {m: Alone(float(single.clip[i]), single.ticks[i].numpy()) for i, m in enumerate(seen)}
+    return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone), _dynamics(network, whole)
+
+
+def _tensors(
+    network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]
+) -> tuple[dict[str, Tensor], Tensor]:
+    length = len(next(iter(presence.values())))
+    batch, columns = {}, []
+    for name, width in network.config.widths.items():
+        rows = values.get(name, np.zeros((length, width), np.float32))
+        seen = (
+            presence.get(name, np.zeros(length, np.float32))
+            if name in values
+            else np.zeros(length, np.float32)
+        )
+        batch[name] = torch.from_numpy(np.ascontiguousarray(rows, np.float32))[None]
+        columns.append(torch.from_numpy(np.ascontiguousarray(seen, np.float32)))
+    return batch, torch.stack(columns, dim=-1)[None]
+
+
+def _each_alone(
+    network: CoupledMamba, batch: Mapping[str, Tensor], observed: Tensor, seen: Sequence[str]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """One row for each observed modality, with the others masked."""
+    only = torch.zeros(len(seen), 1, observed.shape[-1])
+    for row, name in enumerate(seen):
+        only[row, 0, network.config.modalities.index(name)] = 1
+    return {m: v.expand(len(seen), -1, -1) for m, v in batch.items()}, observed * only
+
+
+def _dynamics(network: CoupledMamba, output: Output) -> Dynamics:
+    assert output.trace is not None
+    norms, shares = (t[0].numpy() for t in output.trace)
+    names = network.config.modalities
+    return Dynamics(
+        {m: norms[:, i] for i, m in enumerate(names)},
+        {t: {s: shares[:, i, j] for j, s in enumerate(names)} for i, t in enumerate(names)},
+    )

@@ -1,0 +1,202 @@
+"""Streams to train on: several utterances in a row, each with words, voice and face of about the same score.
+
+Words, voices and faces come from different corpora, so they are paired by score and not recorded together. The
+target of an utterance is the mean rating of the modalities given. Modalities are dropped at random, sometimes
+they disagree, a stream keeps one speaker's voice, and the face may be lost for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.corpora import Pool
+
+Array = NDArray[np.float32]
+STEP = 0.2
+ALL = ("text", "audio", "visual")
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How streams are drawn; seconds and probabilities."""
+
+    utterances: tuple[int, int] = (1, 6)
+    ticks: int = 160
+    disagree: float = 0.15
+    everything: float = 0.4
+    """Probability that all modalities are given; otherwise one or two of them, evenly."""
+    word_seconds: tuple[float, float] = (0.22, 0.5)
+    silent_seconds: tuple[float, float] = (2.0, 6.0)
+    """An utterance's duration where there are no words."""
+    gap_seconds: tuple[float, float] = (0.0, 1.0)
+    closeness: float = 0.35
+    """How far apart, in score, paired utterances tend to be."""
+    face_lost: float = 0.2
+    face_jitter: float = 0.15
+    """Noise on a still face's features, in their deviations, since a living face is never still."""
+    patience: float = 1.0
+    """Seconds of an utterance before its score can be asked for in full."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """values[m] [B, L, D_m], presence [B, L, M], target and weight [B, L], clip [B]; ends[b] last ticks."""
+
+    values: dict[str, Array]
+    presence: Array
+    target: Array
+    weight: Array
+    clip: Array
+    ends: list[list[int]]
+
+
+class Streams:
+    """Draws streams from one pool a modality. The same seed draws the same streams."""
+
+    def __init__(self, pools: Mapping[str, Pool], settings: StreamSettings, seed: int) -> None:
+        self.pools = {m: pools[m] for m in ALL}
+        self.settings = settings
+        self.rng = np.random.default_rng(seed)
+        self._by_score = {m: np.argsort(p.score, kind="stable") for m, p in self.pools.items()}
+        self._face_jitter = settings.face_jitter * self.pools["visual"].rows.astype(np.float32).std(0)
+        audio = self.pools["audio"]
+        self._speakers = {s: np.flatnonzero(audio.group == s) for s in np.unique(audio.group)}
+
+    def batch(self, size: int, given: tuple[str, ...] | None = None) -> Batch:
+        """`size` streams, with the modalities `given` or with some drawn for each stream."""
+        length = self.settings.ticks
+        values = {m: np.zeros((size, length, p.rows.shape[1]), np.float32) for m, p in self.pools.items()}
+        presence, target, weight = (np.zeros((size, length, *s), np.float32) for s in ((len(ALL),), (), ()))
+        ends = []
+        for b in range(size):
+            row = {m: v[b] for m, v in values.items()}
+            ends.append(self._stream(row, presence[b], target[b], weight[b], given or self._draw_given()))
+        clip = (target * weight).sum(1) / weight.sum(1).clip(1e-6)
+        return Batch(values, presence, target, weight, clip, ends)
+
+    def _draw_given(self) -> tuple[str, ...]:
+        if self.rng.random() < self.settings.everything:
+            return ALL
+        count = self.rng.integers(1, 3)
+        return tuple(sorted(self.rng.choice(ALL, count, replace=False), key=ALL.index))
+
+    def _stream(
+        self, values: dict[str, Array], presence: Array, target: Array, weight: Array, given: tuple[str, ...]
+    ) -> list[int]:
+        """Fill one stream in place; return the last tick of each utterance."""
+        speaker = self._speakers[self.rng.choice(list(self._speakers))]
+        at, ends = 0, []
+        for _ in range(self.rng.integers(self.settings.utterances[0], self.settings.utterances[1] + 1)):
+            picked = self._pick(given, speaker)
+            parts = self._lay_out(picked, speaker)
+            end = min(at + len(next(iter(parts.values()))[0]), len(target))
+            for m, (rows, seen) in parts.items():
+                values[m][at:end], presence[at:end, ALL.index(m)] = rows[: end - at], seen[: end - at]
+            gap = min(end + round(self.rng.uniform(*self.settings.gap_seconds) / STEP), len(target))
+            if "visual" in parts:
+                values["visual"][end:gap], presence[end:gap, 2] = (
+                    values["visual"][end - 1],
+                    presence[end - 1, 2],
+                )
+            target[at:gap] = np.mean([self.pools[m].score[i] for m, i in picked.items()])
+            weight[at:gap] = np.minimum(1, (np.arange(gap - at) + 1) * STEP / self.settings.patience)
+            ends.append(end - 1)
+            at = gap
+            if at >= len(target):
+                break
+        return ends
+
+    def _pick(self, given: tuple[str, ...], speaker: NDArray[np.intp]) -> dict[str, int]:
+        """An utterance of each modality: one drawn freely, the others near its score unless they disagree."""
+        anchor = self.rng.choice(given)
+        first = self._draw(anchor, speaker)
+        score = float(self.pools[anchor].score[first])
+        agree = self.rng.random() >= self.settings.disagree
+        others = {
+            m: self._near(m, score, speaker) if agree else self._draw(m, speaker)
+            for m in given
+            if m != anchor
+        }
+        return {anchor: first, **others}
+
+    def _draw(self, modality: str, speaker: NDArray[np.intp]) -> int:
+        if modality == "text":
+            return int(self.rng.integers(len(self.pools["text"])))
+        candidates = speaker if modality == "audio" else np.arange(len(self.pools[modality]))
+        classes = self.pools[modality].emotion[candidates]
+        return int(self.rng.choice(candidates[classes == self.rng.choice(np.unique(classes))]))
+
+    def _near(self, modality: str, score: float, speaker: NDArray[np.intp]) -> int:
+        pool = self.pools[modality]
+        wanted = score + self.rng.normal(0, self.settings.closeness)
+        if modality == "text":
+            order = self._by_score["text"]
+            jitter = len(order) // 300
+            place = np.searchsorted(pool.score[order], wanted) + self.rng.integers(-jitter, jitter + 1)
+            return int(order[np.clip(place, 0, len(order) - 1)])
+        candidates = speaker if modality == "audio" else np.arange(len(pool))
+        distance = np.abs(pool.score[candidates] - wanted)
+        return int(self.rng.choice(candidates[distance <= distance.min() + 0.01]))
+
+    def _lay_out(self, picked: dict[str, int], speaker: NDArray[np.intp]) -> dict[str, tuple[Array, Array]]:
+        """Each picked utterance over the same ticks: {modality: (values [T, D], presence [T])}."""
+        if "text" in picked:
+            text = spread_words(
+                self.pools["text"].features(picked["text"]),
+                self.rng.uniform(*self.settings.word_seconds),
+                self.rng,
+            )
+            ticks = len(text[0])
+        else:
+            ticks = round(self.rng.uniform(*self.settings.silent_seconds) / STEP)
+        parts = {"text": text} if "text" in picked else {}
+        if "audio" in picked:
+            parts["audio"] = self._voice(picked["audio"], speaker, ticks)
+        if "visual" in picked:
+            parts["visual"] = self._face(picked["visual"], ticks)
+        return parts
+
+    def _voice(self, first: int, speaker: NDArray[np.intp], ticks: int) -> tuple[Array, Array]:
+        """The speaker's utterances of one emotion, one after another until the ticks are filled."""
+        pool = self.pools["audio"]
+        same = speaker[pool.emotion[speaker] == pool.emotion[first]]
+        rows, seen, total, i = [], [], 0, first
+        while total < ticks:
+            rows.append(pool.features(i))
+            seen.append(pool.observed(i))
+            total += len(rows[-1])
+            i = int(self.rng.choice(same))
+        return np.concatenate(rows)[:ticks].astype(np.float32), np.concatenate(seen)[:ticks]
+
+    def _face(self, first: int, ticks: int) -> tuple[Array, Array]:
+        """One to three faces of the same class taking turns, now and then out of sight."""
+        pool = self.pools["visual"]
+        same = np.flatnonzero(pool.emotion == pool.emotion[first])
+        faces = np.array([first, *self.rng.choice(same, self.rng.integers(0, 3))])
+        turn = np.sort(self.rng.integers(0, len(faces), ticks))
+        seen = np.ones(ticks, np.float32)
+        if self.rng.random() < self.settings.face_lost:
+            begin = self.rng.integers(0, ticks)
+            seen[begin : begin + self.rng.integers(1, ticks + 1)] = 0
+        rows = pool.rows[pool.offsets[faces[turn]]].astype(np.float32)
+        rows += self._face_jitter * self.rng.standard_normal(rows.shape, np.float32)
+        return rows * seen[:, None], seen
+
+
+def spread_words(
+    rows: NDArray[np.float16], word_seconds: float, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Words [W, D] spoken at about one each `word_seconds`, averaged over the ticks they last: ([T, D], [T])."""
+    lasts = word_seconds * rng.uniform(0.5, 1.5, len(rows))
+    end = np.cumsum(lasts)
+    start = end - 0.9 * lasts
+    tick = np.arange(max(1, int(np.ceil(end[-1] / STEP)))) * STEP
+    overlap = np.minimum(end, tick[:, None] + STEP) - np.maximum(start, tick[:, None])
+    overlap = overlap.clip(0).astype(np.float32)
+    covered = overlap.sum(1)
+    values = overlap @ rows.astype(np.float32) / covered.clip(1e-6)[:, None]
+    return values, np.minimum(1, covered / STEP)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from model.config import CoupledMambaConfig
+from model.network import CoupledMamba, Standardise
+from tests.model.conftest import WIDTHS, random_clip
+
+
+def test_scores_have_the_documented_shapes_and_range(network):
+    values, presence = random_clip(11)
+    output = network({m: 50 * v for m, v in values.items()}, presence)
+    assert output.ticks.shape == (2, 11)
+    assert output.clip.shape == (2,)
+    assert output.ticks.abs().max() <= 3
+
+
+def test_a_tick_depends_on_no_later_tick(network):
+    values, presence = random_clip(20)
+    changed = {m: v.clone() for m, v in values.items()}
+    for v in changed.values():
+        v[:, 12:] += 1
+    before, after = network(values, presence).ticks, network(changed, presence).ticks
+    torch.testing.assert_close(before[:, :12], after[:, :12], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(before[:, 12:], after[:, 12:])
+
+
+def test_what_was_not_observed_does_not_count(network):
+    values, presence = random_clip(15)
+    changed = {
+        m: torch.where(presence[..., i, None] > 0, v, v + 9) for i, (m, v) in enumerate(values.items())
+    }
+    torch.testing.assert_close(network(values, presence).ticks, network(changed, presence).ticks)
+
+
+def test_padding_behind_a_clip_changes_nothing(network):
+    values, presence = random_clip(10)
+    padded = {m: torch.nn.functional.pad(v, (0, 0, 0, 7)) for m, v in values.items()}
+    longer = network(padded, torch.nn.functional.pad(presence, (0, 0, 0, 7)))
+    shorter = network(values, presence)
+    torch.testing.assert_close(longer.ticks[:, :10], shorter.ticks, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(longer.clip, shorter.clip, rtol=1e-4, atol=1e-5)
+
+
+def test_permuting_the_modalities_permutes_nothing_but_their_order(network):
+    values, presence = random_clip(9)
+    order = [2, 0, 1]
+    other = CoupledMamba(
+        CoupledMambaConfig(
+            widths={list(WIDTHS)[i]: list(WIDTHS.values())[i] for i in order},
+            d_model=16,
+            d_state=4,
+            layers=2,
+            dropout=0,
+        )
+    ).eval()
+    state = {}
+    for name, tensor in network.state_dict().items():
+        state[name] = permute_modalities(name, tensor, order)
+    other.load_state_dict(state)
+    torch.testing.assert_close(
+        network(values, presence).ticks, other(values, presence[..., order]).ticks, rtol=1e-4, atol=1e-5
+    )
+
+
+def permute_modalities(name: str, tensor: torch.Tensor, order: list[int]) -> torch.Tensor:
+    if name.endswith("coupling.logits"):
+        return tensor[order][:, order]
+    if ".conv." in name:
+        return tensor.unflatten(0, (3, -1))[order].flatten(0, 1)
+    shared = ("embed.standardise", "embed.project", "head.attend", "head.tick", "head.clip")
+    return tensor if name.startswith(shared) else tensor[order]
+
+
+def test_saved_and_loaded_it_says_the_same(network, tmp_path):
+    network.save_pretrained(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} >= {"config.json", "model.safetensors"}
+    assert not list(tmp_path.glob("*.bin"))
+    loaded = CoupledMamba.from_pretrained(tmp_path).eval()
+    values, presence = random_clip(8)
+    torch.testing.assert_close(network(values, presence).clip, loaded(values, presence).clip, rtol=0, atol=0)
+
+
+def test_standardise_cuts_what_is_far_out():
+    layer = Standardise(2)
+    layer.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
+    assert layer(torch.tensor([[1.0, 1.0], [1e6, -1e6]])).tolist() == [[0.0, 0.0], [5.0, -5.0]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda v, p: (v, p[..., :2]), "M = 3"),
+        (lambda v, p: ({"text": v["text"]}, p), "lacks 'audio'"),
+        (lambda v, p: ({**v, "audio": v["audio"][..., :3]}, p), "'audio'"),
+    ],
+)
+def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
+    with pytest.raises(ValueError, match=said):
+        network(*spoil(*random_clip(5)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"coupling": "tight"}, "tight"), ({"layers": 0}, "layers"), ({"widths": {"text": 0}}, "text")],
+)
+def test_a_wrong_config_is_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        CoupledMambaConfig(**{"widths": {"text": 3}, **change})
+
+
+def test_a_network_needs_a_modality():
+    with pytest.raises(ValueError, match="at least one modality"):
+        CoupledMamba(CoupledMambaConfig())
