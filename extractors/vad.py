@@ -14,7 +14,6 @@ RATE = 16_000
 WINDOW = 512  # samples that the network judges at a time, 32 ms
 LOUD = 0.1  # the level (root mean square) speech is brought to before it is judged
 MAX_GAIN = 30.0  # quieter sound is raised by no more than this, so that a silent track's hiss stays hiss
-BLOCK = 30 * RATE
 _LOCK = threading.Lock()  # the network carries its state from window to window
 
 
@@ -33,8 +32,8 @@ def _network() -> Any:
 def find_speech(sound: Sound) -> tuple[Span, ...]:
     """Spans of speech in clip seconds, in order, disjoint; none for silence, noise or music.
 
-    Stretches under 0.25 s are dropped, pauses under 0.1 s bridged. The sound is first brought to a common level, so
-    a quiet recording gives the spans that the same recording gives when loud.
+    Stretches under 0.25 s are dropped, pauses under 0.1 s bridged. The sound is first brought to a common
+    level, so a quiet recording gives the spans that the same recording gives when loud.
     """
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
@@ -57,13 +56,11 @@ def speech_probabilities(samples: FloatArray) -> FloatArray:
 
     gain = level_gain(samples)
     network = _network()
-    chunks = []
     with _LOCK, torch.inference_mode():
         network.reset_states()
         padded = np.pad(samples, (0, -len(samples) % WINDOW))
-        for window in torch.from_numpy(padded * np.float32(gain)).split(WINDOW):
-            chunks.append(network(window, RATE).item())
-    return np.array(chunks, np.float32)
+        windows = torch.from_numpy(padded * np.float32(gain)).split(WINDOW)
+        return np.array([network(window, RATE).item() for window in windows], np.float32)
 
 
 def level_gain(samples: FloatArray) -> float:

@@ -1,8 +1,9 @@
 """The voice as numbers: how it sounds, in hops of 0.2 s, whatever the recording's level.
 
-librosa measures frames of 10 ms; each hop holds the mean and the standard deviation of its frames. The samples are
-first scaled so that the clip's speech has a level (root mean square) of 0.1, which makes every column independent of
-the volume. Entry: samples at 16 kHz. Exit: one row of 130 columns a hop (see `COLUMNS`).
+librosa measures frames of 10 ms; each hop holds the mean and the standard deviation of its frames. The
+samples are first scaled so that the clip's speech has a level (root mean square) of 0.1, which makes every
+column independent of the volume. Entry: samples at 16 kHz. Exit: one row of 130 columns a hop (see
+`COLUMNS`).
 """
 
 from __future__ import annotations
@@ -41,12 +42,13 @@ VOICED = 0.5  # voicing above which a frame's pitch is believed
 
 
 def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
-    """The voice's track: values [hops, 130], one row a hop of 0.2 s from the sound's start; the last may be shorter.
+    """The voice's track: values [hops, 130], one row a hop of 0.2 s; the last may be shorter.
 
-    Confidence is the share of the hop that `speech` covers; a hop that holds speech is described by its speech alone.
-    Columns are in `COLUMNS`: log10 power of 40 mel bands (0 is the speech level's own order of magnitude), 20 MFCC of
-    them, level (log10), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz, the mean of voiced
-    frames, 0 where none is) and voicing (0..1), as mean and standard deviation over the hop.
+    Confidence is the share of the hop that `speech` covers; a hop that holds speech is described by its
+    speech alone. Columns are in `COLUMNS`: log10 power of 40 mel bands (0 is the speech level's own order of
+    magnitude), 20 MFCC of them, level (log10), spectral centroid (kHz), flatness (log10), pitch (octaves
+    above 100 Hz, the mean of voiced frames, 0 where none is) and voicing (0..1), as mean and standard
+    deviation over the hop.
     """
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
@@ -54,7 +56,7 @@ def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
         len(sound.samples), [Span(s.start - sound.start, s.end - sound.start) for s in speech]
     )
     values = voice_features(sound.samples, spoken)
-    start = sound.start + HOP_SECONDS * np.arange(len(values))
+    start = sound.start + HOP_SECONDS * np.arange(len(values), dtype=np.float64)
     end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
     confidence = np.array([_share(speech, a, b) for a, b in zip(start, end, strict=True)], np.float32)
     return Track(values, start, end, confidence, COLUMNS)
@@ -63,8 +65,8 @@ def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
 def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
     """Features [hops, 130] of samples [n] at 16 kHz, hops = ceil(n / 3200); columns as in `COLUMNS`.
 
-    `spoken` [ceil(n / 160)] marks the frames of 10 ms that are speech: they set the level, and where a hop has some,
-    it is described by them alone. Without it every frame counts.
+    `spoken` [ceil(n / 160)] marks the frames of 10 ms that are speech: they set the level, and where a hop
+    has some, it is described by them alone. Without it every frame counts.
     """
     frames = -(-len(samples) // FRAME_STEP)
     if frames == 0:
@@ -77,7 +79,7 @@ def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None)
 
 
 def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
-    """Which frames of 10 ms of `count` samples have their middle in a span (seconds from the first sample)."""
+    """Which frames of 10 ms of `count` samples have their middle in a span (seconds from sample 0)."""
     middle = (np.arange(-(-count // FRAME_STEP)) + 0.5) * FRAME_STEP / RATE
     spoken = np.zeros(len(middle), bool)
     for span in speech:
@@ -105,14 +107,13 @@ def _measure(samples: FloatArray, frames: int) -> Iterator[FloatArray]:
 def _measure_block(samples: FloatArray) -> FloatArray:
     """Features [T, 65] of a block whose frame i is centred on sample 160 i + 512."""
     import librosa
-    from scipy.fft import dct
 
     margin = (PITCH_WINDOW - WINDOW) // 2
     inner = samples[margin : len(samples) - margin]
     power = np.abs(librosa.stft(inner, n_fft=WINDOW, hop_length=FRAME_STEP, center=False)) ** 2 / WINDOW
     mel = librosa.feature.melspectrogram(S=power, sr=RATE, n_mels=MELS, fmin=60.0, fmax=7600.0, norm=None)
     log_mel = np.log10(mel + FLOOR).T + 3.0
-    cepstra = dct(log_mel, axis=1, norm="ortho")[:, :CEPSTRA]
+    cepstra = librosa.feature.mfcc(S=log_mel.T, n_mfcc=CEPSTRA).T
     level = 0.5 * np.log10(power.mean(axis=0) + FLOOR) + 1.0
     magnitude = np.sqrt(power) + 1e-7
     centroid = librosa.feature.spectral_centroid(S=magnitude, sr=RATE)[0] / 1000
@@ -122,7 +123,7 @@ def _measure_block(samples: FloatArray) -> FloatArray:
 
 
 def _pitch(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pitch [T] in octaves above 100 Hz by YIN, and voicing [T]: the frame's correlation with itself a period later."""
+    """Pitch [T] in octaves above 100 Hz by YIN; voicing [T], how alike the frame is a period later."""
     import librosa
 
     hertz = librosa.yin(
@@ -144,7 +145,7 @@ def _pitch(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _pool(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
-    """Mean and standard deviation [hops, 130] over the hop's spoken frames (all of them where none is spoken)."""
+    """Mean and standard deviation [hops, 130] over the hop's spoken frames (all where none is)."""
     hops = -(-len(frames) // FRAMES_A_HOP)
     missing = hops * FRAMES_A_HOP - len(frames)
     shape = (hops, FRAMES_A_HOP, -1)
