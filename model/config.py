@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 COUPLINGS = ("learned", "mean", "sum", "none")
 
@@ -15,8 +15,10 @@ class CoupledMambaConfig:
     Raises ValueError for an unknown coupling or a size below 1, with the value seen.
     """
 
-    widths: dict[str, int] = field(default_factory=dict)
-    """Modalities by name with their feature widths, in the order of the modality axis."""
+    modalities: tuple[str, ...] = ()
+    """Names, in the order of the modality axis. Two lists, not a mapping: config.json is saved with sorted keys."""
+    widths: tuple[int, ...] = ()
+    """Features of each modality."""
     d_model: int = 128
     """Width of a chain's residual stream."""
     expand: int = 2
@@ -35,19 +37,24 @@ class CoupledMambaConfig:
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
 
     def __post_init__(self) -> None:
+        self.modalities, self.widths = tuple(self.modalities), tuple(self.widths)
+        if len(self.modalities) != len(self.widths):
+            raise ValueError(
+                f"modalities are {self.modalities} but widths {self.widths}: give one width a modality"
+            )
         if self.coupling not in COUPLINGS:
             raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")
         for name in ("d_model", "expand", "d_conv", "d_state", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name, width in self.widths.items():
+        for name, width in self.features.items():
             if width < 1:
                 raise ValueError(f"modality {name!r} must have at least 1 feature, got {width}")
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """Names in the order of the modality axis."""
-        return tuple(self.widths)
+    def features(self) -> dict[str, int]:
+        """Width by modality, in the order of the modality axis."""
+        return dict(zip(self.modalities, self.widths, strict=True))
 
     @property
     def d_inner(self) -> int:

@@ -68,7 +68,7 @@ def clip_scores(network: CoupledMamba, modality: str, clips: Sequence[tuple[Arra
     scores = np.zeros(len(clips), np.float32)
     for picked in batches_by_length([len(v) for v, _ in clips], 64):
         length = max(len(clips[i][0]) for i in picked)
-        values = {m: torch.zeros(len(picked), length, w) for m, w in network.config.widths.items()}
+        values = {m: torch.zeros(len(picked), length, w) for m, w in network.config.features.items()}
         presence = torch.zeros(len(picked), length, len(values))
         for row, i in enumerate(picked):
             rows, seen = clips[i]

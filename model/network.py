@@ -53,8 +53,8 @@ class Embed(nn.Module):
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
-        self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.widths.items()})
-        self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.widths.items()})
+        self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.features.items()})
+        self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.features.items()})
         self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
         self.dropout = nn.Dropout(config.dropout)
 
@@ -111,8 +111,8 @@ class CoupledMamba(
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
-        if not config.widths:
-            raise ValueError("config.widths is empty: name at least one modality with its feature width")
+        if not config.modalities:
+            raise ValueError("config.modalities is empty: name at least one, with its feature width")
         self.config = config
         self.embed = Embed(config)
         self.layers = nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
@@ -147,7 +147,7 @@ class CoupledMamba(
                 f"expected presence [B, L, M] with M = {len(self.config.widths)} for "
                 f"{', '.join(self.config.modalities)}, got {tuple(presence.shape)}"
             )
-        for name, width in self.config.widths.items():
+        for name, width in self.config.features.items():
             if name not in values:
                 raise ValueError(
                     f"values lacks {name!r}: give zeros with presence 0 where it was not observed"

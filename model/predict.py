@@ -78,7 +78,7 @@ def _tensors(
 ) -> tuple[dict[str, Tensor], Tensor]:
     length = len(next(iter(presence.values())))
     batch, columns = {}, []
-    for name, width in network.config.widths.items():
+    for name, width in network.config.features.items():
         rows = values.get(name, np.zeros((length, width), np.float32))
         seen = (
             presence.get(name, np.zeros(length, np.float32))

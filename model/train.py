@@ -60,8 +60,8 @@ def load_splits(data: Path) -> dict[str, Split]:
 def build(settings: TrainSettings, pools: dict[str, Pool]) -> CoupledMamba:
     """A fresh network with the widths and the standardisation of the training features."""
     torch.manual_seed(settings.seed)
-    widths = {m: pools[m].rows.shape[1] for m in ALL}
-    network = CoupledMamba(CoupledMambaConfig(widths=widths, **settings.network))
+    widths = tuple(pools[m].rows.shape[1] for m in ALL)
+    network = CoupledMamba(CoupledMambaConfig(ALL, widths, **settings.network))
     for m in ALL:
         observed = pools[m].rows[pools[m].presence > 0]
         network.embed.standardise[m].fit(torch.from_numpy(observed.astype(np.float32)))  # type: ignore[operator]

@@ -13,7 +13,8 @@ WIDTHS = {"text": 6, "audio": 5, "visual": 4}
 
 def small_config(**changes: object) -> CoupledMambaConfig:
     sizes = {"d_model": 16, "d_state": 4, "layers": 2, "dropout": 0.0}
-    return CoupledMambaConfig(widths=dict(WIDTHS), **{**sizes, **changes})
+    features = {"modalities": tuple(WIDTHS), "widths": tuple(WIDTHS.values())}
+    return CoupledMambaConfig(**{**features, **sizes, **changes})
 
 
 @pytest.fixture

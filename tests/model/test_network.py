@@ -5,7 +5,7 @@ import torch
 
 from model.config import CoupledMambaConfig
 from model.network import CoupledMamba, Standardise
-from tests.model.conftest import WIDTHS, random_clip
+from tests.model.conftest import WIDTHS, random_clip, small_config
 
 
 def test_scores_have_the_documented_shapes_and_range(network):
@@ -46,15 +46,9 @@ def test_padding_behind_a_clip_changes_nothing(network):
 def test_permuting_the_modalities_permutes_nothing_but_their_order(network):
     values, presence = random_clip(9)
     order = [2, 0, 1]
-    other = CoupledMamba(
-        CoupledMambaConfig(
-            widths={list(WIDTHS)[i]: list(WIDTHS.values())[i] for i in order},
-            d_model=16,
-            d_state=4,
-            layers=2,
-            dropout=0,
-        )
-    ).eval()
+    names, widths = list(WIDTHS), list(WIDTHS.values())
+    config = small_config(modalities=[names[i] for i in order], widths=[widths[i] for i in order])
+    other = CoupledMamba(config).eval()
     state = {}
     for name, tensor in network.state_dict().items():
         state[name] = permute_modalities(name, tensor, order)
@@ -103,13 +97,18 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"coupling": "tight"}, "tight"), ({"layers": 0}, "layers"), ({"widths": {"text": 0}}, "text")],
+    [
+        ({"coupling": "tight"}, "tight"),
+        ({"layers": 0}, "layers"),
+        ({"widths": (0,)}, "text"),
+        ({"widths": (1, 2)}, "one width"),
+    ],
 )
 def test_a_wrong_config_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
-        CoupledMambaConfig(**{"widths": {"text": 3}, **change})
+        CoupledMambaConfig(**{"modalities": ("text",), "widths": (3,), **change})
 
 
 def test_a_network_needs_a_modality():
-    with pytest.raises(ValueError, match="at least one modality"):
+    with pytest.raises(ValueError, match="at least one"):
         CoupledMamba(CoupledMambaConfig())
