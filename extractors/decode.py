@@ -1,0 +1,155 @@
+"""Packets to pictures and sound: what `media` is made of once a container is open.
+
+Damage is counted, not raised: a packet that cannot be decoded is skipped and the next one tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from extractors.records import FloatArray, Sound
+
+RATE = 16_000
+WHOLE = 0.97  # a stream decoded to this share counts as whole: headers round their durations
+GAP = 0.05  # seconds by which sound may stray from its time stamps before it is placed anew
+
+
+@dataclass
+class Tally:
+    """How much of a stream was read: packets that decoded, packets that did not, the end of the last, seconds."""
+
+    good: int = 0
+    bad: int = 0
+    end: float = 0.0
+
+    def warning(self, what: str, promised: int, duration: float) -> str | None:
+        """A sentence with the share decoded, or None where all was.
+
+        `promised` is the packet count the header gives (0 where it gives none) and `duration` the clip's,
+        seconds.
+        """
+        expected = max(promised, self.good + self.bad)
+        if not promised and duration > 0 and self.end < WHOLE * duration - 1:
+            expected = max(expected, round((self.good + self.bad) * duration / max(self.end, 0.04)))
+        if expected == 0 or self.good >= WHOLE * expected:
+            return None
+        unit = "frames" if what == "pictures" else "packets of sound"
+        share = round(100 * self.good / expected)
+        return f"The file is damaged or cut short: decoded {self.good:,} of {expected:,} {unit}, {share} %."
+
+
+def decode(container: InputContainer, stream: Any, start: float, tally: Tally) -> Iterator[Any]:
+    """The stream's frames in presentation order, past any damage, counted in `tally`.
+
+    `start` is the time, as the file counts it, that is the clip's zero.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.FFmpegError, OSError):
+            packet = None  # the container itself breaks off here: flush the decoder and end
+        frames = _decode_packet(stream, packet, tally)
+        if packet is not None and packet.size:
+            time = packet.pts if packet.pts is not None else packet.dts
+            if time is not None:
+                tally.end = max(tally.end, float((time + (packet.duration or 0)) * packet.time_base) - start)
+        yield from frames
+        if packet is None:
+            return
+
+
+def _decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
+    """Frames that the packet completes; none where it is damaged. No packet, or an empty one, drains the decoder."""
+    counted = packet is not None and packet.size > 0
+    try:
+        frames = stream.codec_context.decode(packet if counted else None)
+    except av.error.EOFError:
+        return []  # drained before
+    except (av.FFmpegError, ValueError):
+        tally.bad += counted
+        return []
+    tally.good += counted
+    return list(frames)
+
+
+def picture(frame: Any, long_side: int | None, aspect: float = 1.0) -> NDArray[np.uint8]:
+    """The frame as upright BGR [height, width, 3], its longer side at most `long_side` pixels.
+
+    Pixels of the picture are square; `aspect` is a stored pixel's width over its height.
+    """
+    width, height = frame.width * aspect, float(frame.height)
+    scale = 1.0 if long_side is None else min(1.0, long_side / max(width, height))
+    size = {"width": max(2, round(width * scale)), "height": max(2, round(height * scale))}
+    image = frame.reformat(**size, format="bgr24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, turns(frame) // 90))
+
+
+def turns(frame: Any) -> int:
+    """Degrees (0, 90, 180, 270) counter-clockwise by which the stored picture is to be turned to be upright."""
+    return round((frame.rotation or 0) / 90) * 90 % 360
+
+
+def pixel_aspect(stream: Any) -> float:
+    """Width of a pixel over its height; 1 where the file gives none or an absurd one."""
+    aspect = stream.sample_aspect_ratio
+    return float(aspect) if aspect and 0.4 <= aspect <= 2.5 else 1.0
+
+
+@dataclass
+class Mixer:
+    """Decoded sound of any layout and rate, mixed to mono at 16 kHz and placed by its time stamps."""
+
+    start: float
+    longest: float
+    pieces: list[tuple[int, list[FloatArray]]] = field(default_factory=list)
+    _resampler: Any = None
+    _kind: tuple[Any, ...] = ()
+    _due: float = 0.0
+
+    def add(self, frame: Any) -> bool:
+        """Take a frame; False once the sound has reached the longest a clip may be."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        time = self._due if frame.time is None else frame.time - self.start
+        if time > self.longest:
+            return False
+        if kind != self._kind or abs(time - self._due) > GAP:
+            self._flush()
+            self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+            self._kind = kind
+            self.pieces.append((round(time * RATE), []))
+            self._due = time
+        self._due += frame.samples / frame.sample_rate
+        frame.pts = None  # the resampler would fill gaps of its own accord; places are kept here
+        self._keep(self._resampler.resample(frame))
+        return True
+
+    def sound(self) -> Sound | None:
+        """Everything taken, gaps as silence, from the first sample's time; None where nothing was."""
+        self._flush()
+        held = [(place, np.concatenate(chunks)) for place, chunks in self.pieces if chunks]
+        if not held:
+            return None
+        first = max(0, min(place for place, _ in held))
+        last = max(place + len(samples) for place, samples in held)
+        whole = np.zeros(max(0, last - first), np.float32)
+        for place, samples in held:
+            kept = samples[max(0, first - place) :]
+            begin = max(place, first) - first
+            whole[begin : begin + len(kept)] = kept
+        # Floating-point tracks can hold anything at all.
+        return Sound(np.clip(np.nan_to_num(whole, posinf=1.0, neginf=-1.0), -1.0, 1.0), RATE, first / RATE)
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._keep(self._resampler.resample(None))
+
+    def _keep(self, frames: list[Any]) -> None:
+        self.pieces[-1][1].extend(frame.to_ndarray()[0] for frame in frames)

@@ -1,0 +1,289 @@
+"""The one place that opens clips: a path in, a probed description, upright pictures and mono sound out.
+
+Every time is a presentation time in seconds from the clip's start. Damage is not an error: what can be
+decoded is given, and a sentence with the share of it is appended to the `warnings` list that a caller passes
+in. A clip that cannot be used at all raises InputError with one sentence fit for its owner.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+
+from extractors.decode import Mixer, Tally, decode, picture, pixel_aspect, turns
+from extractors.records import Frame, InputError, MediaInfo, Sound
+
+# Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
+SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
+PROBE_PACKETS = 600  # packets read in search of the first picture and sound
+TIMEOUT = 30.0  # seconds without a byte before a read is given up
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a clip may cost, checked before any decoding; each can be set by an environment variable.
+
+    The variables are COUPLED_MAMBA_ and the field's name in capitals, for example COUPLED_MAMBA_MAX_SECONDS.
+    """
+
+    max_bytes: int = 500_000_000
+    max_seconds: int = 1800
+    max_width: int = 4096
+    max_height: int = 4096
+    max_streams: int = 32
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The defaults, with whatever the environment sets instead.
+
+        Raises:
+            InputError: a variable is not a positive whole number.
+        """
+        values = {}
+        for name in (f.name for f in fields(cls)):
+            text = os.environ.get(_variable(name), "")
+            if text and not (text.isascii() and text.isdigit() and int(text) > 0):
+                raise InputError(f"{_variable(name)} is {text!r}: a positive whole number is needed.")
+            if text:
+                values[name] = int(text)
+        return cls(**values)
+
+    def check(self, name: str, value: float, unit: str) -> None:
+        """Raise InputError where `value` passes the limit called `name`."""
+        limit = getattr(self, name)
+        if value > limit:
+            raise InputError(
+                f"The clip has {value:,.0f} {unit}, more than the limit of {limit:,}: "
+                f"cut it or raise {_variable(name)}."
+            )
+
+
+def _variable(name: str) -> str:
+    return f"COUPLED_MAMBA_{name.upper()}"
+
+
+def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | None = None) -> MediaInfo:
+    """What the clip holds, after a check of the limits and with a first picture and sound decoded as proof.
+
+    `has_video` and `has_audio` mean that something of it can be decoded; a track that cannot be gives a
+    warning.
+
+    Raises:
+        InputError: no such file, a folder, an empty file, not a clip, past a limit, neither picture nor
+        sound.
+    """
+    limits = limits or Limits.from_environment()
+    name = Path(path).name
+    with _open(path, limits) as container:
+        streams = {kind: _stream(container, kind) for kind in ("video", "audio")}
+        frames = _first_frames(container, {k: s for k, s in streams.items() if s is not None})
+        for kind, what in (("video", "pictures"), ("audio", "sound")):
+            if streams[kind] is not None and kind not in frames and warnings is not None:
+                warnings.append(f"The clip's {what} cannot be decoded, so it is analysed without.")
+        if not frames:
+            raise InputError(f"{name} holds neither pictures nor sound that can be decoded.")
+        width, height, rotation = _shape(frames.get("video"), streams["video"])
+        duration = _duration(container, limits)
+        return MediaInfo(
+            path=str(path),
+            duration=duration,
+            width=width,
+            height=height,
+            fps=float(streams["video"].average_rate or 0) if "video" in frames else 0.0,
+            has_audio="audio" in frames,
+            has_video="video" in frames,
+            rotation=rotation,
+        )
+
+
+def read_sound(
+    path: str | Path, warnings: list[str] | None = None, limits: Limits | None = None
+) -> Sound | None:
+    """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
+
+    Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Damage is
+    told in `warnings`.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    limits = limits or Limits.from_environment()
+    with _open(path, limits) as container:
+        stream = _stream(container, "audio")
+        if stream is None:
+            return None
+        tally, mixer = Tally(), Mixer(_start(container), limits.max_seconds)
+        for frame in decode(container, stream, _start(container), tally):
+            if not mixer.add(frame):
+                break
+        _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
+        return mixer.sound()
+
+
+def read_frames(
+    path: str | Path,
+    per_second: float | None = None,
+    long_side: int | None = 640,
+    warnings: list[str] | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Frame]:
+    """The clip's pictures in order: upright, BGR, at most `per_second` in each second of time (all by default).
+
+    Time is cut into slots of 1 / per_second from the clip's start and the first picture of each slot is
+    given, so a variable frame rate changes nothing. Pictures longer than `long_side` pixels are shrunk to it
+    (None keeps them). Memory is flat: one picture at a time. A clip without pictures gives none. Damage is
+    told in `warnings` once the last picture has been drawn.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    limits = limits or Limits.from_environment()
+    with _open(path, limits) as container:
+        stream = _stream(container, "video")
+        if stream is None:
+            return
+        rate = float(stream.average_rate or 25)
+        if per_second is not None and rate >= 4 * per_second:
+            stream.codec_context.skip_frame = "NONREF"  # leave out pictures that no other is built on
+        aspect = pixel_aspect(stream)
+        tally, start, last, slot = Tally(), _start(container), -1.0, -1
+        for frame in decode(container, stream, start, tally):
+            time = max(0.0, last + 1 / rate) if frame.time is None else max(0.0, frame.time - start)
+            if time > limits.max_seconds:
+                break
+            due = slot + 1 if per_second is None else math.floor(time * per_second + 1e-6)
+            if due > slot and time > last and not frame.is_corrupt:
+                last, slot = time, due
+                yield Frame(time, picture(frame, long_side, aspect))
+        _report(tally.warning("pictures", stream.frames, _promised_seconds(container, stream)), warnings)
+
+
+def _open(path: str | Path, limits: Limits) -> InputContainer:
+    """The container, opened without following references to other files or to the network."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: give a video file.")
+        if size == 0:
+            raise InputError(f"{path.name} is empty (0 bytes).")
+        limits.check("max_bytes", size, "bytes")
+        container = av.open(
+            str(path.resolve()),
+            metadata_errors="replace",
+            timeout=TIMEOUT,
+            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+        )
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except PermissionError:
+        raise InputError(f"{path.name} cannot be read: permission is denied.") from None
+    except (av.FFmpegError, OSError, ValueError):
+        raise InputError(
+            f"{path.name} cannot be read as a video ({SPOKEN_FORMATS}): it is damaged, cut short or no video."
+        ) from None
+    try:
+        _check_streams(container, limits)
+    except InputError:
+        container.close()
+        raise
+    return container
+
+
+def _check_streams(container: InputContainer, limits: Limits) -> None:
+    """Raise InputError where the header already says that the clip passes a limit."""
+    limits.check("max_streams", len(container.streams), "streams")
+    for stream in container.streams.video:
+        limits.check("max_width", stream.width, "pixels across")
+        limits.check("max_height", stream.height, "pixels down")
+        # The header can lie: the decoder itself refuses pictures past the limit.
+        stream.codec_context.options = {"max_pixels": str(limits.max_width * limits.max_height)}
+    limits.check("max_seconds", (container.duration or 0) / av.time_base, "seconds")
+
+
+def _stream(container: InputContainer, kind: str) -> Any:
+    """The first stream of the kind that has a decoder; a cover picture is no video."""
+    for stream in getattr(container.streams, kind):
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+            stream.codec_context.thread_type = "AUTO"
+            return stream
+    return None
+
+
+def _first_frames(container: InputContainer, streams: dict[str, Any]) -> dict[str, Any]:
+    """The first decoded frame of each stream that gives one within PROBE_PACKETS packets (all, in a short file)."""
+    frames: dict[str, Any] = {}
+    by_index = {stream.index: kind for kind, stream in streams.items()}
+    if not streams:
+        return frames
+    try:
+        for count, packet in enumerate(container.demux(*streams.values())):
+            kind = by_index[packet.stream.index]
+            found = _decoded(packet) if kind not in frames else []
+            if found:
+                frames[kind] = found[0]
+            if len(frames) == len(streams) or count >= PROBE_PACKETS:
+                break
+    except (av.FFmpegError, OSError):
+        pass  # the file breaks off here; what was found stands
+    return frames
+
+
+def _decoded(packet: Any) -> list[Any]:
+    try:
+        return [frame for frame in packet.decode() if not getattr(frame, "is_corrupt", False)]
+    except (av.FFmpegError, ValueError):
+        return []
+
+
+def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
+    """Width and height once upright, with square pixels, and the rotation; zeros without a picture."""
+    if frame is None:
+        return 0, 0, 0
+    rotation = turns(frame)
+    width, height = round(frame.width * pixel_aspect(stream)), frame.height
+    return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
+
+
+def _start(container: InputContainer) -> float:
+    """The clip's first presentation time as the file counts it, seconds."""
+    return (container.start_time or 0) / av.time_base
+
+
+def _promised_seconds(container: InputContainer, stream: Any) -> float:
+    """Seconds that the headers promise of the stream, 0 where they promise nothing."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _duration(container: InputContainer, limits: Limits) -> float:
+    """The clip's seconds by its header, or by its last packet where the header says nothing (browsers' webm)."""
+    seconds = (container.duration or 0) / av.time_base
+    if seconds <= 0:
+        try:
+            container.seek(0)
+            for packet in container.demux():
+                if packet.pts is not None and packet.size:
+                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - _start(container)
+                    seconds = max(seconds, end)
+        except (av.FFmpegError, OSError):
+            pass  # cut short: what was read counts
+        limits.check("max_seconds", seconds, "seconds")
+    return max(seconds, 0.04)
+
+
+def _report(sentence: str | None, warnings: list[str] | None) -> None:
+    if sentence and warnings is not None and sentence not in warnings:
+        warnings.append(sentence)
