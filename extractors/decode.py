@@ -45,10 +45,12 @@ class Tally:
         return f"The file is damaged or cut short: decoded {self.good:,} of {expected:,} {unit}, {share} %."
 
 
-def decode(container: InputContainer, stream: Any, start: float, tally: Tally) -> Iterator[Any]:
-    """The stream's frames in presentation order, past any damage, counted in `tally`.
+def decode(
+    container: InputContainer, stream: Any, start: float, tally: Tally
+) -> Iterator[tuple[float | None, Any]]:
+    """Time and frame of all that the stream holds, in presentation order, past any damage, counted in `tally`.
 
-    `start` is the time, as the file counts it, that is the clip's zero.
+    `start` is the time, as the file counts it, that is the clip's zero. A frame without a time stamp has time None.
     """
     packets = container.demux(stream)
     while True:
@@ -61,7 +63,9 @@ def decode(container: InputContainer, stream: Any, start: float, tally: Tally) -
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 tally.end = max(tally.end, float((time + (packet.duration or 0)) * packet.time_base) - start)
-        yield from frames
+        for frame in frames:
+            # Not frame.time: the last frames, drained from the decoder, come without a time base of their own.
+            yield None if frame.pts is None else float(frame.pts * stream.time_base) - start, frame
         if packet is None:
             return
 
@@ -70,7 +74,7 @@ def _decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
     """Frames that the packet completes; none where it is damaged. No packet, or an empty one, drains the decoder."""
     counted = packet is not None and packet.size > 0
     try:
-        frames = stream.codec_context.decode(packet if counted else None)
+        frames = stream.decode(packet if counted else None)
     except av.error.EOFError:
         return []  # drained before
     except (av.FFmpegError, ValueError):
@@ -107,17 +111,16 @@ def pixel_aspect(stream: Any) -> float:
 class Mixer:
     """Decoded sound of any layout and rate, mixed to mono at 16 kHz and placed by its time stamps."""
 
-    start: float
     longest: float
     pieces: list[tuple[int, list[FloatArray]]] = field(default_factory=list)
     _resampler: Any = None
     _kind: tuple[Any, ...] = ()
     _due: float = 0.0
 
-    def add(self, frame: Any) -> bool:
-        """Take a frame; False once the sound has reached the longest a clip may be."""
+    def add(self, time: float | None, frame: Any) -> bool:
+        """Take a frame heard at `time` seconds (None: after the last); False once the clip is at its longest."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        time = self._due if frame.time is None else frame.time - self.start
+        time = self._due if time is None else time
         if time > self.longest:
             return False
         if kind != self._kind or abs(time - self._due) > GAP:

@@ -121,9 +121,9 @@ def read_sound(
         stream = _stream(container, "audio")
         if stream is None:
             return None
-        tally, mixer = Tally(), Mixer(_start(container), limits.max_seconds)
-        for frame in decode(container, stream, _start(container), tally):
-            if not mixer.add(frame):
+        tally, mixer = Tally(), Mixer(limits.max_seconds)
+        for time, frame in decode(container, stream, _start(container), tally):
+            if not mixer.add(time, frame):
                 break
         _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
         return mixer.sound()
@@ -155,9 +155,9 @@ def read_frames(
         if per_second is not None and rate >= 4 * per_second:
             stream.codec_context.skip_frame = "NONREF"  # leave out pictures that no other is built on
         aspect = pixel_aspect(stream)
-        tally, start, last, slot = Tally(), _start(container), -1.0, -1
-        for frame in decode(container, stream, start, tally):
-            time = max(0.0, last + 1 / rate) if frame.time is None else max(0.0, frame.time - start)
+        tally, last, slot = Tally(), -1.0, -1
+        for stamp, frame in decode(container, stream, _start(container), tally):
+            time = max(0.0, last + 1 / rate if stamp is None else stamp)
             if time > limits.max_seconds:
                 break
             due = slot + 1 if per_second is None else math.floor(time * per_second + 1e-6)
@@ -248,10 +248,10 @@ def _decoded(packet: Any) -> list[Any]:
 
 
 def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
-    """Width and height once upright, with square pixels, and the rotation; zeros without a picture."""
+    """Width and height once upright, with square pixels, and the degrees clockwise to get there, or zeros."""
     if frame is None:
         return 0, 0, 0
-    rotation = turns(frame)
+    rotation = -turns(frame) % 360
     width, height = round(frame.width * pixel_aspect(stream)), frame.height
     return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
 
