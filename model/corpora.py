@@ -135,7 +135,8 @@ def _embed_sentences(files: Sequence[Path]) -> Pool:
 def _describe_speech(labels: Path) -> Pool:
     from tqdm import tqdm
 
-    from extractors import find_speech, read_sound
+    from extractors.media import read_sound
+    from extractors.vad import find_speech
 
     records = [r for r in csv.DictReader(labels.open(encoding="utf-8")) if r["emotion"] in EMOTION_SCORE]
     tracks = []
