@@ -1,0 +1,217 @@
+"""Everything that is known of one clip, as plain data with a versioned JSON form.
+
+An `Analysis` is what the page draws, what `/analyze` returns and what is saved. Scores are in -3..3, times in
+seconds from the clip's start; tick i covers ticks.start[i] .. ticks.start[i] + ticks.step, and every line has one
+number a tick. A modality that was not observed has presence 0 throughout and is not in `sentiment.alone`.
+Numbers are finite: NaN never enters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.decoding import SchemaError, decode
+
+SCHEMA = "coupled-mamba/1"
+MODALITIES = ("text", "audio", "visual")
+LOWEST, HIGHEST = -3.0, 3.0
+SHARE_TOLERANCE = 1e-4
+
+Line = tuple[float, ...]
+
+_LABELS = (
+    (-2.5, "strongly negative"),
+    (-1.5, "negative"),
+    (-0.5, "slightly negative"),
+    (0.5, "neutral"),
+    (1.5, "slightly positive"),
+    (2.5, "positive"),
+)
+
+
+def label(score: float) -> str:
+    """The score in words.
+
+    Halfway between whole scores is where one word ends and the next begins: strongly negative < -2.5 <= negative
+    < -1.5 <= slightly negative < -0.5 <= neutral < 0.5 <= slightly positive < 1.5 <= positive < 2.5 <= strongly
+    positive.
+    """
+    return next((words for limit, words in _LABELS if score < limit), "strongly positive")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The clip as probed; width, height and fps are 0 where there are no pictures."""
+
+    duration: float
+    width: int
+    height: int
+    fps: float
+    has_audio: bool
+    has_video: bool
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A word and when it was said."""
+
+    word: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Words in order; source is "given", "embedded", "recognised" or "none"."""
+
+    source: str
+    words: tuple[TimedWord, ...]
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """The common grid: start of each tick, and its length."""
+
+    start: Line
+    step: float
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """The clip as a whole; label is the score in words, see `label`."""
+
+    score: float
+    label: str
+
+
+@dataclass(frozen=True)
+class AloneScore:
+    """What one modality says with the others masked."""
+
+    score: float
+    ticks: Line
+
+
+@dataclass(frozen=True)
+class Sentiment:
+    """Score of the clip, score at every tick, and each observed modality's alone."""
+
+    clip: ClipScore
+    ticks: Line
+    alone: Mapping[str, AloneScore]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The last layer's states: norm of each chain, and share[target][source].
+
+    The signed shares of one target sum to 1 over the sources at every tick, or are all 0 where the target's output
+    is zero. A share passes 1 or falls below 0 where sources cancel each other.
+    """
+
+    state_norm: Mapping[str, Line]
+    share: Mapping[str, Mapping[str, Line]]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysed clip. Raises SchemaError where the parts do not fit together."""
+
+    schema: str
+    clip: Clip
+    transcript: Transcript
+    ticks: Ticks
+    presence: Mapping[str, Line]
+    sentiment: Sentiment
+    dynamics: Dynamics
+    timings: Mapping[str, float]
+    warnings: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA:
+            raise SchemaError(f"schema is {self.schema!r}: this program reads {SCHEMA!r}")
+        if not self.ticks.start or not self.ticks.step > 0:
+            raise SchemaError("ticks: at least one tick and a step above 0 are needed")
+        for where, score in self._scores().items():
+            if not LOWEST <= score <= HIGHEST:
+                raise SchemaError(f"{where}: {score:g} is outside {LOWEST:g}..{HIGHEST:g}")
+        for where, line in self._lines().items():
+            _check_line(where, line, len(self.ticks.start))
+        for name in {*self.presence, *self.sentiment.alone, *self.dynamics.state_norm, *self.dynamics.share}:
+            if name not in MODALITIES:
+                raise SchemaError(f"unknown modality {name!r}: known are {', '.join(MODALITIES)}")
+        for target, sources in self.dynamics.share.items():
+            _check_shares(target, sources)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last tick ends."""
+        return self.ticks.start[-1] + self.ticks.step
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts and tuples with the field names as keys, ready for JSON."""
+        return asdict(self)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The JSON text; numbers are rounded to 6 decimals."""
+        return json.dumps(_rounded(self.to_dict()), allow_nan=False, ensure_ascii=False, indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Analysis:
+        """The opposite of `to_dict`. Raises SchemaError that names the place and the value seen."""
+        if isinstance(data, Mapping) and data.get("schema") != SCHEMA:
+            raise SchemaError(f"schema is {data.get('schema')!r}: this program reads {SCHEMA!r}")
+        return decode(cls, data)
+
+    @classmethod
+    def from_json(cls, text: str) -> Analysis:
+        """The opposite of `to_json`. Raises SchemaError that names the place and the value seen."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SchemaError(f"not JSON: {error}") from None
+        return cls.from_dict(data)
+
+    def _scores(self) -> dict[str, float]:
+        alone = {f"sentiment.alone.{m}.score": a.score for m, a in self.sentiment.alone.items()}
+        return {"sentiment.clip.score": self.sentiment.clip.score, **alone}
+
+    def _lines(self) -> dict[str, Line]:
+        """Every line that must have one number a tick, by its place."""
+        lines = {"sentiment.ticks": self.sentiment.ticks, "ticks.start": self.ticks.start}
+        lines |= {f"presence.{m}": line for m, line in self.presence.items()}
+        lines |= {f"sentiment.alone.{m}.ticks": a.ticks for m, a in self.sentiment.alone.items()}
+        lines |= {f"dynamics.state_norm.{m}": line for m, line in self.dynamics.state_norm.items()}
+        for target, sources in self.dynamics.share.items():
+            lines |= {f"dynamics.share.{target}.{m}": line for m, line in sources.items()}
+        return lines
+
+
+def _check_line(where: str, line: Line, length: int) -> None:
+    if len(line) != length:
+        raise SchemaError(f"{where}: {len(line)} numbers for {length} ticks: give one a tick")
+    for i, value in enumerate(line):
+        if not math.isfinite(value):
+            raise SchemaError(f"{where}[{i}]: {value} is not a finite number")
+
+
+def _check_shares(target: str, sources: Mapping[str, Line]) -> None:
+    for i, parts in enumerate(zip(*sources.values(), strict=True)):
+        # Large shares of opposite sign are rounded, so the tolerance grows with them.
+        tolerance = SHARE_TOLERANCE * max(1.0, *(abs(p) for p in parts))
+        if any(parts) and abs(sum(parts) - 1) > tolerance:
+            raise SchemaError(
+                f"dynamics.share.{target}: the shares at tick {i} sum to {sum(parts):g}, not to 1"
+            )
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {k: _rounded(v) for k, v in value.items()}
+    return [_rounded(v) for v in value] if isinstance(value, (list, tuple)) else value

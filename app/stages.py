@@ -1,0 +1,66 @@
+"""The stages of an analysis: how long each took, how far it is, and a way to stop them all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[str, float], None]
+
+STAGES = {
+    "probe": "Opening the clip",
+    "sound": "Reading the sound",
+    "speech": "Finding speech",
+    "words": "Recognising words",
+    "text": "Reading the words' meaning",
+    "voice": "Describing the voice",
+    "faces": "Looking at the face",
+    "grid": "Putting all on one time line",
+    "model": "Running the coupled network",
+}
+"""Every stage in the order in which it ends on most clips, and what a person is told while it runs."""
+
+
+class Stages:
+    """Times the stages of one analysis and passes their progress on, from several threads at once.
+
+    Where `progress` raises, that is the wish to stop: every other thread of the analysis gets `StoppedError` at its next
+    report.
+    """
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.timings: dict[str, float] = {}
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def report(self, name: str, fraction: float) -> None:
+        """Say that stage `name` is `fraction` (0..1) done. Raises StoppedError once the analysis is to stop."""
+        if self._stopped.is_set():
+            raise StoppedError("another stage stopped")
+        if self._progress is not None:
+            with self._lock:
+                try:
+                    self._progress(name, min(1.0, max(0.0, fraction)))
+                except BaseException:
+                    self.stop()
+                    raise
+
+    def stop(self) -> None:
+        """Make every thread of the analysis stop at its next report."""
+        self._stopped.set()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Time what happens inside; gives a function that reports the stage's fraction done."""
+        self.report(name, 0.0)
+        begin = time.perf_counter()
+        yield lambda fraction: self.report(name, fraction)
+        self.timings[name] = round(time.perf_counter() - begin, 4)
+        self.report(name, 1.0)
+
+
+class StoppedError(Exception):
+    """The analysis was stopped on request."""
