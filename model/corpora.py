@@ -89,8 +89,13 @@ def load_text(data: Path) -> Split:
     """data/text/*.csv.gz, one tenth of the near-duplicate groups for validation."""
     files = sorted((data / "text").glob("*.csv.gz"))
     pool = _cached("text", [*files, _source(text_extractor)], lambda: _embed_sentences(files))
-    held = np.array([zlib.crc32(g.encode()) % 10 < VALIDATION_TENTHS for g in pool.group])
+    held = np.array([held_out(g) for g in pool.group])
     return Split(pool.select(~held), pool.select(held))
+
+
+def held_out(group: str) -> bool:
+    """Whether a near-duplicate group of sentences is for validation; the same in every run and on every machine."""
+    return zlib.crc32(group.encode()) % 10 < VALIDATION_TENTHS
 
 
 def load_speech(data: Path) -> Split:
@@ -117,10 +122,14 @@ def load_faces(data: Path) -> Split:
     return Split(train, valid)
 
 
+def read_sentences(files: Sequence[Path]) -> list[dict[str, str]]:
+    """The rows of gzipped tables with columns source, score, text and group."""
+    texts = (gzip.decompress(f.read_bytes()).decode("utf-8") for f in files)
+    return [r for t in texts for r in csv.DictReader(io.StringIO(t, newline=""))]
+
+
 def _embed_sentences(files: Sequence[Path]) -> Pool:
-    texts = [gzip.decompress(f.read_bytes()).decode("utf-8") for f in files]
-    records = [r for t in texts for r in csv.DictReader(io.StringIO(t, newline=""))]
-    records = [r for r in records if r["text"].split()]
+    records = [r for r in read_sentences(files) if r["text"].split()]
     rows = text_extractor.embed_sentences([r["text"].split() for r in records])
     return pool_of(
         rows,

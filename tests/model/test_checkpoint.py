@@ -1,0 +1,104 @@
+"""The packaged weights do what the model card says; the figures need the rated data beside the checkout."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import corpora, load_default, predict
+from model.evaluate import evaluate
+from model.predict import WEIGHTS
+from model.train import load_splits
+
+DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the rated corpora are not at {DATA}")
+
+
+def features_of(sentence: str) -> dict[str, np.ndarray]:
+    from extractors.text import embed_sentences
+
+    return {"text": embed_sentences([sentence.split()])[0]}
+
+
+def test_the_weights_are_small_and_safe():
+    assert {p.suffix for p in WEIGHTS.iterdir()} <= {".json", ".safetensors", ".md"}
+    assert sum(p.stat().st_size for p in WEIGHTS.iterdir()) < 8e6
+
+
+@pytest.mark.parametrize(
+    ("sentence", "sign"),
+    [
+        ("what a wonderful moving film and I loved every minute of it", 1),
+        ("this was a terrible boring waste of my time", -1),
+    ],
+)
+def test_plain_sentences_get_their_sign(sentence, sign):
+    values = features_of(sentence)
+    prediction, _ = predict(load_default(), values, {"text": np.ones(len(values["text"]), np.float32)})
+    assert np.sign(prediction.clip) == sign
+    assert abs(prediction.clip) > 0.5
+
+
+def test_removing_a_modality_changes_the_answer():
+    network, rng = load_default(), np.random.default_rng(0)
+    values = {
+        m: network.embed.standardise[m].mean.numpy() + 0.1 * rng.standard_normal((20, w)).astype(np.float32)
+        for m, w in network.config.features.items()
+    }
+    presence = {m: np.ones(20, np.float32) for m in values}
+    whole, _ = predict(network, values, presence)
+    for left_out in values:
+        rest = {m: v for m, v in values.items() if m != left_out}
+        less, _ = predict(network, rest, {m: presence[m] for m in rest})
+        assert abs(less.clip - whole.clip) > 0.01
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    """A part of the rated data, small enough for every run: most of it from the validation split."""
+    folder, rng = tmp_path_factory.mktemp("rated"), np.random.default_rng(0)
+    rows = corpora.read_sentences(sorted((DATA / "text").glob("*.csv.gz")))
+    held = np.array([corpora.held_out(r["group"]) for r in rows])
+    write_rows(
+        folder / "text.csv", [rows[i] for i in [*rng.permutation(np.flatnonzero(held))[:1000], *range(50)]]
+    )
+    (folder / "text").mkdir()
+    (folder / "text" / "rated.csv.gz").write_bytes(gzip.compress((folder / "text.csv").read_bytes()))
+    with (DATA / "speech" / "labels.csv").open() as f:
+        said = [r | {"file": str(DATA / "speech" / r["file"])} for r in csv.DictReader(f)]
+    held = np.array([r["speaker"] in corpora.VALIDATION_SPEAKERS for r in said])
+    (folder / "speech").mkdir()
+    kept = [*rng.permutation(np.flatnonzero(held))[:150], *np.flatnonzero(~held)[::60]]
+    write_rows(folder / "speech" / "labels.csv", [said[i] for i in kept])
+    (folder / "faces").mkdir()
+    for name, count in (("fer2013_train.npz", 400), ("fer2013_valid.npz", 600)):
+        arrays = np.load(DATA / "faces" / name)
+        some = {k: arrays[k][:count] for k in ("image", "label")}
+        np.savez(folder / "faces" / name, label_names=arrays["label_names"], **some)
+    return folder
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as f:
+        writer = csv.DictWriter(f, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@needs_data
+@pytest.mark.slow
+def test_validation_figures_pass_the_first_checkpoints_bar(sample, monkeypatch):
+    monkeypatch.setattr(corpora, "CACHE", sample / "cache")
+    report = evaluate(load_default(), load_splits(sample))
+    assert report["text"]["all"]["acc2"] > 0.75
+    for part in ("speech", "faces"):
+        assert report[part]["all"]["mae"] < report[part]["all"]["mae_constant"]
+        assert report[part]["all"]["balanced_acc2"] > 0.55
+    assert report["streams"]["all"]["mae"] < min(
+        report["streams"][m]["mae"] for m in ("text", "audio", "visual")
+    )
