@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol, cast
 
+import torch
 from torch import Tensor
 
 from kernels.inputs import ScanInputs, Traced
 
-MODULES = {"reference": "kernels.reference"}
+MODULES = {"reference": "kernels.reference", "cpu": "kernels.cpu"}
 
 
 class Backend(Protocol):
@@ -38,4 +40,10 @@ def choose(inputs: ScanInputs, backend: str) -> Backend:
 
 def pick(inputs: ScanInputs) -> tuple[str, str]:
     """The name "auto" stands for, and the reason in a few words."""
-    return "reference", "the only one"
+    if inputs.u.dtype == torch.float64:
+        return "reference", "u is float64, and the fast backends keep their states in float32"
+    if inputs.u.device.type != "cpu":
+        return "reference", f"no backend is written for {inputs.u.device.type}"
+    if find_spec("numba") is None:
+        return "reference", "numba is not installed (pip install numba brings the fast CPU backend)"
+    return "cpu", "the inputs are on the CPU, in float32 or half precision"

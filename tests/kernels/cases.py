@@ -1,0 +1,105 @@
+"""What the tests of every backend share: arguments by size, and the error budget against float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kernels import coupled_scan
+
+COUPLINGS = ("identity", "mean", "sum", "simplex", "real")
+OPTIONS = ("D", "z", "delta_bias", "initial_state", "mask")
+
+
+def coupling(kind: str, modalities: int, seed: int = 0) -> Tensor:
+    """W [M, M] in float64. The sum is scaled by nothing: it overflows where it should."""
+    noise = torch.randn(
+        modalities, modalities, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
+    return {
+        "identity": torch.eye(modalities, dtype=torch.float64),
+        "mean": torch.full((modalities, modalities), 1 / modalities, dtype=torch.float64),
+        "sum": torch.ones(modalities, modalities, dtype=torch.float64),
+        "simplex": (noise + 2 * torch.eye(modalities, dtype=torch.float64)).softmax(-1),
+        "real": noise / modalities,
+    }[kind]
+
+
+def arguments(
+    sizes: tuple[int, int, int, int, int],
+    kind: str = "simplex",
+    options: tuple[str, ...] = OPTIONS,
+    softplus: bool = True,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Float64 arguments of `coupled_scan` for sizes (B, L, M, E, N)."""
+    batch, length, modalities, channels, states = sizes
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+    delta = normal(batch, length, modalities, channels) - 2
+    given = {
+        "u": normal(batch, length, modalities, channels),
+        "delta": delta if softplus else torch.nn.functional.softplus(delta),
+        "A": -torch.exp(0.7 * normal(modalities, channels, states)) * 2,
+        "B": normal(batch, length, modalities, states),
+        "C": normal(batch, length, modalities, states) / states**0.5,
+        "coupling": coupling(kind, modalities, seed),
+        "D": normal(modalities, channels),
+        "z": normal(batch, length, modalities, channels),
+        "delta_bias": 0.1 * normal(modalities, channels),
+        "initial_state": normal(batch, modalities, channels, states),
+        "mask": torch.rand(batch, length, modalities, generator=generator) > 0.3,
+    }
+    for name in set(OPTIONS) - set(options):
+        del given[name]
+    return {**given, "delta_softplus": softplus}
+
+
+def cast(given: dict[str, Any], dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict[str, Any]:
+    """The same arguments in another precision, as leaves that take gradients."""
+    moved = dict(given)
+    for name, value in given.items():
+        if isinstance(value, Tensor):
+            floating = value.dtype.is_floating_point
+            moved[name] = (
+                value.detach().to(device, dtype if floating else value.dtype).requires_grad_(floating)
+            )
+    return moved
+
+
+def run(given: dict[str, Any], backend: str, seed: int = 1) -> dict[str, Tensor]:
+    """y, the final state and the gradient of every argument, for one random gradient of both outputs."""
+    y, state = coupled_scan(**given, return_final_state=True, backend=backend)
+    generator = torch.Generator().manual_seed(seed)
+    weights = [torch.randn(v.shape, dtype=torch.float64, generator=generator).to(v) for v in (y, state)]
+    leaves = {name: v for name, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
+    gradients = torch.autograd.grad((y, state), list(leaves.values()), weights)
+    return {"y": y, "state": state, **{f"d{name}": g for name, g in zip(leaves, gradients, strict=True)}}
+
+
+def check(
+    given: dict[str, Any], backend: str, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> None:
+    """Fail unless the backend's error against float64 is within twice that of the plain loop in this precision.
+
+    Both errors are relative to the largest entry of the exact value; 2e-6 on top is one rounding of a sum of sums.
+    """
+    low = cast(given, dtype, device)
+    exact = run(cast(low, torch.float64, "cpu"), "reference")
+    plain = run(cast(low, dtype, "cpu"), "reference")
+    ours = run(low, backend)
+    wrong = []
+    for name, truth in exact.items():
+        scale = truth.abs().amax() if truth.numel() else 1.0
+        error = ((ours[name].cpu().double() - truth).abs() / scale).nan_to_num(nan=torch.inf)
+        budget = 2 * ((plain[name].double() - truth).abs() / scale)
+        over = error.amax() - budget.amax() if truth.numel() else torch.tensor(0.0)
+        if over > 2e-6:
+            wrong.append(f"{name}: {float(error.amax()):.2e} against a budget of {float(budget.amax()):.2e}")
+        assert ours[name].shape == truth.shape, name
+    assert not wrong, "; ".join(wrong)
