@@ -24,7 +24,8 @@ from torch.autograd.function import once_differentiable
 
 from kernels.inputs import ScanInputs
 from kernels.lanes import LANES, compiled, exp2, load, splat, store, total
-from kernels.reference import finish, first_state, promote, step_sizes, trace as trace
+from kernels.reference import finish, first_state, promote, step_sizes
+from kernels.reference import trace as trace
 
 SPACING = 32  # ticks between checkpoints; memory grows with L / SPACING states
 # Below this many vectors of state a second thread costs more than it brings (about 1 ms of work).

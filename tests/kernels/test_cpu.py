@@ -4,9 +4,9 @@ import threading
 
 import pytest
 import torch
-from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
 
 import kernels
+from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
 
 
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 500, 1000], ids=lambda n: f"L{n}")
