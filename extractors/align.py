@@ -1,0 +1,131 @@
+"""When each word was said: forced alignment by pocketsphinx, and honest guesses where it cannot say.
+
+A word's confidence tells which: 1 aligned, GUESSED between aligned neighbours (the dictionary does not know it),
+SPREAD where nothing could be aligned and words share the time of the speech by their length.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from extractors.records import FloatArray, Sound, Span, Word
+
+GUESSED = 0.8
+SPREAD = 0.5
+FRAME = 0.01  # pocketsphinx's frame, seconds
+LONGEST = 120.0  # seconds aligned at once: the cost grows faster than the length
+LEAST = 0.06  # seconds a guessed word needs; with less room it takes from the word before
+PAD = 0.1
+_LOCK = threading.Lock()  # the decoder holds one utterance at a time
+
+
+@cache
+def _decoder() -> Any:
+    """The aligner with the English model in its wheel, loaded once."""
+    from pocketsphinx import Decoder
+
+    return Decoder(lm=None, loglevel="FATAL")
+
+
+def align_words(words: Sequence[str], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
+    """Times for `words`, all of which were said within `speech` (in order, disjoint, clip seconds).
+
+    Forced alignment where there is sound of at most LONGEST seconds and it fits; otherwise the words are spread over
+    the speech. Raises ValueError where `speech` is empty: there is no time to give the words then.
+    """
+    if not speech:
+        raise ValueError("expected at least one span of speech to place the words in, got none")
+    first, last = speech[0].start, speech[-1].end
+    if words and sound is not None and last - first <= LONGEST:
+        begin = max(0, round((first - PAD - sound.start) * sound.rate))
+        end = max(0, round((last + PAD - sound.start) * sound.rate))
+        found = _force(list(words), sound.samples[begin:end], sound.start + begin / sound.rate)
+        if found is not None:
+            return _fill(list(words), found, max(0.0, first), last)
+    return spread_words(words, speech)
+
+
+def spread_words(words: Sequence[str], spans: Sequence[Span], confidence: float = SPREAD) -> list[Word]:
+    """Words one after the other over the spans, each for a time in proportion to its letters, none across a gap."""
+    if not words:
+        return []
+    edges = np.concatenate([[0.0], np.cumsum([len(word) + 1 for word in words])])
+    lengths = np.array([span.end - span.start for span in spans])
+    reached = np.concatenate([[0.0], np.cumsum(lengths)])
+    edges = edges / edges[-1] * reached[-1]
+    placed = []
+    for word, begin, end in zip(words, edges[:-1], edges[1:], strict=True):
+        held = int(np.clip(np.searchsorted(reached, (begin + end) / 2) - 1, 0, len(spans) - 1))
+        offset = spans[held].start - reached[held]
+        start = max(spans[held].start, offset + begin)
+        placed.append(
+            Word(word, float(start), float(max(start, min(spans[held].end, offset + end))), confidence)
+        )
+    return placed
+
+
+def pronounceable(word: str) -> list[str]:
+    """The word as entries of the pronouncing dictionary ("well-known" is two); empty where it has none."""
+    plain = re.sub(r"[^a-z'.-]", "", word.lower().replace("’", "'")).strip("'.-")
+    decoder = _decoder()
+    for pieces in ([plain], re.split(r"[-.']+", plain)):
+        if all(piece and decoder.lookup_word(piece) is not None for piece in pieces):
+            return pieces
+    return []
+
+
+def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, tuple[float, float]] | None:
+    """Start and end of every word the dictionary knows, by its index; None where text and sound do not fit."""
+    with _LOCK:
+        pieces = [(i, piece) for i, word in enumerate(words) for piece in pronounceable(word)]
+        if not pieces or len(samples) < 800:
+            return None
+        decoder = _decoder()
+        decoder.set_align_text(" ".join(piece for _, piece in pieces))
+        decoder.start_utt()
+        loud = samples / max(float(np.abs(samples).max()), 1e-4)  # quiet sound keeps its detail in 16 bits
+        decoder.process_raw((loud * 32767).astype(np.int16).tobytes(), full_utt=True)
+        decoder.end_utt()
+        segments = [s for s in decoder.seg() or () if not s.word.startswith("<")] if decoder.hyp() else []
+        times = [
+            (s.start_frame * FRAME + begin, (s.end_frame + 1) * FRAME + begin)
+            for s in segments
+            if s.word[0] != "["
+        ]
+    if len(times) != len(pieces):
+        return None
+    found: dict[int, tuple[float, float]] = {}
+    for (index, _), (start, end) in zip(pieces, times, strict=True):
+        found[index] = (found[index][0] if index in found else start, end)
+    return found
+
+
+def _fill(words: list[str], found: dict[int, tuple[float, float]], first: float, last: float) -> list[Word]:
+    """All words with times: the found ones as found, runs of others between their neighbours within first..last."""
+    placed: list[Word] = []
+    index = 0
+    while index < len(words):
+        if index in found:
+            placed.append(Word(words[index], *found[index]))
+            index += 1
+            continue
+        stop = index
+        while stop < len(words) and stop not in found:
+            stop += 1
+        begin = placed[-1].end if placed else first
+        end = found[stop][0] if stop < len(words) else max(last, begin)
+        run = words[index:stop]
+        if placed and end - begin < LEAST * len(run):
+            taken = placed.pop()
+            shared = spread_words([taken.word, *run], [Span(taken.start, max(end, taken.end))], GUESSED)
+            placed += [Word(taken.word, shared[0].start, shared[0].end, taken.confidence), *shared[1:]]
+        else:
+            placed += spread_words(run, [Span(begin, max(begin, end))], GUESSED)
+        index = stop
+    return placed

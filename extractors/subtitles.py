@@ -1,0 +1,147 @@
+"""The transcript a person gives: subtitles (.srt, .vtt) with their cues, or plain text (.txt) laid over the speech."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from extractors.align import align_words, spread_words
+from extractors.records import InputError, Sound, Span, Transcript, Word
+from extractors.words import recognise, transcript_of
+
+MAX_BYTES = 5_000_000
+SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
+MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
+_NOT_SAID = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|[♪♫#*]+|^\s*(?:>>|[-–])\s*")
+_SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
+
+
+def read_transcript(
+    path: str | Path, sound: Sound | None, speech: Sequence[Span], duration: float
+) -> Transcript:
+    """The words of a transcript file with their times, source "given".
+
+    Subtitles: each cue's words are aligned to the sound within the cue, or share its time. Notes in brackets, tags
+    and speakers' names are left out. Plain text: its words are aligned to `speech`; where it does not fit what is
+    said, or nothing is, they are spread evenly. `duration` is the clip's, seconds.
+
+    Raises:
+        InputError: no such file, another ending, over 5 MB, no text in it, or no cue within the clip.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (*SUBTITLES, ".txt"):
+        raise InputError(f"{path.name} is no transcript: give a .srt, .vtt or .txt file.")
+    text = _read(path)
+    if path.suffix.lower() in SUBTITLES:
+        words = _place_cues(_cues(path, text, duration), sound, speech)
+    else:
+        words = _place_text(text.split(), sound, speech, duration)
+    if not words:
+        raise InputError(f"{path.name} holds no words.")
+    return transcript_of(words, "given", confidence=1.0)
+
+
+def _read(path: Path) -> str:
+    """The file's text, whatever its usual encoding."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(
+                f"{path.name} is larger than {MAX_BYTES:,} bytes: that is no transcript of a clip."
+            )
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    if "\x00" in text:
+        raise InputError(f"{path.name} is not text.")
+    return text
+
+
+def _cues(path: Path, text: str, duration: float) -> list[tuple[Span, list[str]]]:
+    """Time and words of each cue in the clip, in order; lines that a rolling caption repeats are given once."""
+    import pysubs2
+
+    try:
+        events = sorted(pysubs2.SSAFile.from_string(text, format_=SUBTITLES[path.suffix.lower()]).events)
+    except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
+        raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
+    cues: list[tuple[Span, list[str]]] = []
+    shown: list[str] = []
+    for event in events:
+        lines = [line for line in map(_said, event.plaintext.splitlines()) if line]
+        words = " ".join(line for line in lines if line not in shown).split()
+        shown = lines
+        start, end = event.start / 1000, min(event.end / 1000, duration)
+        if words and end > start >= 0:
+            cues.append((Span(start, end), words))
+    if events and not cues:
+        raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
+    return cues
+
+
+def _said(line: str) -> str:
+    """A cue's line without what nobody says: tags, notes in brackets, notes of music, the speaker's name."""
+    return _SPEAKER.sub("", _NOT_SAID.sub(" ", line)).strip()
+
+
+def _place_cues(
+    cues: list[tuple[Span, list[str]]], sound: Sound | None, speech: Sequence[Span]
+) -> list[Word]:
+    """Every cue's words within it: on its speech where there is some, else over all of its time."""
+    words: list[Word] = []
+    for cue, said in cues:
+        spoken = [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech]
+        spoken = [s for s in spoken if s.end - s.start > 0.1]
+        words += align_words(said, sound if spoken else None, spoken or [cue])
+    return sorted(words, key=lambda word: word.start)
+
+
+def _place_text(said: list[str], sound: Sound | None, speech: Sequence[Span], duration: float) -> list[Word]:
+    """Words over the speech: aligned in one go, else by the words recognised in it, else evenly."""
+    if not speech or sound is None:
+        return spread_words(said, [Span(0.0, duration)])
+    words = align_words(said, sound, speech)
+    if any(word.confidence == 1 for word in words):
+        return words
+    return _match(said, recognise(sound, speech).words, speech) or words
+
+
+def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> list[Word]:
+    """Times of heard words given to the same words as said, the rest between them; none where too few agree."""
+    plain = [
+        [re.sub(r"[^\w']", "", word.lower()) for word in words] for words in (said, [w.word for w in heard])
+    ]
+    times: dict[int, Word] = {}
+    for a, b, size in SequenceMatcher(None, *plain, autojunk=False).get_matching_blocks():
+        times |= {a + i: heard[b + i] for i in range(size)}
+    if len(times) < MATCHED * len(said):
+        return []
+    words: list[Word] = []
+    for index, word in enumerate(said):
+        if index in times:
+            words.append(Word(word, times[index].start, times[index].end))
+        else:
+            words += _between(said, index, times, speech) if index == 0 or index - 1 in times else []
+    return words
+
+
+def _between(said: list[str], first: int, times: dict[int, Word], speech: Sequence[Span]) -> list[Word]:
+    """The run of unheard words that begins at `first`, spread over the speech between its heard neighbours."""
+    stop = first
+    while stop < len(said) and stop not in times:
+        stop += 1
+    begin = times[first - 1].end if first else speech[0].start
+    end = times[stop].start if stop < len(said) else max(begin, speech[-1].end)
+    spans = [Span(max(begin, s.start), min(end, s.end)) for s in speech if s.end > begin and s.start < end]
+    return spread_words(
+        said[first:stop], [s for s in spans if s.end > s.start] or [Span(begin, max(begin, end))]
+    )
