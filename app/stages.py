@@ -26,8 +26,8 @@ STAGES = {
 class Stages:
     """Times the stages of one analysis and passes their progress on, from several threads at once.
 
-    Where `progress` raises, that is the wish to stop: every other thread of the analysis gets `StoppedError` at its next
-    report.
+    Where `progress` raises, that is the wish to stop: every other thread of the analysis gets `StoppedError` at
+    its next report.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:

@@ -1,0 +1,50 @@
+"""The coupling over time: for each chain, the signed shares of its output that come from every source."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.analysis import MODALITIES, Analysis
+from app.figures.shares import share_range, share_traces
+from app.figures.style import COLOURS, FAINT, NAMES, beside, figure, layout, y_axis
+
+BAND, GAP, FOOT = 120, 26, 38  # pixels
+
+
+def draw_coupling(analysis: Analysis) -> go.Figure:
+    """One stacked panel for each target that has shares, in the order words, voice, face, over one time axis."""
+    targets = [m for m in MODALITIES if m in analysis.dynamics.share]
+    seconds = np.asarray(analysis.ticks.start) + analysis.ticks.step / 2
+    inside = max(1, len(targets) * BAND + (len(targets) - 1) * GAP)
+    traces: list[Any] = []
+    axes: dict[str, Any] = {}
+    notes: list[dict[str, Any]] = []
+    for i, target in enumerate(targets):
+        number = "" if i == 0 else str(i + 1)
+        sources = analysis.dynamics.share[target]
+        low, high = share_range(sources)
+        top = 1 - i * (BAND + GAP) / inside
+        bottom = max(0.0, top - BAND / inside)
+        for trace in share_traces(sources, seconds, f"y{number}"):
+            if trace.name:
+                trace.name = f"{NAMES[target]} ← {trace.name.removeprefix('from ')}"
+            traces.append(trace)
+        axes[f"yaxis{number}"] = y_axis(low, high, (bottom, top), zeroline=True, zerolinecolor=FAINT) | {
+            "showticklabels": True,
+            "tickformat": ".0%",
+            "tickvals": [v for v in (-1, 0, 1, 2) if low <= v <= high],
+            "tickfont": {"size": 11},
+        }
+        notes.append(
+            beside(f"<b>{NAMES[target]}</b>", (top + bottom) / 2, COLOURS[target])
+            | {"xshift": -44, "align": "right"}
+        )
+    return figure(
+        traces,
+        **layout(inside + FOOT + 8, analysis.end, f"y{len(targets)}" if len(targets) > 1 else "y"),
+        **axes,
+        annotations=notes,
+    )

@@ -1,0 +1,105 @@
+"""What all pictures share: names, colours, type, and the empty layout they start from.
+
+One colour a modality everywhere: blue, amber and teal differ in lightness as well as hue, so they stay apart for
+every common kind of colour blindness. Ink and grey are exact values that the page's style sheet replaces on a dark
+background (see `page.css`); everything else reads on both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+COLOURS = {"text": "#3b6fd4", "audio": "#d98a00", "visual": "#12907f"}
+INK = "#1d2430"
+GREY = "#667080"
+FAINT = "rgba(128,138,152,0.22)"
+POSITIVE, NEGATIVE = "#1f7a4d", "#b3305c"
+NAMES = {"text": "words", "audio": "voice", "visual": "face"}
+OWNERS = {"text": "the words’", "audio": "the voice’s", "visual": "the face’s"}
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
+LEFT, RIGHT = 92, 14
+
+
+def layout(height: int, end: float, lowest: str = "y") -> dict[str, Any]:
+    """The layout every picture over time starts from: x in seconds from 0 to `end`, transparent, hover over all.
+
+    The time axis stands under the y axis `lowest`.
+    """
+    return {
+        "height": height,
+        "autosize": True,
+        "margin": {"l": LEFT, "r": RIGHT, "t": 8, "b": 30, "autoexpand": False},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": GREY},
+        "showlegend": False,
+        "legend": {"traceorder": "reversed"},  # the hover lists traces in this order: from the top band down
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
+        "hoverdistance": 60,
+        "hoverlabel": {
+            "bgcolor": "#ffffff",
+            "bordercolor": "#d5dae2",
+            "font": {"family": FONT, "size": 12, "color": "#1d2431"},
+        },
+        "dragmode": "zoom",
+        "xaxis": {
+            "anchor": lowest,
+            "range": [0, end],
+            "minallowed": 0,
+            "maxallowed": end,
+            "ticksuffix": " s",
+            "hoverformat": ".1f",
+            "unifiedhovertitle": {"text": "<b>%{x:.1f} s</b>"},
+            "showgrid": False,
+            "zeroline": False,
+            "nticks": 12,
+            "ticks": "outside",
+            "ticklen": 4,
+            "tickcolor": FAINT,
+            "showspikes": True,
+            "spikemode": "across",
+            "spikesnap": "cursor",
+            "spikethickness": 1,
+            "spikedash": "solid",
+            "spikecolor": "#c22f2f",
+        },
+    }
+
+
+def y_axis(low: float, high: float, domain: tuple[float, float], **more: Any) -> dict[str, Any]:
+    """A y axis of one band of a picture; it cannot be dragged, so that a drag always looks closer in time."""
+    return {
+        "range": [low, high],
+        "domain": list(domain),
+        "fixedrange": True,
+        "anchor": "x",
+        "showgrid": False,
+        "zeroline": False,
+        "showticklabels": False,
+        **more,
+    }
+
+
+def beside(text: str, y: float, colour: str = GREY, size: int = 12) -> dict[str, Any]:
+    """An annotation in the left margin at height `y` (0..1 of the picture)."""
+    return {
+        "text": text,
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "right",
+        "xshift": -10,
+        "y": y,
+        "yref": "paper",
+        "yanchor": "middle",
+        "align": "right",
+        "showarrow": False,
+        "font": {"size": size, "color": colour},
+    }
+
+
+def figure(traces: list[Any], **rest: Any) -> go.Figure:
+    """A figure without plotly's own template, which would bring its colours and weight."""
+    return go.Figure(data=traces, layout={"template": "none", **rest})

@@ -1,0 +1,106 @@
+"""Words along the time axis: a bar for what each moved, and its text where there is room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.analysis import Analysis, TimedWord
+from app.figures.style import FAINT, GREY, NEGATIVE, POSITIVE
+
+LANES = 3
+WIDTH = 900.0  # pixels that the time axis has on a common screen; text is laid out for this
+LETTER, GAP = 6.6, 7.0  # pixels a letter of 12 px type takes, and the least gap between words
+MOVES, MOVES_MUCH = 0.08, 0.25  # change in score above which a word is coloured, and set in bold
+
+
+@dataclass(frozen=True)
+class MovedWord:
+    """A word and the change of the words' own score while it was said (0 where there is no such score)."""
+
+    word: TimedWord
+    change: float
+
+
+def moved_words(analysis: Analysis) -> list[MovedWord]:
+    """Each word with its change: the words' score at the tick where it ends, less that before it began."""
+    alone = analysis.sentiment.alone.get("text")
+    if alone is None:
+        return [MovedWord(w, 0.0) for w in analysis.transcript.words]
+    step, last = analysis.ticks.step, len(alone.ticks) - 1
+    line = (0.0, *alone.ticks)  # before the first tick nothing was said
+    moved = []
+    for word in analysis.transcript.words:
+        first = min(last, max(0, int(word.start / step)))
+        end = min(last, max(first, int(np.ceil(word.end / step - 1e-6)) - 1))
+        moved.append(MovedWord(word, line[end + 1] - line[first]))
+    return moved
+
+
+def colour(change: float) -> str:
+    """Green where the word lifted the score, crimson where it lowered it, grey in between."""
+    return GREY if abs(change) < MOVES else POSITIVE if change > 0 else NEGATIVE
+
+
+def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
+    """{word: lane} of the words whose text fits without overlap; those that moved most choose first."""
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(LANES)]
+    lanes = {}
+    for i in sorted(range(len(words)), key=lambda i: -abs(words[i].change)):
+        middle = (words[i].word.start + words[i].word.end) / 2 / max(seconds, 1e-6) * WIDTH
+        half = (LETTER * len(words[i].word.word) + GAP) / 2
+        for lane, spans in enumerate(taken):
+            if all(middle + half <= a or middle - half >= b for a, b in spans):
+                spans.append((middle - half, middle + half))
+                lanes[i] = lane
+                break
+    return lanes
+
+
+def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
+    """Bars between -1 and 1 (the change in score) and text above them, up to 1.2 + LANES."""
+    if not words:
+        return []
+    starts = np.array([w.word.start for w in words])
+    ends = np.array([w.word.end for w in words])
+    middles, colours = (starts + ends) / 2, [colour(w.change) for w in words]
+    bars = go.Bar(
+        x=middles,
+        y=np.clip([w.change for w in words], -1, 1),
+        width=np.maximum(ends - starts, 0.04),
+        yaxis=axis,
+        marker={"color": [FAINT if c == GREY else c for c in colours], "line": {"width": 0}},
+        hoverinfo="skip",
+    )
+    lanes = place(words, seconds)
+    text = go.Scatter(
+        x=[middles[i] for i in lanes],
+        y=[1.6 + lane for lane in lanes.values()],
+        text=[_set(words[i]) for i in lanes],
+        textfont={"color": [colours[i] for i in lanes], "size": 12},
+        mode="text",
+        cliponaxis=False,
+        yaxis=axis,
+        hoverinfo="skip",
+    )
+    return [bars, text]
+
+
+def words_at(analysis: Analysis) -> list[str]:
+    """The words heard in each tick, joined; a dash where there are none."""
+    found: list[list[str]] = [[] for _ in analysis.ticks.start]
+    step = analysis.ticks.step
+    for word in analysis.transcript.words:
+        first = max(0, int(word.start / step))
+        for i in range(first, min(len(found), max(first + 1, int(np.ceil(word.end / step - 1e-6))))):
+            found[i].append(word.word)
+    return [" ".join(w) or "–" for w in found]
+
+
+def _set(moved: MovedWord) -> str:
+    """The word for plotly's text, which knows some HTML: what looks like a tag must not become one."""
+    text = moved.word.word.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"<b>{text}</b>" if abs(moved.change) >= MOVES_MUCH else text

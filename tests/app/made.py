@@ -1,0 +1,55 @@
+"""Small hand-made Analysis objects, for tests of what is drawn and written; nothing here is a model's answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from app import analysis as plain
+from app.analysis import MODALITIES, Analysis
+
+SENTENCE = "so I went in with high hopes honestly and the ending ruined it & <b>me</b>"
+
+
+def make_analysis(ticks: int = 60, modalities: tuple[str, ...] = MODALITIES, seed: int = 0) -> Analysis:
+    """Smooth lines over `ticks` ticks, with shares that pass 1 and fall below 0 in places."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(ticks) * 0.2
+    waves = {m: np.sin(time / (2 + i) + i) * (1.6 - 0.4 * i) for i, m in enumerate(MODALITIES)}
+    whole = sum(waves[m] for m in modalities) / len(modalities)
+    words = SENTENCE.split() if "text" in modalities else []
+    each = 0.2 * ticks / max(1, len(words))
+    return Analysis(
+        schema=plain.SCHEMA,
+        clip=plain.Clip(0.2 * ticks, 640, 480, 25.0, True, "visual" in modalities),
+        transcript=plain.Transcript(
+            "recognised" if words else "none",
+            tuple(plain.TimedWord(w, i * each, (i + 0.8) * each) for i, w in enumerate(words)),
+        ),
+        ticks=plain.Ticks(tuple(time.tolist()), 0.2),
+        presence={m: tuple((np.ones(ticks) * (m in modalities)).tolist()) for m in MODALITIES},
+        sentiment=plain.Sentiment(
+            plain.ClipScore(float(whole.mean()), plain.label(float(whole.mean()))),
+            tuple(whole.tolist()),
+            {m: plain.AloneScore(float(waves[m].mean()), tuple(waves[m].tolist())) for m in modalities},
+        ),
+        dynamics=plain.Dynamics(
+            {m: tuple((1 + 0.2 * rng.random(ticks)).tolist()) for m in MODALITIES},
+            {t: make_shares(t, time) for t in MODALITIES},
+        ),
+        timings={"probe": 0.1, "model": 0.5, "total": 0.7},
+        warnings=(),
+    )
+
+
+def make_shares(target: str, time: np.ndarray) -> dict[str, plain.Line]:
+    """Signed shares that sum to 1: the target's own wave, the rest split unevenly over the others."""
+    own = 0.7 + 0.5 * np.sin(time / 3)
+    others = [m for m in MODALITIES if m != target]
+    shares = {target: own, others[0]: 0.7 * (1 - own), others[1]: 0.3 * (1 - own)}
+    return {m: tuple(shares[m].tolist()) for m in MODALITIES}
+
+
+def with_warnings(analysis: Analysis, *warnings: str) -> Analysis:
+    return replace(analysis, warnings=warnings)
