@@ -1,0 +1,147 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from extractors import train_expression as training
+from extractors.expression import (
+    EXPRESSIONS,
+    WEIGHTS,
+    ExpressionNet,
+    fusion_split,
+    load_expression,
+    read_config,
+)
+
+DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+FACES = DATA / "faces"
+
+
+@pytest.fixture
+def faces() -> torch.Tensor:
+    return torch.rand(5, 1, 48, 48, generator=torch.Generator().manual_seed(3))
+
+
+def test_shapes(faces: torch.Tensor) -> None:
+    network = ExpressionNet().eval()
+    assert network(faces).shape == (5, 7)
+    assert network.embed(faces).shape == (5, 64)
+    assert network(faces[:0]).shape == (0, 7)
+    torch.testing.assert_close(network.logits(network.embed(faces)), network(faces))
+
+
+@pytest.mark.parametrize("shape", [(5, 48, 48), (5, 3, 48, 48), (5, 1, 64, 64)])
+def test_other_shapes_are_refused_with_the_shape_seen(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"got \(5, "):
+        ExpressionNet()(torch.zeros(shape))
+
+
+def test_a_face_is_read_alone_and_the_same_each_time(faces: torch.Tensor) -> None:
+    network = load_expression()
+    together = network(faces)
+    assert torch.equal(together, network(faces))
+    for i in range(len(faces)):
+        torch.testing.assert_close(network(faces[i : i + 1])[0], together[i], atol=1e-4, rtol=1e-4)
+
+
+def test_exposure_and_contrast_do_not_decide(faces: torch.Tensor) -> None:
+    network = load_expression()
+    torch.testing.assert_close(network(0.2 + 0.5 * faces), network(faces), atol=1e-3, rtol=1e-3)
+
+
+def test_a_flat_crop_gives_finite_numbers() -> None:
+    assert torch.isfinite(load_expression()(torch.full((1, 1, 48, 48), 0.5))).all()
+
+
+def test_the_packaged_weights_are_those_their_json_names() -> None:
+    config = read_config()
+    assert tuple(config["expressions"]) == EXPRESSIONS
+    assert not load_expression().training
+    assert WEIGHTS.suffix == ".safetensors"
+    assert WEIGHTS.stat().st_size < 3_000_000
+
+
+def test_other_weights_than_the_json_names_are_refused(tmp_path: Path) -> None:
+    copy = tmp_path / WEIGHTS.name
+    copy.write_bytes(WEIGHTS.read_bytes()[:-1] + b"\0")
+    with pytest.raises(FileNotFoundError):
+        load_expression(copy)
+    shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path)
+    with pytest.raises(ValueError, match="sha256"):
+        load_expression(copy)
+
+
+def test_the_split_keeps_a_face_its_copies_and_its_mirror_image_on_one_side() -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (500, 48, 48), np.uint8)
+    ours, held = fusion_split(np.concatenate([faces, faces[::-1], faces[:, :, ::-1]]))
+    assert 0.05 < len(held) / 1500 < 0.15
+    assert sorted([*ours, *held]) == list(range(1500))
+    first = set(held[held < 500])
+    assert {999 - i for i in held[(held >= 500) & (held < 1000)]} == first
+    assert {i - 1000 for i in held[held >= 1000]} == first
+
+
+def test_augmented_faces_stay_pictures_and_differ() -> None:
+    torch.manual_seed(0)
+    faces = torch.rand(16, 1, 48, 48)
+    seen = training.augment(faces)
+    assert seen.shape == faces.shape
+    assert seen.min() >= 0
+    assert seen.max() <= 1
+    assert ((seen - faces).abs().mean((1, 2, 3)) > 0.01).all()
+
+
+def test_agreement_is_one_for_the_same_and_falls_with_a_shift() -> None:
+    x = np.array([-2.0, 0.0, 1.0, 3.0])
+    assert training.agreement(x, x) == pytest.approx(1)
+    # var 3.25 both: 2 * 3.25 / (3.25 + 3.25 + 1)
+    assert training.agreement(x, x + 1) == pytest.approx(6.5 / 7.5)
+
+
+def test_report_counts_by_class() -> None:
+    labels = np.array([0, 0, 3, 6], np.int8)
+    given = np.eye(7, dtype=np.float32)[[0, 3, 3, 6]]
+    measured = training.report(given, labels)
+    assert measured["accuracy"] == 0.75
+    assert measured["accuracy_by_class"]["angry"] == 0.5
+    assert measured["accuracy_by_class"]["happy"] == 1.0
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (32, 48, 48), np.uint8), rng.integers(0, 7, 32).astype(np.int8)
+    schedule = training.Schedule(epochs=2, batch=16)
+    whole = training.start(schedule, len(images))
+    for _ in range(2):
+        training.train_epoch(whole, images, labels, schedule)
+    part = training.start(schedule, len(images))
+    training.train_epoch(part, images, labels, schedule)
+    training.save(part, tmp_path / "last.pt")
+    again = training.start(schedule, len(images))
+    training.resume(again, tmp_path / "last.pt")
+    training.train_epoch(again, images, labels, schedule)
+    assert again.epoch == whole.epoch == 2
+    for name, value in whole.averaged.module.state_dict().items():
+        torch.testing.assert_close(again.averaged.module.state_dict()[name], value, msg=name)
+
+
+def test_published_weights_load_as_what_was_averaged(tmp_path: Path) -> None:
+    run = training.start(training.Schedule(), 128)
+    training.publish(run, tmp_path / "expression.safetensors", {}, {})
+    loaded = load_expression(tmp_path / "expression.safetensors").state_dict()
+    for name, value in run.averaged.module.state_dict().items():
+        torch.testing.assert_close(loaded[name], value.half().float(), msg=name)
+
+
+@pytest.mark.skipif(
+    not (FACES / "fer2013_valid.npz").exists(), reason="needs FER2013 in COUPLED_MAMBA_DATA/faces"
+)
+def test_faces_never_trained_on_are_read() -> None:
+    valid = np.load(FACES / "fer2013_valid.npz")
+    given = training.probabilities(load_expression(), valid["image"][::6])
+    measured = training.report(given, valid["label"][::6])
+    assert measured["accuracy"] >= 0.55
+    assert measured["valence_ccc"] >= 0.6
