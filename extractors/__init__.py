@@ -1,0 +1,68 @@
+"""From a clip to timestamped tracks of words, voice and face, and from those to one common grid.
+
+Names are loaded when first used (PEP 562), so `import extractors` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from extractors.records import (
+    MODALITIES,
+    Frame,
+    Grid,
+    InputError,
+    MediaInfo,
+    Sound,
+    Span,
+    Track,
+    Transcript,
+    Word,
+)
+
+_HOMES = {
+    "Limits": "media",
+    "probe": "media",
+    "read_frames": "media",
+    "read_sound": "media",
+    "find_speech": "vad",
+    "recognise": "words",
+    "read_transcript": "subtitles",
+    "align_words": "align",
+    "embed_words": "text",
+    "embed_sentences": "text",
+    "describe_voice": "voice",
+    "voice_features": "voice",
+    "describe_faces": "face",
+    "face_features": "face",
+    "ExpressionNet": "expression",
+    "load_expression": "expression",
+    "to_grid": "grid",
+}
+
+__all__ = [
+    "MODALITIES",
+    "Frame",
+    "Grid",
+    "InputError",
+    "MediaInfo",
+    "Sound",
+    "Span",
+    "Track",
+    "Transcript",
+    "Word",
+    *_HOMES,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'extractors' has no attribute {name!r}")
+    value = getattr(import_module(f"extractors.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -90,7 +90,7 @@ def _cues(path: Path, text: str, duration: float) -> list[tuple[Span, list[str]]
 
 def _said(line: str) -> str:
     """A cue's line without what nobody says: tags, notes in brackets, notes of music, the speaker's name."""
-    return _SPEAKER.sub("", _NOT_SAID.sub(" ", line)).strip()
+    return " ".join(_SPEAKER.sub("", _NOT_SAID.sub(" ", line)).split())
 
 
 def _place_cues(
@@ -121,7 +121,7 @@ def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> li
         [re.sub(r"[^\w']", "", word.lower()) for word in words] for words in (said, [w.word for w in heard])
     ]
     times: dict[int, Word] = {}
-    for a, b, size in SequenceMatcher(None, *plain, autojunk=False).get_matching_blocks():
+    for a, b, size in SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
         times |= {a + i: heard[b + i] for i in range(size)}
     if len(times) < MATCHED * len(said):
         return []
