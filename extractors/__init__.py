@@ -43,16 +43,32 @@ _HOMES = {
 
 __all__ = [
     "MODALITIES",
+    "ExpressionNet",
     "Frame",
     "Grid",
     "InputError",
+    "Limits",
     "MediaInfo",
     "Sound",
     "Span",
     "Track",
     "Transcript",
     "Word",
-    *_HOMES,
+    "align_words",
+    "describe_faces",
+    "describe_voice",
+    "embed_sentences",
+    "embed_words",
+    "face_features",
+    "find_speech",
+    "load_expression",
+    "probe",
+    "read_frames",
+    "read_sound",
+    "read_transcript",
+    "recognise",
+    "to_grid",
+    "voice_features",
 ]
 
 

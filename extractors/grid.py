@@ -28,7 +28,7 @@ def to_grid(tracks: Mapping[str, Track], duration: float, step: float = STEP) ->
     if not math.isfinite(duration) or duration < 0 or not step > 0:
         raise ValueError(f"expected a finite duration and a step above 0, got {duration} s and {step} s")
     count = max(1, math.ceil(duration / step - 1e-6))
-    start = np.arange(count) * step
+    start = np.arange(count, dtype=np.float64) * step
     length = np.full(count, step)
     if duration > 0:
         length[-1] = min(step, max(duration - start[-1], 1e-6))

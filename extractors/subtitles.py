@@ -117,11 +117,10 @@ def _place_text(said: list[str], sound: Sound | None, speech: Sequence[Span], du
 
 def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> list[Word]:
     """Times of heard words given to the same words as said, the rest between them; none where too few agree."""
-    plain = [
-        [re.sub(r"[^\w']", "", word.lower()) for word in words] for words in (said, [w.word for w in heard])
-    ]
+    plain = [re.sub(r"[^\w']", "", word.lower()) for word in said]
+    other = [re.sub(r"[^\w']", "", word.word.lower()) for word in heard]
     times: dict[int, Word] = {}
-    for a, b, size in SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
+    for a, b, size in SequenceMatcher(None, plain, other, autojunk=False).get_matching_blocks():
         times |= {a + i: heard[b + i] for i in range(size)}
     if len(times) < MATCHED * len(said):
         return []
