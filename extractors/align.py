@@ -1,7 +1,7 @@
 """When each word was said: forced alignment by pocketsphinx, and honest guesses where it cannot say.
 
-A word's confidence tells which: 1 aligned, GUESSED between aligned neighbours (the dictionary does not know it),
-SPREAD where nothing could be aligned and words share the time of the speech by their length.
+A word's confidence tells which: 1 aligned; GUESSED aligned by a sounded-out spelling, or placed between neighbours;
+SPREAD where nothing could be aligned, so that words share the time of the speech by their length.
 """
 
 from __future__ import annotations
@@ -22,6 +22,57 @@ FRAME = 0.01  # pocketsphinx's frame, seconds
 LONGEST = 120.0  # seconds aligned at once: the cost grows faster than the length
 LEAST = 0.06  # seconds a guessed word needs; with less room it takes from the word before
 PAD = 0.1
+MAX_LETTERS = 40
+# How a word that is in no dictionary is sounded out: longest group of letters first.
+_SOUNDS = {
+    **{
+        "ch": "CH",
+        "sh": "SH",
+        "th": "TH",
+        "ph": "F",
+        "ng": "NG",
+        "ck": "K",
+        "qu": "K W",
+        "oo": "UW",
+        "ee": "IY",
+    },
+    **{
+        "ea": "IY",
+        "ou": "AW",
+        "ow": "OW",
+        "ai": "EY",
+        "ay": "EY",
+        "oi": "OY",
+        "oy": "OY",
+        "a": "AE",
+        "b": "B",
+    },
+    **{
+        "c": "K",
+        "d": "D",
+        "e": "EH",
+        "f": "F",
+        "g": "G",
+        "h": "HH",
+        "i": "IH",
+        "j": "JH",
+        "k": "K",
+        "l": "L",
+    },
+    **{"m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V"},
+    **{
+        "w": "W",
+        "x": "K S",
+        "y": "IY",
+        "z": "Z",
+        "0": "Z IH R OW",
+        "1": "W AH N",
+        "2": "T UW",
+        "3": "TH R IY",
+    },
+    **{"4": "F AO R", "5": "F AY V", "6": "S IH K S", "7": "S EH V AH N", "8": "EY T", "9": "N AY N"},
+}
+_LETTERS = re.compile("|".join(sorted(_SOUNDS, key=len, reverse=True)))
 _LOCK = threading.Lock()  # the decoder holds one utterance at a time
 
 
@@ -70,20 +121,32 @@ def spread_words(words: Sequence[str], spans: Sequence[Span], confidence: float 
     return placed
 
 
-def pronounceable(word: str) -> list[str]:
-    """The word as entries of the pronouncing dictionary ("well-known" is two); empty where it has none."""
-    plain = re.sub(r"[^a-z'.-]", "", word.lower().replace("’", "'")).strip("'.-")
+def pronunciations(word: str) -> tuple[list[str], bool]:
+    """The word as entries of the pronouncing dictionary ("well-known" is two), and whether it had them itself.
+
+    A word it does not know is sounded out letter by letter under a new entry, which holds the word's time well enough.
+    A word without Latin letters or digits gives no entry.
+    """
+    plain = re.sub(r"[^a-z0-9'.-]", "", word.lower().replace("’", "'")).strip("'.-")[:MAX_LETTERS]
     decoder = _decoder()
     for pieces in ([plain], re.split(r"[-.']+", plain)):
         if all(piece and decoder.lookup_word(piece) is not None for piece in pieces):
-            return pieces
-    return []
+            return pieces, True
+    sounds = " ".join(_SOUNDS[letters] for letters in _LETTERS.findall(plain))
+    entry = f"~{plain}"
+    if sounds and decoder.lookup_word(entry) is None:
+        decoder.add_word(entry, sounds, False)
+    return ([entry] if sounds else []), False
 
 
-def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, tuple[float, float]] | None:
-    """Start and end of every word the dictionary knows, by its index; None where text and sound do not fit."""
+def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, Word] | None:
+    """Every word that can be pronounced, timed, by its index; None where text and sound do not fit."""
     with _LOCK:
-        pieces = [(i, piece) for i, word in enumerate(words) for piece in pronounceable(word)]
+        known: dict[int, bool] = {}
+        pieces = []
+        for index, word in enumerate(words):
+            entries, known[index] = pronunciations(word)
+            pieces += [(index, entry) for entry in entries]
         if not pieces or len(samples) < 800:
             return None
         decoder = _decoder()
@@ -100,26 +163,27 @@ def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, tup
         ]
     if len(times) != len(pieces):
         return None
-    found: dict[int, tuple[float, float]] = {}
+    found: dict[int, Word] = {}
     for (index, _), (start, end) in zip(pieces, times, strict=True):
-        found[index] = (found[index][0] if index in found else start, end)
+        first = found[index].start if index in found else start
+        found[index] = Word(words[index], first, end, 1.0 if known[index] else GUESSED)
     return found
 
 
-def _fill(words: list[str], found: dict[int, tuple[float, float]], first: float, last: float) -> list[Word]:
+def _fill(words: list[str], found: dict[int, Word], first: float, last: float) -> list[Word]:
     """All words with times: the found ones as found, runs of others between their neighbours within first..last."""
     placed: list[Word] = []
     index = 0
     while index < len(words):
         if index in found:
-            placed.append(Word(words[index], *found[index]))
+            placed.append(found[index])
             index += 1
             continue
         stop = index
         while stop < len(words) and stop not in found:
             stop += 1
         begin = placed[-1].end if placed else first
-        end = found[stop][0] if stop < len(words) else max(last, begin)
+        end = found[stop].start if stop < len(words) else max(last, begin)
         run = words[index:stop]
         if placed and end - begin < LEAST * len(run):
             taken = placed.pop()
