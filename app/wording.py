@@ -1,0 +1,99 @@
+"""Numbers and findings of an Analysis in words: pure functions, plain text out."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from app.analysis import MODALITIES, Analysis
+from app.figures.style import NAMES
+from app.figures.timeline import stretches
+
+LEAST_GAP = 0.8  # difference in score from which two modalities disagree
+LEAST_SECONDS = 1.0  # shorter disagreements are passing
+VERBS = {"text": "heard", "audio": "heard", "visual": "seen"}
+
+
+def signed(score: float, digits: int = 1) -> str:
+    """+0.4, −0.6 with a real minus sign; zero has no sign."""
+    text = f"{abs(score):.{digits}f}"
+    return text if float(text) == 0 else f"{'−' if score < 0 else '+'}{text}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 0:04.2 or 12:30.0."""
+    tenths = round(10 * seconds)
+    return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
+def presence_share(analysis: Analysis, modality: str) -> float:
+    """The share (0..1) of the clip's ticks at which the modality was observed."""
+    line = analysis.presence.get(modality, ())
+    return float(np.mean(np.asarray(line) > 0)) if line else 0.0
+
+
+def presence_words(analysis: Analysis, modality: str) -> str:
+    """How much of the modality there was: "heard 92 %", "not seen"."""
+    share = presence_share(analysis, modality)
+    verb = VERBS[modality]
+    return f"{verb} {max(1, round(100 * share))} %" if share > 0 else f"not {verb}"
+
+
+def disagreement(analysis: Analysis) -> str:
+    """One sentence on the longest stretch in which two modalities say opposite things."""
+    if len(analysis.sentiment.alone) < 2:
+        return "Only one of words, voice and face was observed, so there is nothing to compare."
+    found = [
+        (b - a, a, b, first, second)
+        for first, second in combinations([m for m in MODALITIES if m in analysis.sentiment.alone], 2)
+        for a, b in stretches(_opposed(analysis, first, second))
+    ]
+    longest = max(found, default=None)
+    if longest is None or longest[0] * analysis.ticks.step < LEAST_SECONDS:
+        return "Words, voice and face do not contradict each other for any length of time."
+    _, a, b, first, second = longest
+    start = analysis.ticks.start
+    span = f"from {clock(start[a])} to {clock(start[b - 1] + analysis.ticks.step)}"
+    sides = " and ".join(f"{NAMES[m]} {signed(_mean(analysis, m, a, b))}" for m in (first, second))
+    return f"{NAMES[first].capitalize()} and {NAMES[second]} disagree most {span}: {sides}."
+
+
+def strongest_moment(analysis: Analysis) -> str:
+    """One sentence on the moment farthest from neutral, with the words said there."""
+    ticks = np.asarray(analysis.sentiment.ticks)
+    i = int(np.argmax(np.abs(ticks)))
+    time = analysis.ticks.start[i]
+    near = [
+        w.word
+        for w in analysis.transcript.words
+        if w.start <= time + analysis.ticks.step and w.end >= time - 0.6
+    ]
+    said = f", at “{' '.join(near[-3:])}”" if near else ""
+    return f"The strongest moment is {signed(float(ticks[i]))} at {clock(time)}{said}."
+
+
+def typical_shares(analysis: Analysis) -> dict[str, dict[str, float]]:
+    """share[target][source], the median over the ticks at which the target's output is not zero.
+
+    A median, since near cancellation a few ticks have shares of any size and would decide a mean; so a row sums to
+    about 1 only.
+    """
+    typical = {}
+    for target, sources in analysis.dynamics.share.items():
+        values = np.array([sources[m] for m in sources])
+        alive = np.abs(values).sum(0) > 0
+        middle = np.median(values[:, alive], axis=1) if alive.any() else np.zeros(len(values))
+        typical[target] = dict(zip(sources, middle.tolist(), strict=True))
+    return typical
+
+
+def _opposed(analysis: Analysis, first: str, second: str) -> np.ndarray:
+    """Where both are observed, with opposite signs and LEAST_GAP apart."""
+    a, b = (np.asarray(analysis.sentiment.alone[m].ticks) for m in (first, second))
+    seen = np.all([np.asarray(analysis.presence[m]) > 0 for m in (first, second)], axis=0)
+    return seen & (a * b < 0) & (np.abs(a - b) >= LEAST_GAP)
+
+
+def _mean(analysis: Analysis, modality: str, first: int, end: int) -> float:
+    return float(np.mean(analysis.sentiment.alone[modality].ticks[first:end]))
