@@ -71,7 +71,7 @@ def coupled_scan(
     """
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
     check_inputs(inputs)
-    y, state = choose(inputs, backend).scan(inputs)
+    y, state = choose(inputs, backend).scan(inputs, return_final_state)
     warn_of_overflow(inputs, y)
     return (y, state) if return_final_state else y
 
@@ -90,7 +90,7 @@ def coupled_step(
     delta_softplus: bool = False,
     mask: Tensor | None = None,
     backend: str = "auto",
-) -> tuple[Tensor, Tensor]:
+) -> Any:
     """One tick, for streaming: state [B, M, E, N] in, (y [B, M, E], the next state) out.
 
     The arguments are those of `coupled_scan` without the time axis: u, delta, z [B, M, E]; B, C [B, M, N];
@@ -102,8 +102,8 @@ def coupled_step(
     z, mask = (None if value is None else value[:, None] for value in (z, mask))
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, state, mask)
     check_inputs(inputs)
-    y, state = choose(inputs, backend).scan(inputs)
-    return y[:, 0], state
+    y, after = choose(inputs, backend).scan(inputs, True)
+    return y[:, 0], after
 
 
 def coupled_trace(

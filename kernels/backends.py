@@ -17,8 +17,8 @@ MODULES = {"reference": "kernels.reference", "cpu": "kernels.cpu"}
 class Backend(Protocol):
     """What a backend's module offers."""
 
-    def scan(self, inputs: ScanInputs) -> tuple[Tensor, Tensor]:
-        """Give y [B, L, M, E] in u's dtype and the final state [B, M, E, N]."""
+    def scan(self, inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
+        """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N]."""
 
     def trace(self, inputs: ScanInputs, shares: bool) -> Traced:
         """Give the same with the norms and, if asked, the shares."""

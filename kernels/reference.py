@@ -18,8 +18,8 @@ from torch import Tensor
 from kernels.inputs import ScanInputs, Traced
 
 
-def scan(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
-    """Give y [B, L, M, E] in u's dtype and the final state [B, M, E, N] in the dtype of the states."""
+def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
+    """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in its own dtype."""
     i = promote(inputs)
     delta = step_sizes(i)
     h = first_state(i)
@@ -27,7 +27,7 @@ def scan(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     for t in range(i.u.shape[1]):
         h = advance(h, i.u[:, t], delta[:, t], i.A, i.B[:, t], i.coupling)
         outputs.append(read(h, i.C[:, t]))
-    return finish(inputs, i, _stack(outputs, i.u)), h
+    return finish(inputs, i, _stack(outputs, i.u)), h if with_state else None
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
