@@ -1,0 +1,173 @@
+"""The page: composes the panels, and wires them to the analyses they start and show.
+
+Nothing heavy is imported here, so that the page is up at once; `warm` brings the models in behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.panels import clip, coupling, header, saving, status, timeline, transcript
+from app.sample import cache_folder
+from app.service import AT_ONCE, GROUP, Service, add_endpoint
+
+ASSETS = Path(__file__).parent / "assets"
+KEPT, SWEEP = (
+    3000,
+    600,
+)  # seconds that uploads and results are kept, and between looks for older ones: an hour
+PORT = 7860
+FONTS = (
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "Helvetica Neue",
+    "Arial",
+    "sans-serif",
+)
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Every component that something is read from or shown in."""
+
+    switch: gr.Button
+    clip: clip.ClipPanel
+    result: gr.HTML
+    saving_box: gr.Column
+    saving: saving.SavingPanel
+    detail: gr.Column
+    timeline: timeline.TimelinePanel
+    coupling: coupling.CouplingPanel
+    transcript: gr.HTML
+
+    def cards(self) -> list[Any]:
+        """The components that `Service.show` gives values for, in its order."""
+        return [
+            *timeline.outputs(self.timeline),
+            *coupling.outputs(self.coupling),
+            self.transcript,
+            *saving.outputs(self.saving),
+        ]
+
+
+def build_page() -> gr.Blocks:
+    """The page, to be launched with `launch`."""
+    with gr.Blocks(title="Coupled Mamba", analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as page:
+        panels = _lay_out()
+        _wire(panels, page, Service(page.GRADIO_CACHE))
+    page.queue(default_concurrency_limit=8)
+    return page
+
+
+def launch(page: gr.Blocks, **options: Any) -> Any:
+    """Serve the page on 127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say.
+
+    The models are loaded behind it, so that the first analysis is as quick as the second.
+    """
+    from extractors.media import Limits
+
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    settings = {
+        "server_name": os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        "server_port": int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
+        "theme": _theme(),
+        "css_paths": [ASSETS / "cards.css", ASSETS / "page.css"],
+        "allowed_paths": [str(cache_folder())],
+        "max_file_size": Limits.from_environment().max_bytes,
+        "footer_links": ["api"],
+        "ssr_mode": False,
+        "prevent_thread_lock": True,
+    }
+    running = page.launch(**(settings | options))
+    # Only now: importing the heavy libraries beside the server's start would hold it up.
+    threading.Thread(target=_warm, daemon=True, name="warm").start()
+    if not options.get("prevent_thread_lock"):
+        page.block_thread()
+    return running
+
+
+def _lay_out() -> Panels:
+    switch = header.render()
+    with gr.Row(elem_classes="cm-top"):
+        with gr.Column(scale=4, min_width=320, elem_classes="cm-card"):
+            clip_panel = clip.render()
+        with gr.Column(scale=5, min_width=320, elem_classes="cm-card"):
+            result = status.render()
+            with gr.Column(visible=False) as saving_box:
+                saving_panel = saving.render()
+    with gr.Column(visible=False, elem_classes="cm-detail") as detail:
+        with gr.Column(elem_classes="cm-card"):
+            timeline_panel = timeline.render()
+        with gr.Column(elem_classes="cm-card"):
+            coupling_panel = coupling.render()
+        with gr.Column(elem_classes="cm-card"):
+            transcript_html = transcript.render()
+    header.foot()
+    return Panels(
+        switch,
+        clip_panel,
+        result,
+        saving_box,
+        saving_panel,
+        detail,
+        timeline_panel,
+        coupling_panel,
+        transcript_html,
+    )
+
+
+def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
+    state = gr.State(None)
+    header.listen(panels.switch)
+    clip.listen(panels.clip, page)
+    timeline.listen(panels.timeline, state)
+    running = panels.clip.analyse.click(
+        service.run,
+        [panels.clip.video, panels.clip.transcript],
+        [panels.result, state, panels.clip.analyse, panels.clip.cancel, panels.detail, panels.saving_box],
+        show_progress="hidden",
+        concurrency_limit=AT_ONCE,
+        concurrency_id=GROUP,
+        api_visibility="private",
+    )
+    running.then(
+        service.show,
+        [state, panels.clip.video, panels.timeline.target],
+        panels.cards(),
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
+    page.unload(service.stop)
+    add_endpoint()
+
+
+def _theme() -> gr.themes.Base:
+    """Quiet surfaces and the system's own fonts: nothing is fetched from outside."""
+    fonts = [gr.themes.Font(name) for name in FONTS]
+    mono = [gr.themes.Font(name) for name in MONO]
+    return gr.themes.Base(
+        primary_hue="blue", neutral_hue="slate", radius_size="lg", font=fonts, font_mono=mono
+    )
+
+
+def _warm() -> None:
+    """Load every model by analysing two seconds of the sample."""
+    try:
+        from app.service import warm
+
+        warm()
+    except Exception:
+        _log.warning("the models could not be loaded ahead", exc_info=True)

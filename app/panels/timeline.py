@@ -1,0 +1,61 @@
+"""The time line, with the choice of the chain whose shares it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.analysis import Analysis
+from app.cards import legend, table_card, title
+from app.figures import draw_timeline
+from app.figures.style import NAMES
+
+HINT = "drag to look closer · double click to go back"
+
+
+@dataclass(frozen=True)
+class TimelinePanel:
+    """The components that `show` fills."""
+
+    target: gr.Radio
+    plot: gr.Plot
+    table: gr.HTML
+
+
+def render() -> TimelinePanel:
+    """Lay out the panel."""
+    gr.HTML(title("Time line", HINT, legend()), padding=False)
+    with gr.Column(elem_classes="cm-wide"):
+        plot = gr.Plot(show_label=False, container=False, elem_id="cm-timeline")
+    target = gr.Radio(
+        [(NAMES[m], m) for m in NAMES],
+        value="text",
+        label="Show what moves the state of",
+        container=False,
+        show_label=True,
+        elem_classes="cm-target",
+    )
+    return TimelinePanel(target, plot, gr.HTML(padding=False))
+
+
+def listen(panel: TimelinePanel, state: gr.State) -> None:
+    """Another target draws the time line again."""
+    panel.target.change(
+        _draw, [state, panel.target], panel.plot, show_progress="hidden", api_visibility="private"
+    )
+
+
+def outputs(panel: TimelinePanel) -> list[Any]:
+    """What `show` gives values for."""
+    return [panel.plot, panel.table]
+
+
+def show(analysis: Analysis, target: str) -> list[Any]:
+    """Values for `outputs`."""
+    return [draw_timeline(analysis, target), table_card(analysis)]
+
+
+def _draw(analysis: Analysis | None, target: str) -> Any:
+    return draw_timeline(analysis, target) if analysis is not None else gr.skip()

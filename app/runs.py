@@ -1,0 +1,91 @@
+"""Analyses under way: run in a thread, watched stage by stage, stopped on request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.analysis import Analysis
+from app.stages import StoppedError
+
+POLL = 0.15  # seconds between looks at a run
+
+
+@dataclass
+class Run:
+    """One analysis: how far each stage is (0..1), when it began, and its end."""
+
+    fractions: dict[str, float] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    result: Analysis | None = None
+    error: BaseException | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def report(self, name: str, fraction: float) -> None:
+        """Take a stage's progress; raises StoppedError once the run is to stop."""
+        if self.stop.is_set():
+            raise StoppedError("stopped by the user")
+        now = time.perf_counter()
+        begin = self.began.setdefault(name, now)
+        self.fractions[name] = fraction
+        if fraction >= 1:
+            self.seconds[name] = now - begin
+
+    def start(self, clip: str | Path, transcript: str | Path | None) -> threading.Thread:
+        """Begin in a thread of its own."""
+        thread = threading.Thread(target=self._work, args=(clip, transcript), daemon=True, name="analysis")
+        thread.start()
+        return thread
+
+    def _work(self, clip: str | Path, transcript: str | Path | None) -> None:
+        try:
+            from app.analyze import analyze
+
+            self.result = analyze(clip, transcript, self.report)
+        except Exception as error:  # handed to whoever watches, who decides what a person is told
+            self.error = error
+
+
+class Runs:
+    """The runs under way by session, so that a session can stop its own."""
+
+    def __init__(self) -> None:
+        self._by_session: dict[str, Run] = {}
+        self._lock = threading.Lock()
+
+    def watch(self, session: str, clip: str | Path, transcript: str | Path | None) -> Iterator[Run]:
+        """Start a run and give it again at every change until it ends; an earlier one of the session is stopped.
+
+        The run is stopped when the iterator is closed.
+        """
+        run = Run()
+        with self._lock:
+            earlier = self._by_session.get(session)
+            self._by_session[session] = run
+        if earlier is not None:
+            earlier.stop.set()
+        thread = run.start(clip, transcript)
+        try:
+            seen: dict[str, float] | None = None
+            while thread.is_alive() and not run.stop.is_set():
+                if run.fractions != seen:
+                    seen = dict(run.fractions)
+                    yield run
+                thread.join(POLL)
+            yield run
+        finally:
+            run.stop.set()
+            with self._lock:
+                if self._by_session.get(session) is run:
+                    del self._by_session[session]
+
+    def stop(self, session: str) -> None:
+        """Stop the session's run, if there is one."""
+        with self._lock:
+            run = self._by_session.get(session)
+        if run is not None:
+            run.stop.set()

@@ -1,0 +1,141 @@
+"""What the page and `/analyze` call: runs analyses, says how they go, and turns every failure into a sentence."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.cards import result_card
+from app.panels import coupling, saving, status, timeline, transcript
+from app.runs import Run, Runs
+from app.stages import STAGES, StoppedError
+from extractors.records import InputError
+
+AT_ONCE, GROUP = 2, "analysis"  # analyses at the same time; later ones wait in the queue
+SURPRISE = "Something went wrong on the server, and its log has the details. Another clip may well work."
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """The analyses of one page's visitors."""
+
+    def __init__(self, cache: str) -> None:
+        self._runs = Runs()
+        self._cache = cache
+
+    def run(self, video: str | None, given: str | None, request: gr.Request) -> Iterator[list[Any]]:
+        """Values for (result, state, analyse, cancel, detail, saving), stage by stage, then with the analysis.
+
+        Raises gr.Error, after the page was put back in order, where there is no result.
+        """
+        if not video:
+            raise _refusal("Choose or record a video first.")
+        run = Run()
+        for run in self._runs.watch(request.session_hash or "", video, given):
+            if run.result is None and run.error is None and not run.stop.is_set():
+                yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False)]
+        if run.result is not None:
+            yield [result_card(run.result), run.result, *_buttons(busy=False), *_shown(True)]
+            return
+        sentence = explain(run.error)
+        head = "No result" if sentence else "Stopped"
+        card = status.message_card(head, sentence or "The analysis was cancelled.")
+        yield [card, None, *_buttons(busy=False), *_shown(False)]
+        if sentence:
+            raise _refusal(sentence)
+
+    def show(self, analysis: Any, video: str | None, target: str) -> list[Any]:
+        """Values for the cards below the result; nothing changes where there is no analysis."""
+        if analysis is None:
+            return [gr.skip() for _ in range(7)]
+        return [
+            *timeline.show(analysis, target),
+            *coupling.show(analysis),
+            transcript.show(analysis),
+            *saving.show(analysis, video or "clip", self._cache),
+        ]
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop what the session has under way."""
+        self._runs.stop(request.session_hash or "")
+
+
+def analyze_clip(
+    clip: str,
+    transcript: str | None = None,
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
+) -> dict[str, Any]:
+    """Analyse a clip (a video file), with a transcript (.srt, .vtt or .txt) if there is one.
+
+    Returns the analysis in the schema of `app.analysis`, as a JSON object.
+    """
+    from app.analyze import analyze
+
+    if not clip:
+        raise _refusal("Give a video file as `clip`.")
+    order = list(STAGES)
+
+    def report(name: str, fraction: float) -> None:
+        progress((order.index(name) + fraction) / len(order), desc=STAGES[name])
+
+    try:
+        return analyze(clip, transcript, report).to_dict()
+    except Exception as error:
+        raise _refusal(explain(error) or SURPRISE) from None
+
+
+def add_endpoint() -> None:
+    """Make `/analyze` callable through gradio_client; it takes its turn with the page's own analyses."""
+    clip = gr.File(label="clip", visible=False)
+    words = gr.File(label="transcript", visible=False)
+    result = gr.JSON(label="analysis", visible=False)
+    gr.Button(visible=False).click(
+        analyze_clip,
+        [clip, words],
+        result,
+        api_name="analyze",
+        concurrency_limit=AT_ONCE,
+        concurrency_id=GROUP,
+    )
+
+
+def explain(error: BaseException | None) -> str:
+    """The sentence a person is told; empty where the analysis was merely stopped. Surprises go to the log."""
+    if error is None or isinstance(error, StoppedError):
+        return ""
+    if isinstance(error, InputError):
+        return str(error)
+    _log.error("an analysis failed", exc_info=error)
+    return SURPRISE
+
+
+def warm() -> None:
+    """Load every model by analysing two seconds of the sample."""
+    from app.analyze import analyze
+    from app.sample import make_sample
+
+    with tempfile.TemporaryDirectory() as folder:
+        short = Path(folder) / "warm.mp4"
+        make_sample(short, 2.0)
+        analyze(short)
+
+
+def _refusal(sentence: str) -> gr.Error:
+    # gradio draws the message as HTML, and a file's name can be in it.
+    return gr.Error(escape(sentence), title="No result", print_exception=False)
+
+
+def _buttons(*, busy: bool) -> list[Any]:
+    """(analyse, cancel) while busy or not."""
+    return [gr.update(interactive=not busy), gr.update(visible=busy)]
+
+
+def _shown(visible: bool) -> list[Any]:
+    """(detail, saving) shown or hidden."""
+    return [gr.update(visible=visible), gr.update(visible=visible)]
