@@ -35,14 +35,15 @@ def make_clip(
     layout: str = "mono",
     rate: int = RATE,
     times: list[float] | None = None,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip of the container that the path's ending names, and return the path.
 
     video: "face", "two" (faces), "plain" (a grey gradient that drifts) or None. sound: see `make_sound`, or None.
     rotation: degrees that a player turns the picture clockwise (mp4 and mov). times: seconds of each picture
-    instead of `fps`. codec: the picture's, by ffmpeg's name.
+    instead of `fps`. codec: the picture's, by ffmpeg's name. options: the container's.
     """
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         if video:
             name = codec or PICTURE_CODECS.get(path.suffix, "libx264")
             pictures = container.add_stream(

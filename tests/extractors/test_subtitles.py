@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from extractors.records import InputError, Sound, Transcript
+from extractors.subtitles import read_transcript
+from extractors.vad import find_speech
+from tests.clips import RATE, speech
+
+SAID = "It was the best of times, it was the worst of times. It was the age of wisdom."
+
+
+@pytest.fixture(scope="module")
+def reading() -> Sound:
+    return Sound(speech()[: int(6.6 * RATE)])
+
+
+def read(path: Path, text: str | bytes, sound: Sound | None = None, duration: float = 6.6) -> Transcript:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_transcript(path, sound, find_speech(sound) if sound else (), duration)
+
+
+def said(transcript: Transcript) -> str:
+    return " ".join(word.word for word in transcript.words)
+
+
+def test_cues_are_aligned_within_their_time(tmp_path: Path, reading: Sound) -> None:
+    text = (
+        "1\n00:00:01,000 --> 00:00:04,800\n<i>It was the best</i> of times,\nit was the worst of times. [music]\n\n"
+        "2\n00:00:04,900 --> 00:00:06,500\nJOHN: It was the age of wisdom. (sighs)\n"
+    )
+    transcript = read(tmp_path / "a.srt", text, reading)
+    assert said(transcript) == SAID
+    assert transcript.source == "given"
+    assert transcript.sentences == (0,) * 12 + (1,) * 6
+    assert transcript.words[9].start == pytest.approx(3.37, abs=0.15)  # "worst", as in the whole reading
+    assert transcript.words[12].start >= 4.8
+
+
+def test_cues_without_sound_share_their_time(tmp_path: Path) -> None:
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Mary>Hello <c>there</c>\n\n00:03.000 --> 00:09.000\nfriend\n"
+    )
+    transcript = read(tmp_path / "a.vtt", text)
+    assert said(transcript) == "Hello there friend"
+    assert [w.start for w in transcript.words] == pytest.approx([1.0, 1.5, 3.0])
+    assert transcript.words[-1].end == pytest.approx(6.6)  # cut to the clip
+
+
+def test_rolling_captions_are_said_once(tmp_path: Path) -> None:
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nhello there\n\n00:02.000 --> 00:03.000\nhello there\nmy friend\n\n"
+        "00:03.000 --> 00:04.000\nmy friend\nhow are you\n"
+    )
+    assert said(read(tmp_path / "a.vtt", text)) == "hello there my friend how are you"
+
+
+def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> None:
+    transcript = read(tmp_path / "a.txt", SAID.replace(". ", ".\n"), reading)
+    assert said(transcript) == SAID
+    assert transcript.words[9].start == pytest.approx(3.37, abs=0.15)
+
+
+def test_plain_text_without_speech_is_spread_evenly(tmp_path: Path) -> None:
+    transcript = read(tmp_path / "a.txt", "one two six ten", duration=4.0)
+    assert [w.start for w in transcript.words] == pytest.approx([0, 1, 2, 3])
+    assert transcript.words[-1].end == pytest.approx(4.0)
+
+
+def test_plain_text_with_other_words_takes_what_agrees(tmp_path: Path, reading: Sound) -> None:
+    strange = SAID.replace("of", "extraordinarily unbelievably incomprehensibly")
+    transcript = read(tmp_path / "a.txt", strange, reading)
+    assert said(transcript) == strange
+    starts = [w.start for w in transcript.words]
+    assert starts == sorted(starts)
+    assert starts[0] > 0.9
+    assert transcript.words[-1].end < 6.6
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nhéllo\n"
+    assert said(read(tmp_path / "a.srt", text.encode(encoding))) == "héllo"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("a.doc", b"hello", "give a .srt, .vtt or .txt"),
+        ("a.srt", b"", "holds no words"),
+        ("a.srt", b"nothing like subtitles", "holds no words"),
+        ("a.txt", b" \n ", "holds no words"),
+        ("a.txt", b"\x00\x01\x02", "is not text"),
+        ("a.vtt", b"WEBVTT\n\n09:00:00.000 --> 09:00:01.000\nhi\n", "No cue of a.vtt"),
+        ("a.srt", b"1\n99:99:99,999 --> -1:00:00,000\nhi\n", "a.srt"),
+    ],
+)
+def test_bad_transcripts_are_one_sentence(tmp_path: Path, name: str, data: bytes, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read(tmp_path / name, data)
+
+
+def test_a_missing_or_huge_transcript(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no file"):
+        read_transcript(tmp_path / "none.srt", None, (), 5.0)
+    with pytest.raises(InputError, match="larger than"):
+        read(tmp_path / "a.txt", b"word " * 1_100_000)
