@@ -126,5 +126,5 @@ def _cell(target: str, source: str, share: float) -> str:
     kind = " below" if share < -0.005 else ""
     text = f"{'−' if share < -0.005 else ''}{abs(share):.2f}"
     told = f"{text} of {OWNERS[target]} output comes from the {NAMES[source]}"
-    ink = " deep" if depth > 0.55 else ""
+    ink = " deep" if depth > 0.78 else ""
     return f'<td class="cm-cell{kind}{ink}" style="--depth:{depth:.3f}" title="{told}">{text}</td>'

@@ -19,7 +19,7 @@ main { max-width: 1160px; margin: 0 auto; padding: 28px 20px 40px; display: grid
 header h1 { margin: 0; font-size: 26px; } header p, footer { color: var(--cm-quiet); margin: 2px 0 0; font-size: 13px; }
 article { background: var(--cm-card); border: 1px solid var(--cm-line); border-radius: 14px; padding: 22px 26px;
   min-width: 0; }
-.wide { overflow-x: auto; } .wide > div { min-width: 640px; }
+.wide { overflow-x: auto; } .wide > div { min-width: 866px; }
 """
 _DARK = (
     "if (matchMedia('(prefers-color-scheme: dark)').matches) document.documentElement.classList.add('dark')"

@@ -17,11 +17,11 @@ from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
 from app.figures.words import LANES, moved_words, word_traces, words_at
 
-HEIGHT = 700
+HEIGHT = 720
 BANDS = {
     "sentiment": (0.66, 1.0),
-    "words": (0.485, 0.635),
-    "shares": (0.245, 0.445),
+    "words": (0.465, 0.635),
+    "shares": (0.24, 0.43),
     "norms": (0.10, 0.215),
     "presence": (0.0, 0.065),
 }
@@ -170,7 +170,7 @@ def _notes(target: str, limit: float, low: float, high: float) -> list[dict[str,
         beside(f"positive  +{limit:g}", at("sentiment", 1)),
         beside("neutral  0", at("sentiment", 0.5)),
         beside(f"negative  −{limit:g}", at("sentiment", 0)),
-        beside("what each<br>word moved", at("words", 0.3), size=11),
+        beside("what each<br>word moved", at("words", 0.24), size=11),
         beside("what moves", at("shares", 0.9)),
         beside(f"<b>{OWNERS[target]}</b>", at("shares", 0.72), COLOURS[target]),
         beside("state", at("shares", 0.54)),

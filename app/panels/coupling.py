@@ -31,7 +31,7 @@ def render() -> CouplingPanel:
     gr.HTML(title("Coupling", "where each chain’s output comes from", legend(together=False)), padding=False)
     with gr.Row(elem_classes="cm-coupling"):
         with gr.Column(scale=3, min_width=300, elem_classes="cm-wide"):
-            plot = gr.Plot(show_label=False, container=False, elem_id="cm-coupling")
+            plot = gr.Plot(container=False, elem_id="cm-coupling")
         with gr.Column(scale=2, min_width=280):
             matrix = gr.HTML(padding=False)
             gr.HTML(EXPLAINED, padding=False)

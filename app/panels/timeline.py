@@ -10,7 +10,7 @@ import gradio as gr
 from app.analysis import Analysis
 from app.cards import legend, table_card, title
 from app.figures import draw_timeline
-from app.figures.style import NAMES
+from app.figures.style import NAMES, OWNERS
 
 HINT = "drag to look closer · double click to go back"
 
@@ -28,15 +28,17 @@ def render() -> TimelinePanel:
     """Lay out the panel."""
     gr.HTML(title("Time line", HINT, legend()), padding=False)
     with gr.Column(elem_classes="cm-wide"):
-        plot = gr.Plot(show_label=False, container=False, elem_id="cm-timeline")
-    target = gr.Radio(
-        [(NAMES[m], m) for m in NAMES],
-        value="text",
-        label="Show what moves the state of",
-        container=False,
-        show_label=True,
-        elem_classes="cm-target",
-    )
+        plot = gr.Plot(container=False, elem_id="cm-timeline")
+    with gr.Row(elem_classes="cm-target"):
+        gr.HTML('<p class="cm-small" id="cm-target-name">The shares are those of</p>', padding=False)
+        target = gr.Radio(
+            [(OWNERS[m].replace("the ", "") + " state", m) for m in NAMES],
+            value="text",
+            label="The shares are those of",
+            show_label=False,
+            container=False,
+            elem_id="cm-target",
+        )
     return TimelinePanel(target, plot, gr.HTML(padding=False))
 
 

@@ -1,0 +1,129 @@
+"""The command line: `python -m app analyze CLIP`, `python -m app serve`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.stages import STAGES
+from extractors.records import InputError
+
+if TYPE_CHECKING:
+    from app.analysis import Analysis
+
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit status: 0, or 2 for a clip, transcript or path that cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        print(f"coupled-mamba: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"coupled-mamba: {error.strerror or error}: {error.filename}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="What words, voice and face say in a clip."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    analyse = commands.add_parser("analyze", help="analyse one clip", description="Analyse one clip.")
+    analyse.add_argument("clip", metavar="CLIP", help="video file: mp4, mov, webm, mkv, avi or mpg")
+    analyse.add_argument(
+        "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
+    )
+    analyse.add_argument("--json", metavar="OUT", type=Path, help="write the analysis as JSON")
+    analyse.add_argument("--html", metavar="OUT", type=Path, help="write a report as one HTML file")
+    analyse.set_defaults(run=_analyze)
+    serve = commands.add_parser("serve", help="serve the page", description="Serve the page.")
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    # Libraries' remarks on their own workings are no use to who runs a command.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    for out in (options.json, options.html):
+        if out is not None and not out.resolve().parent.is_dir():
+            raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
+    from app.analyze import analyze
+
+    with _Bar() as bar:
+        analysis = analyze(options.clip, options.transcript, bar)
+    if options.json is not None:
+        options.json.write_text(analysis.to_json(indent=1), encoding="utf-8")
+    if options.html is not None:
+        from app.report import write_report
+
+        write_report(analysis, options.html, Path(options.clip).name)
+    print(summary(analysis, Path(options.clip).name))
+    return 0
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from app.page import build_page, launch
+
+    launch(build_page())
+    return 0
+
+
+def summary(analysis: Analysis, name: str) -> str:
+    """The analysis in a few lines for a person."""
+    from app.analysis import MODALITIES
+    from app.figures.style import NAMES
+    from app.wording import clock, disagreement, presence_words, signed, strongest_moment
+
+    clip = analysis.sentiment.clip
+    lines = [f"{name} ({clock(analysis.clip.duration)}): {clip.label}, {signed(clip.score)} on -3..3", ""]
+    for modality in MODALITIES:
+        alone = analysis.sentiment.alone.get(modality)
+        score = "   –" if alone is None else f"{signed(alone.score):>4}"
+        lines.append(f"  {NAMES[modality] + ' alone':<12} {score}   {presence_words(analysis, modality)}")
+    lines += ["", disagreement(analysis), strongest_moment(analysis)]
+    lines += [f"Note: {warning}" for warning in analysis.warnings]
+    words = " ".join(w.word for w in analysis.transcript.words)
+    return "\n".join([*lines, *(["", f"“{words}”"] if words else [])])
+
+
+class _Bar:
+    """A progress bar on stderr over all stages, fed by `analyze`; nothing is left of it at the end."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._fractions: dict[str, float] = {}
+        self._bar = tqdm(
+            total=1.0,
+            file=sys.stderr,
+            leave=False,
+            bar_format="{desc:<32} {bar} {percentage:3.0f} %  {elapsed}",
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> Callable[[str, float], None]:
+        return self._report
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _report(self, name: str, fraction: float) -> None:
+        self._fractions[name] = fraction
+        self._bar.set_description_str(STAGES[name], refresh=False)
+        self._bar.n = min(1.0, sum(self._fractions.values()) / len(STAGES))
+        self._bar.refresh()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
