@@ -36,6 +36,8 @@ class StreamSettings:
     closeness: float = 0.35
     """How far apart, in score, paired utterances tend to be."""
     face_lost: float = 0.2
+    voice_shift: float = 0.3
+    """How far a stream's voice is moved from its speaker's, in deviations: few speakers stand for many."""
     face_jitter: float = 0.15
     """Noise on a still face's features, in their deviations, since a living face is never still."""
     patience: float = 1.0
@@ -62,7 +64,7 @@ class Streams:
         self.settings = settings
         self.rng = np.random.default_rng(seed)
         self._by_score = {m: np.argsort(p.score, kind="stable") for m, p in self.pools.items()}
-        self._face_jitter = settings.face_jitter * self.pools["visual"].rows.astype(np.float32).std(0)
+        self._deviation = {m: self.pools[m].rows.astype(np.float32).std(0) for m in ("audio", "visual")}
         audio = self.pools["audio"]
         self._speakers = {s: np.flatnonzero(audio.group == s) for s in np.unique(audio.group)}
 
@@ -89,6 +91,8 @@ class Streams:
     ) -> list[int]:
         """Fill one stream in place; return the last tick of each utterance."""
         speaker = self._speakers[self.rng.choice(list(self._speakers))]
+        shift = self.settings.voice_shift * self._deviation["audio"]
+        shift = shift * self.rng.standard_normal(len(shift), np.float32)
         at, ends = 0, []
         for _ in range(self.rng.integers(self.settings.utterances[0], self.settings.utterances[1] + 1)):
             picked = self._pick(given, speaker)
@@ -108,6 +112,7 @@ class Streams:
             at = gap
             if at >= len(target):
                 break
+        values["audio"][presence[:, 1] > 0] += shift
         return ends
 
     def _pick(self, given: tuple[str, ...], speaker: NDArray[np.intp]) -> dict[str, int]:
@@ -126,8 +131,12 @@ class Streams:
     def _draw(self, modality: str, speaker: NDArray[np.intp]) -> int:
         if modality == "text":
             return int(self.rng.integers(len(self.pools["text"])))
-        candidates = speaker if modality == "audio" else np.arange(len(self.pools[modality]))
-        classes = self.pools[modality].emotion[candidates]
+        pool = self.pools[modality]
+        candidates = speaker if modality == "audio" else np.arange(len(pool))
+        # First a sign, then a class: most acted emotions are negative, and "always negative" must not pay.
+        sign = np.sign(pool.score[candidates])
+        candidates = candidates[sign == self.rng.choice(np.unique(sign))]
+        classes = pool.emotion[candidates]
         return int(self.rng.choice(candidates[classes == self.rng.choice(np.unique(classes))]))
 
     def _near(self, modality: str, score: float, speaker: NDArray[np.intp]) -> int:
@@ -183,7 +192,11 @@ class Streams:
             begin = self.rng.integers(0, ticks)
             seen[begin : begin + self.rng.integers(1, ticks + 1)] = 0
         rows = pool.rows[pool.offsets[faces[turn]]].astype(np.float32)
-        rows += self._face_jitter * self.rng.standard_normal(rows.shape, np.float32)
+        rows += (
+            self.settings.face_jitter
+            * self._deviation["visual"]
+            * self.rng.standard_normal(rows.shape, np.float32)
+        )
         return rows * seen[:, None], seen
 
 
