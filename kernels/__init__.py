@@ -6,8 +6,9 @@
 
 This is equation (6) of Coupled Mamba (Li et al., NeurIPS 2024, arXiv 2405.18014) with an explicit coupling
 matrix W [M, M]: all ones is the paper's literal sum, 1/M its stable mean, the identity M plain Mamba chains.
-`coupled_scan` runs a sequence, `coupled_step` one tick, `coupled_trace` a sequence with its diagnostics. The
-mathematics is in reference.py; every other backend has a file of its own and is tested against that one.
+`coupled_scan` runs a sequence, `coupled_step` one tick, `coupled_trace` a sequence with its diagnostics,
+`coupled_conv` a sequence whose parameters are constant in time. The mathematics is in reference.py; every other
+backend has a file of its own and is tested against that one.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 
 from torch import Tensor
 
-from kernels.backends import choose
-from kernels.checks import check_inputs, check_step, warn_of_overflow
+from kernels.backends import choose, explain
+from kernels.checks import check_constant, check_inputs, check_step, warn_of_overflow
+from kernels.conv import scan_constant
 from kernels.inputs import ScanInputs
 
-__all__ = ["coupled_scan", "coupled_step", "coupled_trace"]
+__all__ = ["coupled_conv", "coupled_scan", "coupled_step", "coupled_trace", "explain_backend"]
 
 
 def coupled_scan(
@@ -71,7 +73,7 @@ def coupled_scan(
     """
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
     check_inputs(inputs)
-    y, state = choose(inputs, backend).scan(inputs, return_final_state)
+    y, state = choose(u, backend).scan(inputs, return_final_state)
     warn_of_overflow(inputs, y)
     return (y, state) if return_final_state else y
 
@@ -102,7 +104,7 @@ def coupled_step(
     z, mask = (None if value is None else value[:, None] for value in (z, mask))
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, state, mask)
     check_inputs(inputs)
-    y, after = choose(inputs, backend).scan(inputs, True)
+    y, after = choose(u, backend).scan(inputs, True)
     return y[:, 0], after
 
 
@@ -140,6 +142,40 @@ def coupled_trace(
     """
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
     check_inputs(inputs)
-    traced = choose(inputs, backend).trace(inputs.detached(), shares)
+    traced = choose(u, backend).trace(inputs.detached(), shares)
     warn_of_overflow(inputs, traced.y)
     return tuple(traced) if return_final_state else tuple(traced[:3])
+
+
+def coupled_conv(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    coupling: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> Tensor:
+    """The scan for parameters constant in time, as one convolution by FFT (equations 7-8 of the paper).
+
+    Args:
+        u: input [B, L, M, E].
+        delta: the one step size of all ticks [M, E], before `delta_bias` and softplus.
+        A: [M, E, N]; B, C: [M, N]; the rest as in `coupled_scan`.
+
+    Returns:
+        y [B, L, M, E] in u's dtype, equal to `coupled_scan` on parameters repeated over batch and time.
+        Differentiable by autograd. Errors as in `coupled_scan`.
+    """
+    check_constant(u, delta, B, C)
+    delta_t, B_t, C_t = (value.expand(*u.shape[:2], *value.shape) for value in (delta, B, C))
+    check_inputs(ScanInputs(u, delta_t, A, B_t, C_t, coupling, D, z, delta_bias))
+    return scan_constant(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus)
+
+
+def explain_backend(u: Tensor) -> str:
+    """Say which backend "auto" picks for this input [B, L, M, E] and why, and what each other one lacks."""
+    return explain(u)

@@ -1,4 +1,4 @@
-"""Which backend runs a scan. A backend is a module with what `Backend` below lists."""
+"""Which backend runs a scan. A backend is a module with what `Backend` below lists, and a line in BACKENDS."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol, cast
 
-import torch
 from torch import Tensor
 
 from kernels.inputs import ScanInputs, Traced
 
-MODULES = {"reference": "kernels.reference", "cpu": "kernels.cpu"}
+# Name -> its module and the package it needs beside torch.
+BACKENDS: dict[str, tuple[str, str | None]] = {
+    "reference": ("kernels.reference", None),
+    "cpu": ("kernels.cpu", "numba"),
+}
+# What "auto" tries on a kind of device, best first.
+PREFERRED = {"cpu": ("cpu", "reference")}
 
 
 class Backend(Protocol):
@@ -23,27 +28,42 @@ class Backend(Protocol):
     def trace(self, inputs: ScanInputs, shares: bool) -> Traced:
         """Give the same with the norms and, if asked, the shares."""
 
-    def refusal(self, inputs: ScanInputs) -> str | None:
-        """Say why these inputs cannot run here, with the remedy; None if they can."""
+    def refusal(self, u: Tensor) -> str | None:
+        """Say why such an input cannot run here, with the remedy; None if it can."""
 
 
-def choose(inputs: ScanInputs, backend: str) -> Backend:
-    """The backend named, or with "auto" the one for the device; ValueError if it cannot run these inputs."""
-    name = pick(inputs)[0] if backend == "auto" else backend
-    if name not in MODULES:
-        raise ValueError(f"expected backend to be one of auto, {', '.join(MODULES)}, got {backend!r}")
-    module = cast(Backend, import_module(MODULES[name]))
-    if reason := module.refusal(inputs):
-        raise ValueError(f"backend {name!r} cannot run these inputs: {reason}")
-    return module
+def choose(u: Tensor, backend: str) -> Backend:
+    """The backend named, or with "auto" the best for u's device; ValueError if it cannot run u."""
+    name = pick(u) if backend == "auto" else backend
+    if name not in BACKENDS:
+        raise ValueError(f"expected backend to be one of auto, {', '.join(BACKENDS)}, got {backend!r}")
+    if reason := obstacle(name, u):
+        raise ValueError(f"backend {name!r} cannot run this input: {reason}")
+    return cast(Backend, import_module(BACKENDS[name][0]))
 
 
-def pick(inputs: ScanInputs) -> tuple[str, str]:
-    """The name "auto" stands for, and the reason in a few words."""
-    if inputs.u.dtype == torch.float64:
-        return "reference", "u is float64, and the fast backends keep their states in float32"
-    if inputs.u.device.type != "cpu":
-        return "reference", f"no backend is written for {inputs.u.device.type}"
-    if find_spec("numba") is None:
-        return "reference", "numba is not installed (pip install numba brings the fast CPU backend)"
-    return "cpu", "the inputs are on the CPU, in float32 or half precision"
+def pick(u: Tensor) -> str:
+    """The name that "auto" stands for: the first preferred one with nothing in its way."""
+    names = PREFERRED.get(u.device.type, ("reference",))
+    return next((name for name in names if obstacle(name, u) is None), "reference")
+
+
+def explain(u: Tensor) -> str:
+    """What "auto" picks for u, and why not each of the others, one line each."""
+    chosen = pick(u)
+    dtype = str(u.dtype).removeprefix("torch.")
+    lines = [f"{chosen}: picked for {dtype} on {u.device}, the fastest backend that runs it here"]
+    lines += [
+        f"{name}: passed over, {obstacle(name, u) or 'it is slower here'}"
+        for name in BACKENDS
+        if name != chosen
+    ]
+    return "\n".join(lines)
+
+
+def obstacle(name: str, u: Tensor) -> str | None:
+    """Why a backend cannot run u here, or None."""
+    module, package = BACKENDS[name]
+    if package is not None and find_spec(package) is None:
+        return f"{package} is not installed: pip install {package}"
+    return cast(Backend, import_module(module)).refusal(u)

@@ -35,6 +35,18 @@ def check_step(u: Tensor, delta: Tensor, B: Tensor, C: Tensor, z: Tensor | None,
             raise TypeError(f"expected {name} to be a torch.Tensor, got {type(value).__name__}: convert it")
 
 
+def check_constant(u: Tensor, delta: Tensor, B: Tensor, C: Tensor) -> None:
+    """Raise unless the parameters of a convolution are without batch and time; the rest as for a scan."""
+    for name, value, axes in (("u", u, 4), ("delta", delta, 2), ("B", B, 2), ("C", C, 2)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"expected {name} to be a torch.Tensor, got {type(value).__name__}: convert it")
+        if value.dim() != axes:
+            raise ValueError(
+                f"expected {name} of a convolution with {axes} axes, got shape {tuple(value.shape)}: "
+                "its parameters are the same at every tick; use coupled_scan for selective ones"
+            )
+
+
 def _check_types(inputs: ScanInputs) -> None:
     for name in ("u", "delta", "A", "B", "C", "coupling"):
         if not isinstance(value := getattr(inputs, name), Tensor):

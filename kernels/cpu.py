@@ -55,11 +55,11 @@ def trace(inputs: ScanInputs, shares: bool) -> Traced:
     return Traced(y, squares.sum(1).sqrt(), share, _unpack(last, layout))
 
 
-def refusal(inputs: ScanInputs) -> str | None:
+def refusal(u: Tensor) -> str | None:
     """Float64 and other devices are not for this backend."""
-    if inputs.u.device.type != "cpu":
-        return f"the inputs are on {inputs.u.device}: use backend='auto', or move them with .cpu()"
-    if inputs.u.dtype == torch.float64:
+    if u.device.type != "cpu":
+        return f"the inputs are on {u.device}: use backend='auto', or move them with .cpu()"
+    if u.dtype == torch.float64:
         return "u is float64: use backend='reference', or u.float()"
     return None
 

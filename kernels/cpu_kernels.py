@@ -177,8 +177,6 @@ def trace(u, delta, A, B, C, W, h0, y, last, products, norms, sizes, chains, sta
     size = M * N * LANES
     parts = np.empty(M * size, np.float32)  # [source, M, N, LANES]
     new = np.empty(M * size, np.float32)
-    S = np.empty(N * LANES, np.float32)
-    whole = np.empty(N * LANES, np.float32)
     outs = np.empty(M * LANES, np.float32)
     for task in range(start, stop):
         b, block = divmod(task, E // LANES)
@@ -192,29 +190,29 @@ def trace(u, delta, A, B, C, W, h0, y, last, products, norms, sizes, chains, sta
                 p = row * E + block * LANES
                 d = load(delta, p)
                 x = d * load(u, p)
+                squares = splat(_ZERO)
+                for o in range(0, M * LANES, LANES):
+                    store(outs, o, splat(_ZERO))
                 for n in range(N):
-                    store(S, n * LANES, exp2(d * load(A, block * size + (m * N + n) * LANES)))
-                    store(whole, n * LANES, x * splat(B[row * N + n]))
-                out = splat(_ZERO)
-                for j in range(M):
-                    out_j = splat(_ZERO)
-                    for n in range(N):
+                    s = exp2(d * load(A, block * size + (m * N + n) * LANES))
+                    c = splat(C[row * N + n])
+                    injected = x * splat(B[row * N + n])
+                    whole = injected
+                    for j in range(M):
                         g = splat(W[m * M]) * load(parts, j * size + n * LANES)
                         for i in range(1, M):
                             g = splat(W[m * M + i]) * load(parts, j * size + (i * N + n) * LANES) + g
-                        v = load(S, n * LANES) * g
-                        store(whole, n * LANES, v + load(whole, n * LANES))
+                        v = s * g
+                        whole = whole + v
                         if j == m:
-                            v = x * splat(B[row * N + n]) + v
+                            v = v + injected
                         store(new, j * size + (m * N + n) * LANES, v)
-                        out_j = v * splat(C[row * N + n]) + out_j
-                    store(outs, j * LANES, out_j)
-                    out = out + out_j
+                        store(outs, j * LANES, v * c + load(outs, j * LANES))
+                    squares = whole * whole + squares
+                out = load(outs, 0)
+                for j in range(1, M):
+                    out = out + load(outs, j * LANES)
                 store(y, p, out)
-                squares = splat(_ZERO)
-                for n in range(N):
-                    v = load(whole, n * LANES)
-                    squares = v * v + squares
                 norms[(task * L + t) * M + m] = total(squares)
                 for j in range(M):
                     products[((task * L + t) * M + m) * M + j] = total(load(outs, j * LANES) * out)
