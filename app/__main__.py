@@ -17,7 +17,7 @@ from extractors.records import InputError
 if TYPE_CHECKING:
     from app.analysis import Analysis
 
-BAD_INPUT = 2
+BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except InputError as error:
         print(f"coupled-mamba: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("coupled-mamba: stopped.", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:
         print(f"coupled-mamba: {error.strerror or error}: {error.filename}", file=sys.stderr)
     return BAD_INPUT

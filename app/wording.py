@@ -69,7 +69,7 @@ def strongest_moment(analysis: Analysis) -> str:
         for w in analysis.transcript.words
         if w.start <= time + analysis.ticks.step and w.end >= time - 0.6
     ]
-    said = f", at “{' '.join(near[-3:])}”" if near else ""
+    said = f", at “{' '.join(near[-3:]).rstrip('.,;:!?')}”" if near else ""
     return f"The strongest moment is {signed(float(ticks[i]))} at {clock(time)}{said}."
 
 

@@ -46,10 +46,17 @@ def colour(change: float) -> str:
 
 
 def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
-    """{word: lane} of the words whose text fits without overlap; those that moved most choose first."""
+    """{word: lane} of the words whose text fits without overlap.
+
+    Words that moved the score choose first, the strongest before all; the others follow in the order spoken.
+    """
+
+    def weight(moved: MovedWord) -> float:
+        return abs(moved.change) if abs(moved.change) >= MOVES else 0.0
+
     taken: list[list[tuple[float, float]]] = [[] for _ in range(LANES)]
     lanes = {}
-    for i in sorted(range(len(words)), key=lambda i: -abs(words[i].change)):
+    for i in sorted(range(len(words)), key=lambda i: -weight(words[i])):
         middle = (words[i].word.start + words[i].word.end) / 2 / max(seconds, 1e-6) * WIDTH
         half = (LETTER * len(words[i].word.word) + GAP) / 2
         for lane, spans in enumerate(taken):
@@ -76,9 +83,10 @@ def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
         hoverinfo="skip",
     )
     lanes = place(words, seconds)
+    used = max(lanes.values()) + 1
     text = go.Scatter(
         x=[middles[i] for i in lanes],
-        y=[1.6 + lane for lane in lanes.values()],
+        y=[1.6 + used - 1 - lane for lane in lanes.values()],
         text=[_set(words[i]) for i in lanes],
         textfont={"color": [colours[i] for i in lanes], "size": 12},
         mode="text",
