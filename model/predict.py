@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_model
 from torch import Tensor
 
+from model.config import CoupledMambaConfig
 from model.network import CoupledMamba, Output
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -50,8 +53,14 @@ class Dynamics:
 
 @functools.cache
 def load_default() -> CoupledMamba:
-    """The packaged checkpoint, ready to predict."""
-    return CoupledMamba.from_pretrained(WEIGHTS).eval()
+    """The packaged checkpoint, ready to predict.
+
+    Read by hand: `CoupledMamba.from_pretrained`, which does the same for folders and hub names, prints to stdout.
+    """
+    config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
+    network = CoupledMamba(CoupledMambaConfig(**config))
+    load_model(network, WEIGHTS / "model.safetensors")
+    return network.eval()
 
 
 def predict(
