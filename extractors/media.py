@@ -152,8 +152,6 @@ def read_frames(
         if stream is None:
             return
         rate = float(stream.average_rate or 25)
-        if per_second is not None and rate >= 4 * per_second:
-            stream.codec_context.skip_frame = "NONREF"  # leave out pictures that no other is built on
         aspect = pixel_aspect(stream)
         tally, last, slot = Tally(), -1.0, -1
         for stamp, frame in decode(container, stream, _start(container), tally):

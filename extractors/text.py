@@ -28,7 +28,9 @@ MAX_WORDS = (
 MAX_LETTERS = 64  # a longer "word" is a link or noise; cutting it keeps its window inside the encoder
 MAX_TOKENS = 510
 BATCH = 32
-_LOCK = threading.Lock()  # the fast tokenizer must not change its padding while another thread uses it
+_LOCK = (
+    threading.Lock()
+)  # one thread loads; and the tokenizer must not change its padding while another uses it
 
 
 @cache
@@ -94,8 +96,8 @@ def _embed_batch(windows: list[list[str]]) -> list[FloatArray]:
     """Embeddings of a few windows of words, run through the encoder together."""
     import torch
 
-    encoder = load_encoder()
     with _LOCK:
+        encoder = load_encoder()
         encoded = encoder.tokenizer(
             windows,
             is_split_into_words=True,

@@ -55,8 +55,8 @@ def speech_probabilities(samples: FloatArray) -> FloatArray:
     import torch
 
     gain = level_gain(samples)
-    network = _network()
     with _LOCK, torch.inference_mode():
+        network = _network()
         network.reset_states()
         padded = np.pad(samples, (0, -len(samples) % WINDOW))
         windows = torch.from_numpy(padded * np.float32(gain)).split(WINDOW)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.records import FloatArray, Sound, Span, Track
+from extractors.records import FloatArray, SecondsArray, Sound, Span, Track
 
 RATE = 16_000
 HOP_SECONDS = 0.2
@@ -58,8 +58,7 @@ def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
     values = voice_features(sound.samples, spoken)
     start = sound.start + HOP_SECONDS * np.arange(len(values), dtype=np.float64)
     end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
-    confidence = np.array([_share(speech, a, b) for a, b in zip(start, end, strict=True)], np.float32)
-    return Track(values, start, end, confidence, COLUMNS)
+    return Track(values, start, end, _shares(speech, start, end), COLUMNS)
 
 
 def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
@@ -81,10 +80,8 @@ def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None)
 def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
     """Which frames of 10 ms of `count` samples have their middle in a span (seconds from sample 0)."""
     middle = (np.arange(-(-count // FRAME_STEP)) + 0.5) * FRAME_STEP / RATE
-    spoken = np.zeros(len(middle), bool)
-    for span in speech:
-        spoken |= (middle >= span.start) & (middle < span.end)
-    return spoken
+    edges = [edge for span in speech for edge in (span.start, span.end)]
+    return np.searchsorted(edges, middle, side="right") % 2 == 1
 
 
 def _at_level(samples: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
@@ -161,7 +158,13 @@ def _pool(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
     return np.concatenate([mean, np.sqrt(variance)], axis=1).astype(np.float32)
 
 
-def _share(speech: Sequence[Span], start: float, end: float) -> float:
-    """The share (0..1) of start..end that lies in the spans."""
-    covered = sum(max(0.0, min(span.end, end) - max(span.start, start)) for span in speech)
-    return min(1.0, covered / (end - start)) if end > start else 0.0
+def _shares(speech: Sequence[Span], start: SecondsArray, end: SecondsArray) -> FloatArray:
+    """The share (0..1) of each start..end that lies in the spans, which are in order and disjoint."""
+    if not speech:
+        return np.zeros(len(start), np.float32)
+    edges = np.array([edge for span in speech for edge in (span.start, span.end)])
+    lengths = np.diff(edges)
+    lengths[1::2] = 0.0  # the gaps between spans
+    spoken = np.concatenate([[0.0], np.cumsum(lengths)])
+    covered = np.interp(end, edges, spoken) - np.interp(start, edges, spoken)
+    return np.clip(covered / np.maximum(end - start, 1e-9), 0, 1).astype(np.float32)

@@ -208,6 +208,12 @@ def test_limits_are_checked_and_named(tmp_path: Path, monkeypatch: pytest.Monkey
         Limits.from_environment()
 
 
+def test_a_recorders_webm_without_a_duration_is_measured(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "live.webm", 3.0, options={"live": "1"})
+    assert probe(path).duration == pytest.approx(3.0, abs=0.1)
+    assert len(list(read_frames(path, 5))) == 15
+
+
 def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
     import av
 
