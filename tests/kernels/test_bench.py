@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from kernels import bench
+from kernels.bench import Contender, main, measure
+
+SMALL = (1, 8, 2, 16, 2)
+
+
+@pytest.mark.parametrize("operation", sorted(bench.OPERATIONS))
+def test_every_operation_is_measured(operation: str) -> None:
+    rows = measure(operation, SMALL, torch.float32, "cpu", seconds=0.01)
+    assert len(rows) >= 2
+    for row in rows:
+        assert row.note == ""
+        assert row.p20_ms is not None
+        assert row.p50_ms is not None
+        assert 0 < row.p20_ms <= row.p50_ms
+
+
+def test_a_wrong_result_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[Contender]:
+        wrong, exact = torch.ones(3), torch.zeros(3).index_fill(0, torch.tensor(0), 1.0).double()
+        return [Contender("broken", lambda: wrong, 1, lambda: bench._verify(lambda: wrong, exact))]
+
+    monkeypatch.setitem(bench.OPERATIONS, "forward", broken)
+    (row,) = measure("forward", SMALL, torch.float32, "cpu", seconds=0.01)
+    assert row.p50_ms is None
+    assert "wrong by 1.0e+00" in row.note
+    assert "no speed: wrong by" in bench.table([row])
+
+
+def test_the_table_is_written_as_csv(tmp_path: Path) -> None:
+    target = tmp_path / "out" / "kernels.csv"
+    threads = torch.get_num_threads()
+    status = main(
+        ["--quick", "--device", "cpu", "--only", "trace", "--seconds", "0.01", "--csv", str(target)]
+    )
+    torch.set_num_threads(threads)
+    rows = list(csv.DictReader(target.open()))
+    assert status == 0
+    assert [row["backend"] for row in rows] == ["scan", "with norms", "with shares"]
+    assert all(float(row["p50_ms"]) > 0 and "torch" in row["versions"] for row in rows)
