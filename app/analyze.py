@@ -26,7 +26,7 @@ from app.stages import Progress, Stages
 from extractors.records import Frame, Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
 
 if TYPE_CHECKING:
-    from model.predict import Dynamics, Prediction
+    from model.inference import Dynamics, Prediction
 
 FACES_A_SECOND = 5.0
 RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is told
@@ -212,7 +212,7 @@ def _to_grid(tracks: dict[str, Track], duration: float, stages: Stages) -> Grid:
 
 
 def _predict(grid: Grid, stages: Stages) -> tuple[Prediction, Dynamics]:
-    from model.predict import load_default, predict
+    from model.inference import load_default, predict
 
     with stages.stage("model"):
         return predict(load_default(), grid.values, grid.presence)

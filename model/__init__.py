@@ -11,11 +11,11 @@ from typing import Any
 _HOMES = {
     "CoupledMamba": "network",
     "CoupledMambaConfig": "config",
-    "Alone": "predict",
-    "Dynamics": "predict",
-    "Prediction": "predict",
-    "load_default": "predict",
-    "predict": "predict",
+    "Alone": "inference",
+    "Dynamics": "inference",
+    "Prediction": "inference",
+    "load_default": "inference",
+    "predict": "inference",
 }
 __all__ = list(_HOMES)
 

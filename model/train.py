@@ -21,7 +21,7 @@ from tqdm import tqdm
 from model.config import CoupledMambaConfig
 from model.corpora import Pool, Split, load_faces, load_speech, load_text
 from model.network import CoupledMamba
-from model.predict import WEIGHTS
+from model.inference import WEIGHTS
 from model.streams import ALL, Batch, Streams, StreamSettings
 
 CONFIGS = Path(__file__).parent / "configs"

@@ -12,7 +12,7 @@ import pytest
 
 from model import corpora, load_default, predict
 from model.evaluate import evaluate
-from model.predict import WEIGHTS
+from model.inference import WEIGHTS
 from model.train import load_splits
 
 DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.predict import predict
+from model.inference import predict
 from tests.model.conftest import WIDTHS
 
 
