@@ -44,11 +44,13 @@ VOICED = 0.5  # voicing above which a frame's pitch is believed
 def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
     """The voice's track: values [hops, 130], one row a hop of 0.2 s; the last may be shorter.
 
-    Confidence is the share of the hop that `speech` covers; a hop that holds speech is described by its
-    speech alone. Columns are in `COLUMNS`: log10 power of 40 mel bands (0 is the speech level's own order of
-    magnitude), 20 MFCC of them, level (log10), spectral centroid (kHz), flatness (log10), pitch (octaves
-    above 100 Hz, the mean of voiced frames, 0 where none is) and voicing (0..1), as mean and standard
-    deviation over the hop.
+    Confidence is the share of the hop that `speech` (in order, disjoint) covers; a hop that holds speech is described
+    by its speech alone. Columns are in `COLUMNS`: log10 power of 40 mel bands plus 3 (-3 is silence), 20 MFCC of
+    them, level (log10, plus 1), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz over the voiced
+    frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop.
+
+    Raises:
+        ValueError: the sound is not at 16 kHz.
     """
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")

@@ -173,9 +173,10 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
         probe(path)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_flipped_bits_end_in_an_answer_or_one_error(tmp_path: Path, seed: int) -> None:
-    path = make_clip(tmp_path / "a.mp4", 1.0)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bits_end_in_an_answer_or_one_error(tmp_path: Path, seed: int, name: str) -> None:
+    path = make_clip(tmp_path / name, 1.0, size=(160, 120))
     data = bytearray(path.read_bytes())
     generator = np.random.default_rng(seed)
     for place in generator.integers(0, len(data), 20):
@@ -189,6 +190,12 @@ def test_flipped_bits_end_in_an_answer_or_one_error(tmp_path: Path, seed: int) -
     assert info.has_video or info.has_audio
     assert all(f.image.ndim == 3 for f in frames)
     assert sound is None or np.isfinite(sound.samples).all()
+
+
+def test_a_stream_of_an_unknown_codec_is_passed_over(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mkv", 1.0)
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_NOTHING/IS/IT"))
+    assert (probe(path).has_video, probe(path).has_audio) == (False, True)
 
 
 def test_limits_are_checked_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
