@@ -17,7 +17,7 @@ BAND, GAP, FOOT = 120, 26, 38  # pixels
 def draw_coupling(analysis: Analysis) -> go.Figure:
     """One stacked panel for each target that has shares, in the order words, voice, face, over one time axis."""
     targets = [m for m in MODALITIES if m in analysis.dynamics.share]
-    seconds = np.asarray(analysis.ticks.start) + analysis.ticks.step / 2
+    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
     inside = max(1, len(targets) * BAND + (len(targets) - 1) * GAP)
     traces: list[Any] = []
     axes: dict[str, Any] = {}

@@ -17,7 +17,7 @@ HIGHEST, LOWEST = 2.0, -1.0
 """The most an axis shows: near cancellation shares grow without bound, and would flatten all the rest."""
 
 
-def share_traces(sources: Mapping[str, Line], seconds: NDArray[np.float64], axis: str) -> list[Any]:
+def share_traces(sources: Mapping[str, Line], seconds: NDArray[np.float32], axis: str) -> list[Any]:
     """Two areas a source on y axis `axis`: its positive part stacked upwards, its negative part downwards.
 
     Only the first is hovered; it tells the signed share, and that it is off the scale where it is.
@@ -25,7 +25,7 @@ def share_traces(sources: Mapping[str, Line], seconds: NDArray[np.float64], axis
     low, high = share_range(sources)
     traces: list[Any] = []
     for source, line in sources.items():
-        values = np.asarray(line, np.float64)
+        values = np.asarray(line, np.float32)
         told = [_tell(v, low, high) for v in values]
         common = {
             "x": seconds,

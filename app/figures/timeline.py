@@ -35,7 +35,7 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     if target not in analysis.dynamics.share:
         known = ", ".join(analysis.dynamics.share) or "none"
         raise ValueError(f"there are no shares of {target!r}: choose one of {known}")
-    seconds = np.asarray(analysis.ticks.start) + analysis.ticks.step / 2
+    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
     sources = analysis.dynamics.share[target]
     moved = moved_words(analysis)
     traces = [
@@ -60,7 +60,7 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     return figure(traces, **layout(HEIGHT, analysis.end, "y5"), **axes, annotations=notes, barmode="overlay")
 
 
-def _sentiment(analysis: Analysis, seconds: NDArray[np.float64]) -> list[Any]:
+def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     """The line of all together, in ink and on top, and each modality's own line."""
     alone = analysis.sentiment.alone
     lines = [
@@ -71,11 +71,11 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float64]) -> list[Any]:
     return [*lines, _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3)]
 
 
-def _word_hover(analysis: Analysis, seconds: NDArray[np.float64]) -> Any:
+def _word_hover(analysis: Analysis, seconds: NDArray[np.float32]) -> Any:
     """A line that is not seen, to tell the words of the moment in the hover."""
     return go.Scatter(
         x=seconds,
-        y=np.zeros(len(seconds)),
+        y=np.zeros(len(seconds), np.float32),
         yaxis="y2",
         mode="lines",
         line={"width": 0, "color": FAINT},
@@ -85,7 +85,7 @@ def _word_hover(analysis: Analysis, seconds: NDArray[np.float64]) -> Any:
     )
 
 
-def _norms(analysis: Analysis, seconds: NDArray[np.float64]) -> list[Any]:
+def _norms(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     norms = analysis.dynamics.state_norm
     return [
         _line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "%{y:.2f}")
@@ -123,7 +123,7 @@ def stretches(seen: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _line(
-    seconds: NDArray[np.float64],
+    seconds: NDArray[np.float32],
     values: tuple[float, ...],
     axis: str,
     colour: str,
@@ -133,7 +133,7 @@ def _line(
 ) -> Any:
     return go.Scatter(
         x=seconds,
-        y=np.asarray(values),
+        y=np.asarray(values, np.float32),
         yaxis=axis,
         mode="lines" if len(seconds) > 1 else "markers",  # a line of one point would not be seen
         line={"width": width, "color": colour},

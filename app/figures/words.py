@@ -14,7 +14,7 @@ from app.figures.style import FAINT, GREY, NEGATIVE, POSITIVE
 LANES = 4
 WIDTH = 760.0  # pixels that the time axis has at least (page.css sees to it); text is laid out for this
 LETTER, GAP = 6.6, 7.0  # pixels a letter of 12 px type takes, and the least gap between words
-MOVES, MOVES_MUCH = 0.08, 0.25  # change in score above which a word is coloured, and set in bold
+MOVES, MOVES_MUCH = 0.25, 0.75  # change in score above which a word is coloured, and set in bold
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""Pictures: what is drawn stands for what is in the analysis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.analysis import MODALITIES, TimedWord
+from app.figures import draw_coupling, draw_timeline
+from app.figures.shares import share_range, share_traces
+from app.figures.style import COLOURS, INK
+from app.figures.timeline import stretches
+from app.figures.words import LANES, MovedWord, moved_words, place, words_at
+from tests.app.made import make_analysis, make_shares
+
+
+def test_timeline_draws_every_line_in_its_colour() -> None:
+    analysis = make_analysis()
+    lines = {trace.name: trace for trace in draw_timeline(analysis).data if trace.name}
+    assert np.allclose(lines["all together"].y, analysis.sentiment.ticks)
+    assert lines["all together"].line.color == INK
+    for name, told in zip(MODALITIES, ("words", "voice", "face"), strict=True):
+        assert np.allclose(lines[f"{told} alone"].y, analysis.sentiment.alone[name].ticks)
+        assert np.allclose(lines[f"{told} state"].y, analysis.dynamics.state_norm[name])
+        assert lines[f"{told} alone"].line.color == COLOURS[name]
+
+
+def test_timeline_has_one_axis_in_seconds_and_hovers_over_all() -> None:
+    figure = draw_timeline(make_analysis(50))
+    assert {trace.xaxis or "x" for trace in figure.data} == {"x"}
+    assert tuple(figure.layout.xaxis.range) == pytest.approx((0, 10))
+    assert figure.layout.hoversubplots == "axis"
+    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"  # for light and dark grounds alike
+
+
+def test_a_modality_that_was_not_observed_has_no_line_and_no_bar() -> None:
+    figure = draw_timeline(make_analysis(modalities=("text", "audio")))
+    assert "face alone" not in {trace.name for trace in figure.data}
+    bars = [trace for trace in figure.data if trace.type == "bar" and trace.orientation == "h"]
+    assert sorted(len(bar.x) for bar in bars) == [0, 1, 1]
+
+
+@pytest.mark.parametrize("ticks", [1, 2, 9000])
+def test_pictures_of_any_length(ticks: int) -> None:
+    analysis = make_analysis(ticks)
+    assert len(draw_timeline(analysis).to_json()) < 3_000_000
+    assert len(draw_coupling(analysis).to_json()) < 3_000_000
+
+
+def test_unknown_target_is_refused_with_the_choices() -> None:
+    with pytest.raises(ValueError, match="there are no shares of 'smell': choose one of text, audio, visual"):
+        draw_timeline(make_analysis(), "smell")
+
+
+def test_share_areas_add_up_to_the_signed_shares() -> None:
+    sources = make_shares("text", np.arange(80) * 0.2)
+    assert min(map(min, sources.values())) < 0
+    assert max(map(max, sources.values())) > 1
+    traces = share_traces(sources, np.arange(80.0), "y3")
+    up = [t for t in traces if t.stackgroup == "y3 up"]
+    down = [t for t in traces if t.stackgroup == "y3 down"]
+    assert all((np.asarray(t.y) >= 0).all() for t in up)
+    assert all((np.asarray(t.y) <= 0).all() for t in down)
+    assert np.allclose(sum(np.asarray(t.y) for t in traces), 1)
+
+
+def test_share_axis_is_limited_and_the_hover_says_so() -> None:
+    sources = {"text": (40.0, 1.0), "audio": (-39.0, 0.0)}
+    assert share_range(sources) == (-1.0, 2.0)
+    told = {t.name: t.customdata for t in share_traces(sources, np.arange(2.0), "y") if t.name}
+    assert told["from words"] == ("4000 % (off the scale)", "100 %")
+    assert told["from voice"] == ("−3900 % (off the scale)", "0 %")
+    assert share_range({"text": (0.4,), "audio": (0.6,)}) == (0.0, 1.0)
+
+
+def test_coupling_has_a_panel_for_each_target() -> None:
+    figure = draw_coupling(make_analysis())
+    domains = sorted(figure.layout[f"yaxis{n}"].domain for n in ("", "2", "3"))
+    assert all(a[1] < b[0] for a, b in zip(domains, domains[1:], strict=False))
+    assert {t.name.split(" ")[0] for t in figure.data if t.name} == {"words", "voice", "face"}
+
+
+def test_words_are_credited_with_the_change_while_they_were_said() -> None:
+    analysis = make_analysis(10)
+    ticks = (0.0, 0.0, 1.0, 1.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2)
+    alone = {**analysis.sentiment.alone, "text": replace(analysis.sentiment.alone["text"], ticks=ticks)}
+    words = (TimedWord("up", 0.4, 0.6), TimedWord("down", 0.8, 1.0), TimedWord("late", 1.9, 9.0))
+    analysis = replace(
+        analysis,
+        sentiment=replace(analysis.sentiment, alone=alone),
+        transcript=replace(analysis.transcript, words=words),
+    )
+    assert [m.change for m in moved_words(analysis)] == pytest.approx([1.0, -0.8, 0.0])
+    assert words_at(analysis)[2:5] == ["up", "–", "down"]
+
+
+def test_words_that_moved_most_are_shown_first_and_none_overlap() -> None:
+    crowd = [MovedWord(TimedWord("word", 1.0, 1.1), change) for change in (0.0, 0.3, -2.0, 0.1, 0.9, -0.5)]
+    lanes = place(crowd, 10.0)
+    assert set(lanes) == {1, 2, 4, 5}
+    assert sorted(lanes.values()) == list(range(LANES))
+    assert len(place([MovedWord(TimedWord("a", i, i + 1), 0.0) for i in range(10)], 10.0)) == 10
+
+
+def test_stretches_are_runs_of_true() -> None:
+    assert stretches(np.array([0, 1, 1, 0, 1], bool)) == [(1, 3), (4, 5)]
+    assert stretches(np.zeros(0, bool)) == []

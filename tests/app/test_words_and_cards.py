@@ -1,0 +1,109 @@
+"""Sentences, HTML and tables made of an analysis."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from app.cards import coupling_card, result_card, table_card, transcript_card
+from app.report import render_report
+from app.tables import tick_table
+from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
+from tests.app.made import make_analysis, with_warnings
+
+
+@pytest.mark.parametrize(
+    ("score", "text"), [(0.42, "+0.4"), (-0.61, "−0.6"), (-0.04, "0.0"), (0.0, "0.0"), (3, "+3.0")]
+)
+def test_signed_numbers(score: float, text: str) -> None:
+    assert signed(score) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.23, "0:04.2"), (59.97, "1:00.0"), (1799.0, "29:59.0")])
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+def test_disagreement_names_the_sides_and_the_time() -> None:
+    analysis = make_analysis(50, ("text", "visual"))
+    alone = analysis.sentiment.alone
+    alone = {
+        "text": replace(alone["text"], ticks=(-1.0,) * 20 + (0.5,) * 30),
+        "visual": replace(alone["visual"], ticks=(0.5,) * 50),
+    }
+    apart = replace(analysis, sentiment=replace(analysis.sentiment, alone=alone))
+    assert (
+        disagreement(apart) == "Words and face disagree most from 0:00.0 to 0:04.0: words −1.0 and face +0.5."
+    )
+    assert "nothing to compare" in disagreement(make_analysis(50, ("text",)))
+    same = {m: replace(a, ticks=(0.5,) * 50) for m, a in alone.items()}
+    agreed = replace(analysis, sentiment=replace(analysis.sentiment, alone=same))
+    assert disagreement(agreed).startswith("Words, voice and face do not contradict each other")
+
+
+def test_presence_words_and_the_strongest_moment() -> None:
+    analysis = make_analysis(50, ("text", "audio"))
+    assert presence_words(analysis, "text") == "heard 100 %"
+    assert presence_words(analysis, "visual") == "not seen"
+    ticks = list(analysis.sentiment.ticks)
+    ticks[30] = -2.9
+    moment = strongest_moment(replace(analysis, sentiment=replace(analysis.sentiment, ticks=tuple(ticks))))
+    assert moment.startswith("The strongest moment is −2.9 at 0:06.0, at “")
+
+
+def test_typical_shares_are_not_swayed_by_a_few_ticks_near_cancellation() -> None:
+    analysis = make_analysis(51)
+    share = {"text": (0.6,) * 50 + (500.0,), "audio": (0.4,) * 50 + (-499.0,), "visual": (0.0,) * 51}
+    analysis = replace(analysis, dynamics=replace(analysis.dynamics, share={"text": share}))
+    assert typical_shares(analysis) == {"text": pytest.approx({"text": 0.6, "audio": 0.4, "visual": 0.0})}
+
+
+def test_cards_escape_what_comes_from_outside() -> None:
+    analysis = with_warnings(make_analysis(), "<script>alert(1)</script>")
+    for html in (
+        result_card(analysis),
+        transcript_card(analysis),
+        table_card(analysis),
+        coupling_card(analysis),
+    ):
+        assert "<script" not in html
+        assert "<b>me" not in html
+    assert "&lt;b&gt;me&lt;/b&gt;" in transcript_card(analysis)
+
+
+def test_result_card_says_what_was_not_observed() -> None:
+    html = result_card(make_analysis(modalities=("text", "audio")))
+    face = html[html.index("face alone") :]
+    assert "not seen" in face
+    assert "–" in face
+
+
+def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
+    header, rows = tick_table(make_analysis(60))
+    assert header == [
+        "time",
+        "said",
+        "all together",
+        "words alone",
+        "voice alone",
+        "face alone",
+        "heard or seen",
+    ]
+    assert len(rows) == 60
+    assert rows[0][-1] == "words, voice, face"
+    assert len(tick_table(make_analysis(9000))[1]) == 300
+
+
+def test_report_is_one_file_that_fetches_nothing_and_runs_no_word_of_the_transcript() -> None:
+    words = make_analysis().transcript.words
+    evil = replace(words[0], word="</script><script>alert(1)</script>")
+    analysis = make_analysis()
+    analysis = replace(analysis, transcript=replace(analysis.transcript, words=(evil, *words[1:])))
+    html = render_report(analysis, "<i>clip</i>.mp4")
+    assert "<script>alert" not in html
+    assert "<i>clip" not in html
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)\s*=", html)
+    assert "plotly.js v" in html
+    assert html.count("Plotly.newPlot(") >= 2
