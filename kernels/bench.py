@@ -187,7 +187,7 @@ def measure(operation: str, sizes: Sizes, dtype: torch.dtype, device: str, secon
     contenders = list(OPERATIONS[operation](sizes, dtype, device))
     failed = {c.backend: reason for c in contenders if (reason := _failure(c))}
     fit = [c for c in contenders if c.backend not in failed]
-    times = percentiles([c.call for c in fit], device, seconds)
+    times = percentiles([c.call for c in fit], device, seconds) if fit else []
     rows = []
     for c in contenders:
         shape = " ".join(f"{axis}={size}" for axis, size in zip("BLMEN", sizes, strict=True))
