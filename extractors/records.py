@@ -88,7 +88,9 @@ class Transcript:
 
     def __post_init__(self) -> None:
         if len(self.words) != len(self.sentences):
-            raise ValueError(f"{len(self.words)} words but {len(self.sentences)} sentence numbers: give one a word")
+            raise ValueError(
+                f"{len(self.words)} words but {len(self.sentences)} sentence numbers: give one a word"
+            )
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ class Track:
         for name in ("start", "end", "confidence"):
             length = len(getattr(self, name))
             if length != len(self.values):
-                raise ValueError(f"values has {len(self.values)} rows but {name} has {length}: give one a row")
+                raise ValueError(
+                    f"values has {len(self.values)} rows but {name} has {length}: give one a row"
+                )
 
 
 @dataclass(frozen=True)
