@@ -62,12 +62,13 @@ def analyze(
         info = _probe(clip, warnings)
     with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
         looking = beside.submit(_look, info, stages, warnings)
+        looking.add_done_callback(lambda done: stages.stop(done.exception()))
         try:
             heard = _listen(info, transcript, stages, warnings)
             faces, unseen = looking.result()
-        except BaseException:
-            stages.stop()
-            raise
+        except BaseException as error:
+            stages.stop(error)
+            raise stages.cause or error from None  # not that this thread was stopped, but why
     tracks = heard.tracks | ({} if faces is None else {"visual": faces})
     missing = heard.missing | ({"visual": unseen} if unseen else {})
     if not tracks:

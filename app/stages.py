@@ -34,23 +34,23 @@ class Stages:
         self.timings: dict[str, float] = {}
         self._progress = progress
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self.cause: BaseException | None = None
 
     def report(self, name: str, fraction: float) -> None:
         """Say that stage `name` is `fraction` (0..1) done. Raises StoppedError once the analysis is to stop."""
-        if self._stopped.is_set():
-            raise StoppedError("another stage stopped")
+        if self.cause is not None:
+            raise StoppedError("another stage stopped") from self.cause
         if self._progress is not None:
             with self._lock:
                 try:
                     self._progress(name, min(1.0, max(0.0, fraction)))
-                except BaseException:
-                    self.stop()
+                except BaseException as error:
+                    self.stop(error)
                     raise
 
-    def stop(self) -> None:
-        """Make every thread of the analysis stop at its next report."""
-        self._stopped.set()
+    def stop(self, cause: BaseException | None) -> None:
+        """Make every thread of the analysis stop at its next report, unless `cause` is None; the first one is kept."""
+        self.cause = self.cause or cause
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[float], None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_share_axis_is_limited_and_the_hover_says_so() -> None:
 def test_coupling_has_a_panel_for_each_target() -> None:
     figure = draw_coupling(make_analysis())
     domains = sorted(figure.layout[f"yaxis{n}"].domain for n in ("", "2", "3"))
-    assert all(a[1] < b[0] for a, b in zip(domains, domains[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(domains))
     assert {t.name.split(" ")[0] for t in figure.data if t.name} == {"words", "voice", "face"}
 
 

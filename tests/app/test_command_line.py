@@ -1,0 +1,67 @@
+"""The command line: exit status, the one line on stderr, and the files it writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.__main__ import BAD_INPUT, main
+from app.analysis import Analysis
+from tests.clips import make_clip
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_clip_gives_a_summary_and_both_files(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "my clip.mp4", 3.0)
+    command = [sys.executable, "-m", "app", "analyze", str(clip)]
+    command += ["--json", str(tmp_path / "a.json"), "--html", str(tmp_path / "a.html")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    analysis = Analysis.from_json((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert done.stdout.startswith(f"my clip.mp4 (0:03.0): {analysis.sentiment.clip.label}, ")
+    assert "words alone" in done.stdout
+    assert "100 %" in done.stderr  # the progress bar
+    assert "Traceback" not in done.stderr
+    assert "Plotly.newPlot(" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "text", "no folder to write to", "transcript missing"])
+def test_bad_input_is_status_2_and_one_line(
+    tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    more = []
+    if case == "empty":
+        clip.touch()
+    elif case == "text":
+        clip.write_text("no video")
+    elif case == "no folder to write to":
+        more = ["--json", str(tmp_path / "nowhere" / "a.json")]
+    elif case == "transcript missing":
+        make_clip(clip, 1.0, video=None)
+        more = ["--transcript", str(tmp_path / "words.srt")]
+    assert main(["analyze", str(clip), *more]) == BAD_INPUT
+    out, err = capfd.readouterr()
+    assert out == ""
+    lines = [line for line in err.replace("\r", "\n").split("\n") if line.startswith("coupled-mamba: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in err
+
+
+def test_a_json_that_cannot_be_written_is_told_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", 1.0, sound=None)
+    assert main(["analyze", str(clip), "--json", str(tmp_path)]) == BAD_INPUT
+    assert "coupled-mamba: Is a directory" in capfd.readouterr().err
+
+
+def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "usage: python -m app" in capsys.readouterr().err

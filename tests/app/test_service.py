@@ -1,0 +1,136 @@
+"""The endpoint through gradio_client, two callers at once, and runs that are stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from app import runs as running
+from app.analysis import Analysis
+from app.page import build_page, launch
+from app.runs import Runs
+from app.service import SURPRISE, Service, explain
+from app.stages import StoppedError
+from extractors.records import InputError
+from tests.app.made import make_analysis
+from tests.clips import make_clip
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    page = build_page()
+    _, url, _ = launch(page, server_port=None, prevent_thread_lock=True, quiet=True)
+    yield url
+    page.close()
+
+
+def test_two_clients_at_once_get_their_own_answers(address: str, tmp_path: Path) -> None:
+    clips = [make_clip(tmp_path / "a.mp4", 2.0), make_clip(tmp_path / "b.mp4", 3.0, sound=None)]
+
+    def call(clip: Path) -> dict[str, Any]:
+        answer: dict[str, Any] = Client(address, verbose=False).predict(
+            clip=handle_file(clip), transcript=None, api_name="/analyze"
+        )
+        return answer
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (Analysis.from_dict(answer) for answer in pool.map(call, clips))
+    assert first.clip.duration == pytest.approx(2.0, abs=0.2)
+    assert second.clip.duration == pytest.approx(3.0, abs=0.2)
+    assert set(second.sentiment.alone) == {"visual"}
+
+
+def test_the_endpoint_takes_a_transcript(address: str, tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text("It was the best of times")
+    clip = make_clip(tmp_path / "clip.mp4", 3.0, video=None)
+    answer = Client(address, verbose=False).predict(
+        handle_file(clip), handle_file(tmp_path / "said.txt"), api_name="/analyze"
+    )
+    assert answer["transcript"]["source"] == "given"
+
+
+def test_bad_input_reaches_the_client_as_a_sentence(address: str, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(AppError, match="cannot be read as a video"):
+        Client(address, verbose=False).predict(handle_file(tmp_path / "text.mp4"), None, api_name="/analyze")
+
+
+def test_only_analyze_is_offered(address: str) -> None:
+    offered = Client(address, verbose=False).view_api(return_format="dict", print_info=False)
+    assert set(offered["named_endpoints"]) == {"/analyze"}
+
+
+class _Slow:
+    """Stands in for `analyze`: reports for ever, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def __call__(self, clip: str, transcript: str | None, progress: Any) -> Analysis:
+        try:
+            for i in range(10_000):
+                progress("faces", i / 10_000)
+                time.sleep(0.01)
+        except StoppedError:
+            self.stopped = True
+            raise
+        return make_analysis()
+
+
+def test_a_run_is_stopped_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, runs = _Slow(), Runs()
+    monkeypatch.setattr("app.analyze.analyze", slow)
+    watched = runs.watch("me", "clip.mp4", None)
+    run = next(watched)
+    runs.stop("somebody else")
+    assert not run.stop.is_set()
+    begin = time.perf_counter()
+    runs.stop("me")
+    assert list(watched)[-1].result is None
+    while not slow.stopped and time.perf_counter() - begin < 2:
+        time.sleep(0.01)
+    assert slow.stopped
+    assert time.perf_counter() - begin < 2
+
+
+def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, runs = _Slow(), Runs()
+    monkeypatch.setattr("app.analyze.analyze", slow)
+    watched = runs.watch("me", "clip.mp4", None)
+    run = next(watched)
+    watched.close()  # type: ignore[attr-defined]
+    assert run.stop.is_set()
+
+
+def test_the_page_is_put_in_order_before_the_error_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(clip: str, transcript: str | None, progress: Any) -> Analysis:
+        raise InputError("<b>clip</b>.mp4 is empty (0 bytes).")
+
+    monkeypatch.setattr("app.analyze.analyze", fail)
+    monkeypatch.setattr(running, "POLL", 0.01)
+    steps = Service("/nowhere").run("clip.mp4", None, gr.Request(session_hash="me"))
+    seen: list[list[Any]] = []
+    with pytest.raises(gr.Error) as caught:
+        seen.extend(step for step in steps)
+    assert "&lt;b&gt;clip" in seen[-1][0]
+    assert seen[-1][2]["interactive"] is True
+    assert "&lt;b&gt;clip" in str(caught.value.message)
+
+
+def test_surprises_are_not_shown_to_visitors() -> None:
+    assert explain(RuntimeError("secret path /home/me")) == SURPRISE
+    assert explain(InputError("The clip is empty.")) == "The clip is empty."
+    assert explain(StoppedError("stopped")) == ""
+
+
+def test_no_video_is_a_sentence() -> None:
+    with pytest.raises(gr.Error, match="Choose or record a video first"):
+        next(Service("/nowhere").run(None, None, gr.Request(session_hash="me")))
