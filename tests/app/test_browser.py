@@ -1,0 +1,186 @@
+"""The page in a real browser: a clip is uploaded, analysed and drawn, in light, in the dark and on a phone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis import Analysis
+from tests.clips import make_clip
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "build" / "screenshots"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+LINES = "#cm-timeline .js-plotly-plot .scatterlayer path.js-line"
+PATIENCE = 180_000  # ms; the first analysis also loads every model, on whatever machine this is
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server of its own, as `make app` starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = os.environ | {"GRADIO_SERVER_PORT": str(port), "HF_HUB_OFFLINE": "1"}
+    log = ROOT / "build" / "server.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as out:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=out)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the server did not answer in a minute: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page of a size and colour scheme; the test fails on any error in the browser's log or outside request."""
+    width, height, scheme = getattr(request, "param", (1280, 900, "light"))
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    opened, faults = context.new_page(), []
+    opened.set_default_timeout(PATIENCE)
+    opened.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    opened.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+    opened.on("request", lambda r: faults.append(f"outside: {r.url}") if _outside(r.url, address) else None)
+    opened.goto(address)
+    yield opened
+    context.close()
+    assert not faults
+
+
+def _outside(url: str, address: str) -> bool:
+    return not url.startswith((address, address.replace("127.0.0.1", "localhost"), "data:", "blob:"))
+
+
+def _upload(page: Any, clip: Path) -> None:
+    page.wait_for_selector("#cm-video video")  # the sample is there already
+    page.click("#cm-video [aria-label='Clear']")
+    page.set_input_files("#cm-video input[type=file]", str(clip))
+    page.wait_for_selector(f"#cm-video video[src*='{clip.stem}']")
+
+
+def _analyse(page: Any) -> None:
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages li.done")
+    page.wait_for_selector(LINES, state="attached")
+    page.wait_for_selector("#cm-coupling .js-plotly-plot .scatterlayer path.js-fill", state="attached")
+    page.wait_for_selector(".cm-transcript")
+    page.wait_for_timeout(600)
+
+
+def _drawn(page: Any) -> dict[str, float]:
+    """{stroke colour: pixels that the widest line of that colour spans} in the time line."""
+    found: list[tuple[str, float]] = page.eval_on_selector_all(
+        LINES, "paths => paths.map(p => [getComputedStyle(p).stroke, p.getBBox().width])"
+    )
+    return {colour: max(w for c, w in found if c == colour) for colour, _ in found}
+
+
+def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> None:
+    _upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
+    _analyse(page)
+    lines = _drawn(page)
+    for colour in ("rgb(29, 36, 48)", "rgb(59, 111, 212)", "rgb(217, 138, 0)", "rgb(18, 144, 127)"):
+        assert lines[colour] > 400
+    assert "times" in page.inner_text(".cm-transcript").lower()
+    assert page.is_visible("text=all together")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / "light.png", full_page=True)
+    with page.expect_download() as download:
+        page.click("#cm-save-json")
+    saved = Analysis.from_json(download.value.path().read_text(encoding="utf-8"))
+    assert download.value.suggested_filename == "talking.json"
+    assert saved.sentiment.clip.label in page.inner_text(".cm-score")
+    with page.expect_download() as download:
+        page.click("#cm-save-html")
+    assert "Plotly.newPlot(" in download.value.path().read_text(encoding="utf-8")
+
+
+def test_another_target_changes_the_shares_alone(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    plot = "document.querySelector('#cm-timeline .js-plotly-plot')"
+    read = f"() => JSON.stringify({plot}.data.map(t => [t.name, t.customdata]))"
+    before = json.loads(page.evaluate(read))
+    page.click("#cm-target label:has-text('face')")
+    page.wait_for_selector("#cm-timeline text:has-text('the face’s')", state="attached")
+    after = json.loads(page.evaluate(read))
+    assert {n for n, _ in before} >= {"from words", "from voice", "from face"}
+    changed = {n for (n, a), (_, b) in zip(before, after, strict=False) if a != b}
+    assert changed
+    assert all(n is None or n.startswith("from ") for n in changed)
+
+
+@pytest.mark.parametrize(
+    "page", [(1280, 900, "dark"), (390, 844, "light")], indirect=True, ids=["dark", "phone"]
+)
+def test_in_the_dark_and_on_a_phone(page: Any, request: pytest.FixtureRequest) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    name = request.node.callspec.id
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    ink = "rgb(238, 241, 246)" if name == "dark" else "rgb(29, 36, 48)"
+    assert _drawn(page)[ink] > 400
+
+
+def test_bad_input_is_a_sentence_on_the_page(page: Any, tmp_path: Path) -> None:
+    page.wait_for_selector("#cm-video video")
+    clip = make_clip(tmp_path / "nothing.mp4", 1.0, video="plain", sound="silence")
+    _upload(page, clip)
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-message:has-text('There is nothing to analyse')")
+    assert "Traceback" not in page.content()
+    assert page.is_enabled("#cm-analyse")
+
+
+def test_cancel_gives_the_page_back(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    page.click("#cm-analyse")
+    page.click("#cm-cancel")
+    page.wait_for_selector(".cm-message:has-text('The analysis was cancelled')", timeout=5000)
+    assert page.is_enabled("#cm-analyse")
