@@ -48,7 +48,7 @@ def warnings_card(analysis: Analysis) -> str:
 
 
 def transcript_card(analysis: Analysis) -> str:
-    """The words as running text with a time every pause; coloured by what each moved."""
+    """The words as running text with a time every pause; coloured by its pull."""
     words = moved_words(analysis)
     if not words:
         return '<p class="cm-quiet">No words were found in this clip.</p>'
@@ -58,9 +58,9 @@ def transcript_card(analysis: Analysis) -> str:
         word = moved.word
         if word.start - last_end > 0.7:
             parts.append(f"{'</p>' if parts else ''}<p><time>{clock(word.start)}</time> ")
-        kind = "" if abs(moved.change) < MOVES else " up" if moved.change > 0 else " down"
-        strong = " much" if abs(moved.change) >= MOVES_MUCH else ""
-        hint = f"{clock(word.start)} · {signed(moved.change, 2)}"
+        kind = "" if abs(moved.pull) < MOVES else " up" if moved.pull > 0 else " down"
+        strong = " much" if abs(moved.pull) >= MOVES_MUCH else ""
+        hint = f"{clock(word.start)} · pull {signed(moved.pull, 2)}"
         parts.append(f'<span class="cm-word{kind}{strong}" title="{hint}">{escape(word.word)}</span> ')
         last_end = word.end
     note = SOURCES.get(analysis.transcript.source, analysis.transcript.source)

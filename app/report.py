@@ -49,7 +49,8 @@ def render_report(analysis: Analysis, name: str = "clip") -> str:
         result_card(analysis),
         timeline + pictures_html[0] + table_card(analysis),
         coupling + pictures_html[1] + coupling_card(analysis),
-        title("Transcript", "") + transcript_card(analysis),
+        title("Transcript", "green words took the words’ score up from neutral, crimson words down")
+        + transcript_card(analysis),
     ]
     body = "".join(f"<article>{a}</article>" for a in articles)
     style = (ASSETS / "cards.css").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ One figure with several y axes on a single x, so that zooming and hovering act o
 from __future__ import annotations
 
 import html
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from app.analysis import HIGHEST, MODALITIES, Analysis
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
-from app.figures.words import LANES, moved_words, word_traces, words_at
+from app.figures.words import LANES, moved_words, since_observed, word_traces, words_at
 
 HEIGHT = 720
 BANDS = {
@@ -64,7 +65,15 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     """The line of all together, in ink and on top, and each modality's own line."""
     alone = analysis.sentiment.alone
     lines = [
-        _line(seconds, alone[m].ticks, "y", COLOURS[m], f"{NAMES[m]} alone", 1.6)
+        # Before it was first observed a modality says nothing, so nothing is drawn.
+        _line(
+            seconds,
+            since_observed(alone[m].ticks, analysis.presence[m], math.nan),
+            "y",
+            COLOURS[m],
+            f"{NAMES[m]} alone",
+            1.6,
+        )
         for m in MODALITIES
         if m in alone
     ]
@@ -170,7 +179,7 @@ def _notes(target: str, limit: float, low: float, high: float) -> list[dict[str,
         beside(f"positive  +{limit:g}", at("sentiment", 1)),
         beside("neutral  0", at("sentiment", 0.5)),
         beside(f"negative  −{limit:g}", at("sentiment", 0)),
-        beside("what each<br>word moved", at("words", 0.24), size=11),
+        beside("how far each<br>word pulls", at("words", 0.24), size=11),
         beside("what moves", at("shares", 0.9)),
         beside(f"<b>{OWNERS[target]}</b>", at("shares", 0.72), COLOURS[target]),
         beside("state", at("shares", 0.54)),

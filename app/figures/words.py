@@ -1,4 +1,4 @@
-"""Words along the time axis: a bar for what each moved, and its text where there is room."""
+"""Words along the time axis: a bar for how far each took the score, and its text where there is room."""
 
 from __future__ import annotations
 
@@ -8,51 +8,67 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.analysis import Analysis, TimedWord
+from app.analysis import Analysis, Line, TimedWord
 from app.figures.style import FAINT, GREY, NEGATIVE, POSITIVE
 
 LANES = 4
 WIDTH = 760.0  # pixels that the time axis has at least (page.css sees to it); text is laid out for this
 LETTER, GAP = 6.6, 7.0  # pixels a letter of 12 px type takes, and the least gap between words
-MOVES, MOVES_MUCH = 0.25, 0.75  # change in score above which a word is coloured, and set in bold
+MOVES, MOVES_MUCH = 0.25, 0.75  # pull from which a word is coloured, and set in bold
 
 
 @dataclass(frozen=True)
 class MovedWord:
-    """A word and the change of the words' own score while it was said (0 where there is no such score)."""
+    """A word and its pull: how far it took the words' own score away from neutral, up (> 0) or down (< 0).
+
+    A return towards neutral counts as nothing, or the pause after every strong word would colour the next one.
+    """
 
     word: TimedWord
-    change: float
+    pull: float
 
 
 def moved_words(analysis: Analysis) -> list[MovedWord]:
-    """Each word with its change: the words' score at the tick where it ends, less that before it began."""
+    """Each word with its pull, from the words' score before it began to that at the tick where it ends.
+
+    Before any word was heard that score counts as neutral. Without a score of the words every pull is 0.
+    """
     alone = analysis.sentiment.alone.get("text")
     if alone is None:
         return [MovedWord(w, 0.0) for w in analysis.transcript.words]
     step, last = analysis.ticks.step, len(alone.ticks) - 1
-    line = (0.0, *alone.ticks)  # before the first tick nothing was said
+    line = (0.0, *since_observed(alone.ticks, analysis.presence["text"], 0.0))
     moved = []
     for word in analysis.transcript.words:
         first = min(last, max(0, int(word.start / step)))
         end = min(last, max(first, int(np.ceil(word.end / step - 1e-6)) - 1))
-        moved.append(MovedWord(word, line[end + 1] - line[first]))
+        moved.append(MovedWord(word, _pull(line[first], line[end + 1])))
     return moved
 
 
-def colour(change: float) -> str:
-    """Green where the word lifted the score, crimson where it lowered it, grey in between."""
-    return GREY if abs(change) < MOVES else POSITIVE if change > 0 else NEGATIVE
+def since_observed(line: Line, presence: Line, before: float) -> Line:
+    """The line, with `before` in place of what it says before the modality was first observed."""
+    first = next((i for i, seen in enumerate(presence) if seen > 0), len(line))
+    return (before,) * first + line[first:]
+
+
+def _pull(before: float, after: float) -> float:
+    return max(0.0, after - max(0.0, before)) if after > 0 else min(0.0, after - min(0.0, before))
+
+
+def colour(pull: float) -> str:
+    """Green where the word took the score up, crimson where it took it down, grey in between."""
+    return GREY if abs(pull) < MOVES else POSITIVE if pull > 0 else NEGATIVE
 
 
 def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
     """{word: lane} of the words whose text fits without overlap.
 
-    Words that moved the score choose first, the strongest before all; the others follow in the order spoken.
+    Words that pull choose first, the strongest before all; the others follow in the order spoken.
     """
 
     def weight(moved: MovedWord) -> float:
-        return abs(moved.change) if abs(moved.change) >= MOVES else 0.0
+        return abs(moved.pull) if abs(moved.pull) >= MOVES else 0.0
 
     taken: list[list[tuple[float, float]]] = [[] for _ in range(LANES)]
     lanes = {}
@@ -68,15 +84,15 @@ def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
 
 
 def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
-    """Bars between -1 and 1 (the change in score) and text above them, up to 1.2 + LANES."""
+    """Bars between -1 and 1 (the pull) and text above them, up to 1.2 + LANES."""
     if not words:
         return []
     starts = np.array([w.word.start for w in words])
     ends = np.array([w.word.end for w in words])
-    middles, colours = (starts + ends) / 2, [colour(w.change) for w in words]
+    middles, colours = (starts + ends) / 2, [colour(w.pull) for w in words]
     bars = go.Bar(
         x=middles,
-        y=np.clip([w.change for w in words], -1, 1),
+        y=np.clip([w.pull for w in words], -1, 1),
         width=np.maximum(ends - starts, 0.04),
         yaxis=axis,
         marker={"color": [FAINT if c == GREY else c for c in colours], "line": {"width": 0}},
@@ -111,4 +127,4 @@ def words_at(analysis: Analysis) -> list[str]:
 def _set(moved: MovedWord) -> str:
     """The word for plotly's text, which knows some HTML: what looks like a tag must not become one."""
     text = moved.word.word.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f"<b>{text}</b>" if abs(moved.change) >= MOVES_MUCH else text
+    return f"<b>{text}</b>" if abs(moved.pull) >= MOVES_MUCH else text

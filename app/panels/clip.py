@@ -41,7 +41,7 @@ def render() -> ClipPanel:
     with gr.Row(elem_classes="cm-buttons"):
         analyse = gr.Button("Analyse", variant="primary", elem_id="cm-analyse", min_width=120)
         cancel = gr.Button("Cancel", visible=False, elem_id="cm-cancel", min_width=90)
-        sample = gr.Button("Use the sample clip", elem_id="cm-sample", min_width=140)
+        sample = gr.Button("Sample clip", elem_id="cm-sample", min_width=110)
     with gr.Accordion("I have a transcript (.srt, .vtt or .txt)", open=False, elem_classes="cm-accordion"):
         transcript = gr.File(
             label="Transcript", file_types=TRANSCRIPT_TYPES, height=110, elem_id="cm-transcript-file"

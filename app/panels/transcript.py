@@ -7,7 +7,7 @@ import gradio as gr
 from app.analysis import Analysis
 from app.cards import title, transcript_card
 
-HINT = "green words lifted the words’ score, crimson words lowered it"
+HINT = "green words took the words’ score up from neutral, crimson words down"
 
 
 def render() -> gr.HTML:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from app.analysis import MODALITIES, TimedWord
+from app.analysis import MODALITIES, Analysis, TimedWord
 from app.figures import draw_coupling, draw_timeline
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, INK
@@ -83,22 +83,39 @@ def test_coupling_has_a_panel_for_each_target() -> None:
     assert {t.name.split(" ")[0] for t in figure.data if t.name} == {"words", "voice", "face"}
 
 
-def test_words_are_credited_with_the_change_while_they_were_said() -> None:
-    analysis = make_analysis(10)
-    ticks = (0.0, 0.0, 1.0, 1.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2)
+def _with_words_line(ticks: tuple[float, ...], presence: tuple[float, ...], *words: TimedWord) -> Analysis:
+    analysis = make_analysis(len(ticks))
     alone = {**analysis.sentiment.alone, "text": replace(analysis.sentiment.alone["text"], ticks=ticks)}
-    words = (TimedWord("up", 0.4, 0.6), TimedWord("down", 0.8, 1.0), TimedWord("late", 1.9, 9.0))
-    analysis = replace(
+    return replace(
         analysis,
+        presence={**analysis.presence, "text": presence},
         sentiment=replace(analysis.sentiment, alone=alone),
         transcript=replace(analysis.transcript, words=words),
     )
-    assert [m.change for m in moved_words(analysis)] == pytest.approx([1.0, -0.8, 0.0])
-    assert words_at(analysis)[2:5] == ["up", "–", "down"]
 
 
-def test_words_that_moved_most_are_shown_first_and_none_overlap() -> None:
-    crowd = [MovedWord(TimedWord("word", 1.0, 1.1), change) for change in (0.0, 0.3, -2.0, 0.1, 0.9, -0.5)]
+def test_a_word_pulls_by_what_it_takes_the_score_away_from_neutral() -> None:
+    ticks = (-2.0, 0.0, 1.0, 1.0, 0.2, -0.7, -0.7, -0.1, -0.1, -0.1)
+    words = [
+        ("first", 0.2, 0.4),
+        ("up", 0.4, 0.6),
+        ("back", 0.8, 1.0),
+        ("down", 1.0, 1.2),
+        ("late", 1.9, 9.0),
+    ]
+    analysis = _with_words_line(ticks, (0.0,) + (1.0,) * 9, *(TimedWord(*w) for w in words))
+    assert [m.pull for m in moved_words(analysis)] == pytest.approx([0.0, 1.0, 0.0, -0.7, 0.0])
+    assert words_at(analysis)[1:7] == ["first", "up", "–", "back", "down", "–"]
+
+
+def test_a_modality_says_nothing_before_it_is_first_observed() -> None:
+    analysis = _with_words_line((-2.0, -2.0, 1.0, 1.0), (0.0, 0.0, 0.5, 0.0))
+    line = next(t for t in draw_timeline(analysis).data if t.name == "words alone")
+    assert np.isnan(line.y).tolist() == [True, True, False, False]
+
+
+def test_words_that_pull_most_are_shown_first_and_none_overlap() -> None:
+    crowd = [MovedWord(TimedWord("word", 1.0, 1.1), pull) for pull in (0.0, 0.3, -2.0, 0.1, 0.9, -0.5)]
     lanes = place(crowd, 10.0)
     assert set(lanes) == {1, 2, 4, 5}
     assert sorted(lanes.values()) == list(range(LANES))
