@@ -84,6 +84,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "server_port": int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
         "theme": _theme(),
         "css_paths": [ASSETS / "cards.css", ASSETS / "page.css"],
+        "js": (ASSETS / "playhead.js").read_text(encoding="utf-8"),
         "allowed_paths": [str(cache_folder())],
         "max_file_size": Limits.from_environment().max_bytes,
         "footer_links": ["api"],
@@ -146,6 +147,13 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
         service.show,
         [state, panels.clip.video, panels.timeline.target],
         panels.cards(),
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    panels.clip.video.change(
+        service.forget,
+        None,
+        [panels.result, state, panels.clip.analyse, panels.clip.cancel, panels.detail, panels.saving_box],
         show_progress="hidden",
         api_visibility="private",
     )

@@ -61,6 +61,11 @@ class Service:
             *saving.show(analysis, video or "clip", self._cache),
         ]
 
+    def forget(self, request: gr.Request) -> list[Any]:
+        """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown."""
+        self.stop(request)
+        return [status.INVITATION, None, *_buttons(busy=False), *_shown(False)]
+
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
         self._runs.stop(request.session_hash or "")

@@ -64,7 +64,7 @@ def layout(height: int, end: float, lowest: str = "y") -> dict[str, Any]:
             "spikesnap": "cursor",
             "spikethickness": 1,
             "spikedash": "solid",
-            "spikecolor": "#c22f2f",
+            "spikecolor": "#8a93a1",
         },
     }
 

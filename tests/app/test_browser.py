@@ -139,6 +139,45 @@ def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> No
     assert "Plotly.newPlot(" in download.value.path().read_text(encoding="utf-8")
 
 
+def _now(page: Any) -> float:
+    return float(page.evaluate("document.querySelector('#cm-video video').currentTime"))
+
+
+def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    requests: list[str] = []
+    page.on("request", lambda r: requests.append(r.url) if "/gradio_api/queue/join" in r.url else None)
+    plot = page.locator("#cm-timeline .js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    axis = plot.evaluate("p => { const a = p._fullLayout.xaxis; return [a._offset, a._length, a.range[1]] }")
+    page.mouse.move(box["x"] + axis[0] + axis[1] / 2 - 5, box["y"] + 100)
+    page.mouse.click(box["x"] + axis[0] + axis[1] / 2, box["y"] + 100)
+    page.wait_for_timeout(300)
+    assert abs(_now(page) - axis[2] / 2) < 0.2
+    before = _now(page)
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    assert abs(_now(page) - before - 0.2) < 0.05
+    page.wait_for_timeout(100)
+    line = page.locator("#cm-timeline .cm-playhead").bounding_box()
+    expected = box["x"] + axis[0] + axis[1] * _now(page) / axis[2]
+    assert abs(line["x"] + line["width"] / 2 - expected) < 2
+    word = page.locator(".cm-word").nth(3)
+    word.click()
+    assert abs(_now(page) - float(word.get_attribute("data-start"))) < 0.05
+    assert not requests  # the server is not asked
+
+
+def test_results_leave_with_their_video(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    page.click("#cm-video [aria-label='Clear']")
+    page.wait_for_selector("#cm-timeline", state="hidden", timeout=5000)
+    assert "Nothing analysed yet" in page.inner_text("#cm-result")
+
+
 def test_another_target_changes_the_shares_alone(page: Any) -> None:
     page.wait_for_selector("#cm-video video")
     _analyse(page)

@@ -1,0 +1,60 @@
+() => {
+  // The playhead: a line over the pictures that follows the video; a click, an arrow key or a word seeks the video.
+  // All of it happens in the browser: nothing is asked of the server.
+  "use strict";
+  const PICTURES = ["#cm-timeline", "#cm-coupling"];
+  const STEP = 0.2; // seconds an arrow key moves: one tick of the analysis
+  const film = () => document.querySelector("#cm-video video");
+  const pictures = () => PICTURES.map((id) => document.querySelector(`${id} .js-plotly-plot`)).filter((p) => p?._fullLayout);
+
+  const seek = (seconds) => {
+    const video = film();
+    if (video && Number.isFinite(seconds)) video.currentTime = Math.min(Math.max(0, seconds), video.duration || seconds);
+  };
+
+  const secondsAt = (picture, event) => {
+    const axis = picture._fullLayout.xaxis;
+    return axis.p2l(event.clientX - picture.getBoundingClientRect().left - axis._offset);
+  };
+
+  const onKey = (event) => {
+    const video = film();
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!video || (way === undefined && event.key !== " ")) return;
+    event.preventDefault();
+    if (way !== undefined) seek(video.currentTime + way * STEP * (event.shiftKey ? 5 : 1));
+    else if (video.paused) video.play();
+    else video.pause();
+  };
+
+  const prepare = (picture) => {
+    const line = document.createElement("div");
+    line.className = "cm-playhead";
+    line.setAttribute("aria-hidden", "true");
+    picture.append(line);
+    picture.tabIndex = 0;
+    picture.setAttribute("role", "group");
+    picture.setAttribute("aria-label", "Picture over time. Left and right arrows move the video, space plays it.");
+    picture.addEventListener("keydown", onKey);
+    picture.on("plotly_click", (click) => seek(secondsAt(picture, click.event)));
+    return line;
+  };
+
+  const follow = () => {
+    const video = film();
+    for (const picture of pictures()) {
+      const line = picture.querySelector(":scope > .cm-playhead") ?? prepare(picture);
+      const axis = picture._fullLayout.xaxis;
+      const place = video ? axis.l2p(video.currentTime) : -1;
+      line.hidden = !(place >= 0 && place <= axis._length);
+      line.style.transform = `translateX(${axis._offset + place}px)`;
+    }
+    requestAnimationFrame(follow);
+  };
+
+  document.addEventListener("click", (event) => {
+    const start = event.target.closest?.(".cm-word")?.dataset.start;
+    if (start !== undefined) seek(Number(start));
+  });
+  follow();
+}
