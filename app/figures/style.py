@@ -35,7 +35,6 @@ def layout(height: int, end: float, lowest: str = "y") -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": GREY},
         "showlegend": False,
-        "legend": {"traceorder": "reversed"},  # the hover lists traces in this order: from the top band down
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "hoverdistance": 60,
@@ -101,5 +100,10 @@ def beside(text: str, y: float, colour: str = GREY, size: int = 12) -> dict[str,
 
 
 def figure(traces: list[Any], **rest: Any) -> go.Figure:
-    """A figure without plotly's own template, which would bring its colours and weight."""
+    """A figure without plotly's own template, which would bring its colours and weight.
+
+    The hover lists traces in the order given: with stacked areas about, plotly lists by falling rank.
+    """
+    for rank, trace in enumerate(traces):
+        trace.legendrank = len(traces) - rank
     return go.Figure(data=traces, layout={"template": "none", **rest})

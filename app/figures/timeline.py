@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ BANDS = {
     "norms": (0.10, 0.215),
     "presence": (0.0, 0.065),
 }
+
+
+def signed_hundredths(score: float) -> str:
+    """+0.42 or −0.42."""
+    return f"{'−' if score < 0 else '+'}{abs(score):.2f}"
 
 
 def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
@@ -51,7 +57,7 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     low, high = share_range(sources)
     axes = {
         "yaxis": y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
-        | {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": _score_ticks(limit), "ticktext": []},
+        | {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": _score_ticks(limit)},
         "yaxis2": y_axis(-1.1, 1.2 + LANES, BANDS["words"], zeroline=True, zerolinecolor=FAINT),
         "yaxis3": y_axis(low, high, BANDS["shares"], zeroline=low < 0, zerolinecolor=FAINT),
         "yaxis4": y_axis(0, norm, BANDS["norms"]),
@@ -77,7 +83,9 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
         for m in MODALITIES
         if m in alone
     ]
-    return [*lines, _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3)]
+    whole = _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3)
+    whole.zorder = 1
+    return [whole, *lines]
 
 
 def _word_hover(analysis: Analysis, seconds: NDArray[np.float32]) -> Any:
@@ -97,7 +105,7 @@ def _word_hover(analysis: Analysis, seconds: NDArray[np.float32]) -> Any:
 def _norms(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     norms = analysis.dynamics.state_norm
     return [
-        _line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "%{y:.2f}")
+        _line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "{:.2f}".format)
         for m in MODALITIES
         if m in norms
     ]
@@ -138,7 +146,7 @@ def _line(
     colour: str,
     name: str,
     width: float,
-    template: str = "%{y:+.2f}",
+    told: Callable[[float], str] = signed_hundredths,
 ) -> Any:
     return go.Scatter(
         x=seconds,
@@ -148,7 +156,9 @@ def _line(
         line={"width": width, "color": colour},
         marker={"color": colour, "size": 8},
         name=name,
-        hovertemplate=template,
+        # Told in words made here, since plotly's versions differ in the number formats they take.
+        customdata=[told(v) for v in values],
+        hovertemplate="%{customdata}",
     )
 
 
