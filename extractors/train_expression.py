@@ -2,7 +2,7 @@
 
 DIR holds fer2013_train.npz and fer2013_valid.npz. Nine tenths of the former train (`fusion_split`); the tenth
 kept back is looked at now and then, and is later what the fusion network learns from. The schedule is
-fixed and the last epoch is kept, so nothing is chosen on fer2013_valid, which is read once, at the end.
+fixed and the last epoch is kept, so nothing is chosen on fer2013_valid, which is measured at the end.
 A run goes on from its last epoch when it is started again; every epoch has its own seed, so an interrupted run
 ends where an uninterrupted one does.
 """

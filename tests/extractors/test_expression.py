@@ -141,7 +141,7 @@ def test_published_weights_load_as_what_was_averaged(tmp_path: Path) -> None:
 )
 def test_faces_never_trained_on_are_read() -> None:
     valid = np.load(FACES / "fer2013_valid.npz")
-    given = training.probabilities(load_expression(), valid["image"][::6])
-    measured = training.report(given, valid["label"][::6])
+    given = training.probabilities(load_expression(), valid["image"][::12])
+    measured = training.report(given, valid["label"][::12])
     assert measured["accuracy"] >= 0.55
     assert measured["valence_ccc"] >= 0.6
