@@ -14,9 +14,10 @@ from kernels.inputs import ScanInputs, Traced
 BACKENDS: dict[str, tuple[str, str | None]] = {
     "reference": ("kernels.reference", None),
     "cpu": ("kernels.cpu", "numba"),
+    "triton": ("kernels.triton_scan", "triton"),
 }
 # What "auto" tries on a kind of device, best first.
-PREFERRED = {"cpu": ("cpu", "reference")}
+PREFERRED = {"cpu": ("cpu", "reference"), "cuda": ("triton", "reference")}
 
 
 class Backend(Protocol):

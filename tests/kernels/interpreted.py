@@ -1,0 +1,132 @@
+"""The Triton backend under Triton's interpreter: run by test_triton.py in a process of its own.
+
+The interpreter is chosen by an environment variable that Triton reads while it is imported, so these tests cannot
+share a process with the rest. A program-step takes about 2 ms there: the sizes are small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kernels import coupled_scan, coupled_step, coupled_trace, explain_backend, triton_scan
+from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
+
+
+@pytest.fixture(autouse=True)
+def _small_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints every 2 ticks and blocks of 4 channels, so that few ticks cross every edge."""
+    monkeypatch.setattr(triton_scan, "SPACING", 2)
+    monkeypatch.setattr(triton_scan._Plan, "block", lambda plan, room, tensors: 4)
+
+
+@pytest.fixture
+def in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_scan, "CHUNK", 4)
+    monkeypatch.setattr(triton_scan, "PROGRAMS", 10**9)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1, 1, 1), (2, 5, 3, 5, 3), (1, 4, 2, 4, 16), (1, 2, 5, 2, 2)], ids=str
+)
+def test_every_size_matches_float64(sizes: tuple[int, int, int, int, int]) -> None:
+    check(arguments(sizes), "triton")
+
+
+@pytest.mark.parametrize("kind", COUPLINGS)
+def test_every_coupling_matches_float64(kind: str) -> None:
+    check(arguments((1, 5, 3, 3, 2), kind), "triton")
+
+
+@pytest.mark.parametrize("options", [(), *((name,) for name in OPTIONS)], ids="+".join)
+@pytest.mark.parametrize("softplus", [True, False], ids=["softplus", "plain"])
+def test_every_option_matches_float64(options: tuple[str, ...], softplus: bool) -> None:
+    check(arguments((1, 3, 2, 3, 2), options=options, softplus=softplus), "triton")
+
+
+@pytest.mark.usefixtures("in_chunks")
+@pytest.mark.parametrize("sizes", [(1, 16, 2, 2, 2), (1, 18, 3, 3, 1), (2, 17, 1, 1, 3)], ids=str)
+@pytest.mark.parametrize("options", [(), OPTIONS], ids=["plain", "all"])
+def test_time_in_chunks_matches_float64(
+    sizes: tuple[int, int, int, int, int], options: tuple[str, ...]
+) -> None:
+    given = cast(arguments(sizes))
+    assert triton_scan._Plan.of(given["u"], given["A"]).chunks == -(-sizes[1] // 4)
+    check(arguments(sizes, "real", options), "triton")
+
+
+def test_blocks_that_share_a_part_match_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_scan, "PARTS", 2)
+    check(arguments((1, 3, 2, 11, 2)), "triton")
+
+
+@pytest.mark.parametrize("shares", [True, False], ids=["shares", "norms"])
+@pytest.mark.parametrize("options", [(), OPTIONS], ids=["plain", "all"])
+def test_a_trace_matches_the_reference(shares: bool, options: tuple[str, ...]) -> None:
+    given = plain(arguments((2, 4, 3, 5, 3), "real", options))
+    ours = coupled_trace(**given, return_final_state=True, backend="triton", shares=shares)
+    exact = coupled_trace(**given, return_final_state=True, backend="reference", shares=shares)
+    for found, expected in zip(ours, exact, strict=True):
+        assert (found is None) == (expected is None)
+        if expected is not None:
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_steps_are_the_scan() -> None:
+    given = plain(arguments((1, 3, 2, 3, 2)))
+    whole, last = coupled_scan(**given, return_final_state=True, backend="triton")
+    state = given.pop("initial_state")
+    for t in range(3):
+        tick = {name: given[name][:, t] for name in ("u", "delta", "B", "C", "z", "mask")}
+        y, state = coupled_step(state, **{**given, **tick}, backend="triton")
+        torch.testing.assert_close(y, whole[:, t])
+    torch.testing.assert_close(state, last)
+
+
+@pytest.mark.parametrize("sizes", [(0, 5, 3, 4, 2), (2, 0, 3, 4, 2)], ids=["batch 0", "length 0"])
+def test_empty_inputs_give_empty_outputs(sizes: tuple[int, int, int, int, int]) -> None:
+    found = run(cast(arguments(sizes)), "triton")
+    given = plain(arguments(sizes))
+    assert found["y"].shape == given["u"].shape
+    assert float(found["dcoupling"].abs().sum()) == 0
+    if sizes[1] == 0:
+        assert torch.equal(found["state"], given["initial_state"])
+    _, norm, share, _ = coupled_trace(**given, return_final_state=True, backend="triton")
+    assert norm.shape == sizes[:3]
+    assert share.shape == (*sizes[:3], sizes[2])
+
+
+def test_strided_inputs_give_the_same_bits() -> None:
+    given = cast(arguments((1, 3, 2, 3, 2)))
+    strided = {
+        name: value.detach()
+        .transpose(0, -1)
+        .contiguous()
+        .transpose(0, -1)
+        .requires_grad_(value.requires_grad)
+        if isinstance(value, Tensor)
+        else value
+        for name, value in given.items()
+    }
+    expected, found = run(given, "triton"), run(strided, "triton")
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_it_is_refused_in_float64_and_picked_only_by_name() -> None:
+    with pytest.raises(ValueError, match="u is float64"):
+        coupled_scan(**cast(arguments((1, 1, 1, 1, 1)), torch.float64), backend="triton")
+    assert explain_backend(torch.zeros(1, 1, 1, 1)).startswith("cpu: picked")
+
+
+def test_a_sequence_beyond_32_bits_is_refused_with_the_remedy() -> None:
+    long = torch.zeros(1, 1, 1, 1).expand(1, 2**20, 8, 256)
+    with pytest.raises(ValueError, match=r"got L = 1048576, .*split the sequence, carrying the state"):
+        triton_scan._Plan.of(long, torch.zeros(8, 256, 16))
+
+
+def plain(given: dict[str, Any]) -> dict[str, Any]:
+    """The float32 arguments without gradients."""
+    return {name: v.detach() if isinstance(v, Tensor) else v for name, v in cast(given).items()}

@@ -1,0 +1,78 @@
+"""The Triton backend without a GPU: run by the interpreter, and compiled for one that is not there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kernels import coupled_scan
+from tests.kernels.cases import arguments, cast
+
+pytest.importorskip("triton", reason="Triton is not installed: pip install triton (Linux only)")
+
+HOUSE = Path(__file__).parents[2]
+OF_THE_INPUT = {"p_u", "p_delta", "p_B", "p_C", "p_z", "p_y", "p_dy", "p_du", "p_ddelta", "p_dz"}
+
+
+def test_the_kernels_are_right_under_the_interpreter() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/kernels/interpreted.py"]
+    done = subprocess.run(
+        command, cwd=HOUSE, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert re.search(r"\b[3-9]\d passed", done.stdout), done.stdout[-500:]
+
+
+def _stack_bytes(kernel: Any, tmp_path: Path, warps: int = 4, **constants: Any) -> int:
+    """Compile a kernel for an H100 and give the bytes of registers it spills to memory."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    types, aligned = {}, {}
+    for place, name in enumerate(kernel.arg_names):
+        if name in constants:
+            types[name] = "constexpr"
+        elif name.startswith("p_"):
+            types[name] = "*u8" if name == "p_mask" else "*bf16" if name in OF_THE_INPUT else "*fp32"
+        else:
+            types[name] = "i32"
+        if name not in constants and (name.startswith("p_") or name in ("E", "N")):
+            aligned[(place,)] = [["tt.divisibility", 16]]
+    source = ASTSource(kernel, types, constants, aligned)
+    binary = tmp_path / "kernel.cubin"
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
+    binary.write_bytes(compiled.asm["cubin"])
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    said = subprocess.run([tool, "--dump-resource-usage", binary], capture_output=True, text=True, check=True)
+    return int(re.search(r"STACK:(\d+)", said.stdout)[1])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["forward", "summarise", "carry", "trace", "summarise_back", "backward"])
+def test_the_kernels_compile_for_an_h100_without_spilling(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kernels import triton_backward, triton_forward, triton_scan
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    plan = triton_scan._Plan.of(torch.zeros(32, 512, 3, 256), torch.zeros(3, 256, 64))
+    room = {"forward": triton_scan.ROOM_AHEAD, "summarise_back": triton_scan.ROOM_AHEAD}
+    tensors = 3 if name in room else 9
+    constants = {"M": 3, "BN": plan.BN, "BE": plan.block(room.get(name, triton_scan.ROOM_JOINT), tensors)}
+    kernel = getattr(triton_backward if "back" in name else triton_forward, name)
+    constants |= {"SOFTPLUS": True} if "SOFTPLUS" in kernel.arg_names else {"REVERSE": True}
+    absent = {"p_mask", "p_first"} & set(kernel.arg_names)
+    assert _stack_bytes(kernel, tmp_path, **constants, **dict.fromkeys(absent)) == 0
+
+
+def test_tensors_on_the_cpu_are_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match=r"the inputs are on cpu: move them to a GPU with .cuda\(\)"):
+        coupled_scan(**cast(arguments((1, 1, 1, 1, 1))), backend="triton")
