@@ -154,11 +154,11 @@ def trace(
     A = load_states(p_A, o_en, m_en, E * N, M)
     parts = zeros(M * M, BE, BN)
     if p_start is not None:
-        h = load_states(p_start + i_b * M * E * N, o_en, m_en, E * N, M)
+        first = load_states(p_start + i_b * M * E * N, o_en, m_en, E * N, M)
         own = ()
         for j in tl.static_range(M):
             for m in tl.static_range(M):
-                own = own + (h[m] if m == j else tl.zeros([BE, BN], tl.float32),)
+                own = own + (first[m] if m == j else tl.zeros([BE, BN], tl.float32),)
         parts = own
     t = 0
     while t < L:

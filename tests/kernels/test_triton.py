@@ -19,6 +19,20 @@ pytest.importorskip("triton", reason="Triton is not installed: pip install trito
 
 HOUSE = Path(__file__).parents[2]
 OF_THE_INPUT = {"p_u", "p_delta", "p_B", "p_C", "p_z", "p_y", "p_dy", "p_du", "p_ddelta", "p_dz"}
+OPTIONAL = {
+    "p_D",
+    "p_z",
+    "p_bias",
+    "p_mask",
+    "p_first",
+    "p_last",
+    "p_norm",
+    "p_dz",
+    "p_dD",
+    "p_dbias",
+    "p_start",
+}
+NEEDED = {"carry": {"p_start"}, "trace": {"p_last", "p_norm"}}  # outputs there
 
 
 def test_the_kernels_are_right_under_the_interpreter() -> None:
@@ -56,9 +70,10 @@ def _stack_bytes(kernel: Any, tmp_path: Path, warps: int = 4, **constants: Any) 
     return int(re.search(r"STACK:(\d+)", said.stdout)[1])  # type: ignore[index]
 
 
+@pytest.mark.parametrize("optional", [True, False], ids=["everything", "bare"])
 @pytest.mark.parametrize("name", ["forward", "summarise", "carry", "trace", "summarise_back", "backward"])
 def test_the_kernels_compile_for_an_h100_without_spilling(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, optional: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kernels import triton_backward, triton_forward, triton_scan
 
@@ -66,11 +81,13 @@ def test_the_kernels_compile_for_an_h100_without_spilling(
     plan = triton_scan._Plan.of(torch.zeros(32, 512, 3, 256), torch.zeros(3, 256, 64))
     room = {"forward": triton_scan.ROOM_AHEAD, "summarise_back": triton_scan.ROOM_AHEAD}
     tensors = 3 if name in room else 9
-    constants = {"M": 3, "BN": plan.BN, "BE": plan.block(room.get(name, triton_scan.ROOM_JOINT), tensors)}
+    constants: dict[str, Any] = {"M": 3, "BN": plan.BN}
+    constants["BE"] = plan.block(room.get(name, triton_scan.ROOM_JOINT), tensors)
     kernel = getattr(triton_backward if "back" in name else triton_forward, name)
-    constants |= {"SOFTPLUS": True} if "SOFTPLUS" in kernel.arg_names else {"REVERSE": True}
-    absent = {"p_mask", "p_first"} & set(kernel.arg_names)
-    assert _stack_bytes(kernel, tmp_path, **constants, **dict.fromkeys(absent)) == 0
+    constants |= {"SOFTPLUS": optional} if "SOFTPLUS" in kernel.arg_names else {"REVERSE": optional}
+    if not optional:
+        constants |= dict.fromkeys((OPTIONAL & set(kernel.arg_names)) - NEEDED.get(name, set()))
+    assert _stack_bytes(kernel, tmp_path, **constants) == 0
 
 
 def test_tensors_on_the_cpu_are_refused_with_the_remedy() -> None:
