@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from model import metrics
 from model.corpora import Pool, Split
-from model.network import CoupledMamba
 from model.inference import WEIGHTS
+from model.network import CoupledMamba
 from model.streams import ALL, STEP, Batch, Streams, StreamSettings, spread_words
 from model.train import load_splits
 

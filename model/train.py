@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from model.config import CoupledMambaConfig
 from model.corpora import Pool, Split, load_faces, load_speech, load_text
-from model.network import CoupledMamba
 from model.inference import WEIGHTS
+from model.network import CoupledMamba
 from model.streams import ALL, Batch, Streams, StreamSettings
 
 CONFIGS = Path(__file__).parent / "configs"
