@@ -150,6 +150,13 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+    panels.clip.video.upload(
+        service.prepare,
+        panels.clip.video,
+        panels.clip.video,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     panels.clip.video.change(
         service.forget,
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import tempfile
 from collections.abc import Iterator
 from html import escape
@@ -28,6 +29,21 @@ class Service:
     def __init__(self, cache: str) -> None:
         self._runs = Runs()
         self._cache = cache
+        self._originals: dict[str, str] = {}  # what a preview's name, which nobody can guess, stands for
+
+    def prepare(self, video: str | None) -> Any:
+        """A copy that browsers can play, in place of an upload that they cannot."""
+        from app.preview import is_playable, make_preview
+
+        if not video or is_playable(video):
+            return gr.skip()
+        Path(self._cache).mkdir(parents=True, exist_ok=True)
+        copy = Path(tempfile.mkdtemp(dir=self._cache)) / f"{Path(video).stem[:60]}.{secrets.token_hex(8)}.mp4"
+        if not make_preview(video, copy):
+            return gr.skip()
+        self._originals[copy.name] = video
+        gr.Info("Browsers cannot play this kind of file, so a copy is shown. The original is analysed.")
+        return str(copy)
 
     def run(self, video: str | None, given: str | None, request: gr.Request) -> Iterator[list[Any]]:
         """Values for (result, state, analyse, cancel, detail, saving), stage by stage, then with the analysis.
@@ -37,7 +53,7 @@ class Service:
         if not video:
             raise _refusal("Choose or record a video first.")
         run = Run()
-        for run in self._runs.watch(request.session_hash or "", video, given):
+        for run in self._runs.watch(request.session_hash or "", self._original(video), given):
             if run.result is None and run.error is None and not run.stop.is_set():
                 yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False)]
         if run.result is not None:
@@ -58,8 +74,11 @@ class Service:
             *timeline.show(analysis, target),
             *coupling.show(analysis),
             transcript.show(analysis),
-            *saving.show(analysis, video or "clip", self._cache),
+            *saving.show(analysis, self._original(video or "clip"), self._cache),
         ]
+
+    def _original(self, video: str) -> str:
+        return self._originals.get(Path(video).name, video)
 
     def forget(self, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown."""

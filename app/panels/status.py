@@ -12,7 +12,7 @@ from app.stages import STAGES
 INVITATION = """<div class="cm-welcome"><p class="cm-kicker">Nothing analysed yet</p>
 <h2>What do words, voice and face say?</h2>
 <p>Press <b>Analyse</b> to try the sample beside this, or bring a video of someone talking. A minute of video takes
-about half a minute.</p>
+ten to thirty seconds.</p>
 <ul><li><b class="cm-ink-text">Words</b> are recognised and timed.</li>
 <li><b class="cm-ink-audio">Voice</b> is described five times a second.</li>
 <li><b class="cm-ink-visual">Face</b> is found, and its expression read.</li></ul>

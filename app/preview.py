@@ -1,0 +1,97 @@
+"""A copy of a clip that browsers can play, for clips whose format they cannot (mpg, avi, hevc).
+
+The copy is only looked at: what is analysed is always the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from extractors.records import Frame, InputError, Sound
+
+# Codecs by container; mp4 and mov share a demuxer, and so do webm and mkv, of which browsers know webm alone.
+PLAYED = {
+    "mp4": {"h264", "vp9", "av1", "aac", "mp3", "opus", "flac"},
+    "webm": {"vp8", "vp9", "av1", "opus", "vorbis"},
+}
+LONGEST = 300.0  # seconds; a longer clip would be ready too late to be of use
+PER_SECOND, LONG_SIDE = 25.0, 480
+
+
+def is_playable(path: str | Path) -> bool:
+    """Whether common browsers play the clip, by its container and codecs; True for what is no clip at all."""
+    import av
+
+    from extractors.media import FORMATS
+
+    safe = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    try:
+        with av.open(str(path), container_options=safe) as container:
+            codecs = {_codec(s) for s in (*container.streams.video, *container.streams.audio)}
+            plain = all(s.pix_fmt in ("yuv420p", "yuvj420p", None) for s in container.streams.video)
+            names = container.format.name.split(",")
+    except (av.FFmpegError, OSError, ValueError):
+        return True  # nothing to copy; the analysis will say what is wrong with it
+    return plain and any(codecs <= played for name, played in PLAYED.items() if name in names)
+
+
+def make_preview(clip: str | Path, path: str | Path) -> bool:
+    """Write the clip to `path` as h264 and aac in mp4, at most 480 pixels long; False where that makes no sense."""
+    import av
+
+    from extractors.media import probe, read_frames, read_sound
+
+    try:
+        info = probe(clip)
+    except InputError:
+        return False
+    if not info.has_video or info.duration > LONGEST:
+        return False
+    sound = read_sound(clip) if info.has_audio else None
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        frames = read_frames(clip, per_second=PER_SECOND, long_side=LONG_SIDE)
+        for packet in _packets(container, frames, sound):
+            container.mux(packet)
+    return True
+
+
+def _codec(stream: Any) -> str:
+    """The codec's own name, whichever decoder is used for it; empty where there is none."""
+    return str(stream.codec_context.codec.canonical_name) if stream.codec_context else ""
+
+
+def _packets(container: Any, frames: Iterator[Frame], sound: Sound | None) -> Iterator[Any]:
+    """The packets of both streams; the streams are added once the first picture tells its size."""
+    import av
+
+    first = next(frames, None)
+    if first is None:
+        return
+    pictures = container.add_stream(
+        "libx264", rate=round(PER_SECOND), options={"preset": "ultrafast", "crf": "27"}
+    )
+    pictures.height, pictures.width = (side // 2 * 2 for side in first.image.shape[:2])
+    pictures.pix_fmt, pictures.codec_context.time_base = "yuv420p", Fraction(1, 1000)
+    if sound is not None:
+        voice = container.add_stream("aac", rate=sound.rate, layout="mono")
+        heard = av.AudioFrame.from_ndarray(sound.samples[None], format="fltp", layout="mono")
+        heard.sample_rate, heard.time_base = sound.rate, Fraction(1, sound.rate)
+        heard.pts = round(sound.start * sound.rate)
+        yield from voice.encode(heard)
+        yield from voice.encode(None)
+    for shown in chain([first], frames):
+        yield from pictures.encode(_picture(shown))
+    yield from pictures.encode(None)
+
+
+def _picture(frame: Frame) -> Any:
+    import av
+
+    height, width = (side // 2 * 2 for side in frame.image.shape[:2])  # h264 halves its colours
+    picture = av.VideoFrame.from_ndarray(frame.image[:height, :width].copy(), format="bgr24")
+    picture.pts, picture.time_base = round(frame.time * 1000), Fraction(1, 1000)
+    return picture
