@@ -14,15 +14,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.keeping import KEPT, keep_sweeping, private_folder
 from app.panels import clip, coupling, header, saving, status, timeline, transcript
-from app.sample import cache_folder
+from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service, add_endpoint
 
 ASSETS = Path(__file__).parent / "assets"
-KEPT, SWEEP = (
-    3000,
-    600,
-)  # seconds that uploads and results are kept, and between looks for older ones: an hour
 PORT = 7860
 FONTS = (
     "system-ui",
@@ -64,7 +61,8 @@ class Panels:
 
 def build_page() -> gr.Blocks:
     """The page, to be launched with `launch`."""
-    with gr.Blocks(title="Coupled Mamba", analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as page:
+    os.environ["GRADIO_TEMP_DIR"] = str(private_folder())  # where gradio puts what visitors upload
+    with gr.Blocks(title="Coupled Mamba", analytics_enabled=False) as page:
         panels = _lay_out()
         _wire(panels, page, Service(page.GRADIO_CACHE))
     page.queue(default_concurrency_limit=8)
@@ -85,7 +83,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "theme": _theme(),
         "css_paths": [ASSETS / "cards.css", ASSETS / "page.css"],
         "js": (ASSETS / "playhead.js").read_text(encoding="utf-8"),
-        "allowed_paths": [str(cache_folder())],
+        "allowed_paths": [str(cache_folder() / NAME)],
         "max_file_size": Limits.from_environment().max_bytes,
         "footer_links": ["api"],
         "ssr_mode": False,
@@ -94,6 +92,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     running = page.launch(**(settings | options))
     # Only now: importing the heavy libraries beside the server's start would hold it up.
     threading.Thread(target=_warm, daemon=True, name="warm").start()
+    keep_sweeping(private_folder())
     if not options.get("prevent_thread_lock"):
         page.block_thread()
     return running
@@ -130,7 +129,7 @@ def _lay_out() -> Panels:
 
 
 def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
-    state = gr.State(None)
+    state = gr.State(None, time_to_live=KEPT)
     header.listen(panels.switch)
     clip.listen(panels.clip, page)
     timeline.listen(panels.timeline, state)

@@ -52,8 +52,13 @@ class Service:
         """
         if not video:
             raise _refusal("Choose or record a video first.")
+        clip = self._original(video)
+        if not Path(clip).exists():
+            raise _refusal(
+                "The video is no longer on the server, which keeps it for under an hour: choose it again."
+            )
         run = Run()
-        for run in self._runs.watch(request.session_hash or "", self._original(video), given):
+        for run in self._runs.watch(request.session_hash or "", clip, given):
             if run.result is None and run.error is None and not run.stop.is_set():
                 yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False)]
         if run.result is not None:

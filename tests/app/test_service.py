@@ -110,13 +110,17 @@ def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> N
     assert run.stop.is_set()
 
 
-def test_the_page_is_put_in_order_before_the_error_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_put_in_order_before_the_error_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(clip: str, transcript: str | None, progress: Any) -> Analysis:
         raise InputError("<b>clip</b>.mp4 is empty (0 bytes).")
 
     monkeypatch.setattr("app.analyze.analyze", fail)
     monkeypatch.setattr(running, "POLL", 0.01)
-    steps = Service("/nowhere").run("clip.mp4", None, gr.Request(session_hash="me"))
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    steps = Service("/nowhere").run(str(clip), None, gr.Request(session_hash="me"))
     seen: list[list[Any]] = []
     with pytest.raises(gr.Error) as caught:
         seen.extend(step for step in steps)
