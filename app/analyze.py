@@ -126,7 +126,7 @@ def _listen(info: MediaInfo, transcript: str | Path | None, stages: Stages, warn
     heard = _Heard()
     sound, speech = _sound(info, stages, warnings)
     silent = "no speech was heard in the clip" if sound is not None else "the clip has no sound"
-    heard.transcript = _words(info, transcript, sound, speech, stages)
+    heard.transcript = _words(info, transcript, sound, speech, stages, warnings)
     if heard.transcript.words:
         from extractors.text import embed_words
 
@@ -165,19 +165,20 @@ def _words(
     sound: Sound | None,
     speech: tuple[Span, ...],
     stages: Stages,
+    warnings: list[str],
 ) -> Transcript:
-    """The transcript given, or else what is recognised in the speech."""
-    if given is not None:
-        from extractors.subtitles import read_transcript
-
-        with stages.stage("words"):
-            return read_transcript(given, sound, speech, info.duration)
-    if sound is None or not speech:
-        return Transcript()
+    """The transcript given, or else the clip's own subtitles, or else what is recognised in the speech."""
+    from extractors.embedded import read_embedded
+    from extractors.subtitles import read_transcript
     from extractors.words import recognise
 
     with stages.stage("words") as done:
-        return recognise(sound, speech, progress=done)
+        if given is not None:
+            return read_transcript(given, sound, speech, info.duration)
+        embedded = read_embedded(info.path, sound, speech, info.duration, warnings)
+        if embedded is not None:
+            return embedded
+        return Transcript() if sound is None else recognise(sound, speech, progress=done)
 
 
 def _look(info: MediaInfo, stages: Stages, warnings: list[str]) -> tuple[Track | None, str]:

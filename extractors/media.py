@@ -83,7 +83,7 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
     """
     limits = limits or Limits.from_environment()
     name = Path(path).name
-    with _open(path, limits) as container:
+    with open_clip(path, limits) as container:
         streams = {kind: _stream(container, kind) for kind in ("video", "audio")}
         frames = _first_frames(container, {k: s for k, s in streams.items() if s is not None})
         for kind, what in (("video", "pictures"), ("audio", "sound")):
@@ -117,12 +117,12 @@ def read_sound(
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
-    with _open(path, limits) as container:
+    with open_clip(path, limits) as container:
         stream = _stream(container, "audio")
         if stream is None:
             return None
         tally, mixer = Tally(), Mixer(limits.max_seconds)
-        for time, frame in decode(container, stream, _start(container), tally):
+        for time, frame in decode(container, stream, clip_start(container), tally):
             if not mixer.add(time, frame):
                 break
         _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
@@ -147,14 +147,14 @@ def read_frames(
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
-    with _open(path, limits) as container:
+    with open_clip(path, limits) as container:
         stream = _stream(container, "video")
         if stream is None:
             return
         rate = float(stream.average_rate or 25)
         aspect = pixel_aspect(stream)
         tally, last, slot = Tally(), -1.0, -1
-        for stamp, frame in decode(container, stream, _start(container), tally):
+        for stamp, frame in decode(container, stream, clip_start(container), tally):
             time = max(0.0, last + 1 / rate if stamp is None else stamp)
             if time > limits.max_seconds:
                 break
@@ -165,8 +165,12 @@ def read_frames(
         _report(tally.warning("pictures", stream.frames, _promised_seconds(container, stream)), warnings)
 
 
-def _open(path: str | Path, limits: Limits) -> InputContainer:
-    """The container, opened without following references to other files or to the network."""
+def open_clip(path: str | Path, limits: Limits) -> InputContainer:
+    """The container, opened without following references to other files or to the network, for the caller to close.
+
+    Raises:
+        InputError: no such file, not a clip, past a limit.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -256,7 +260,7 @@ def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
     return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
 
 
-def _start(container: InputContainer) -> float:
+def clip_start(container: InputContainer) -> float:
     """The clip's first presentation time as the file counts it, seconds."""
     return (container.start_time or 0) / av.time_base
 
@@ -272,12 +276,13 @@ def _duration(container: InputContainer, limits: Limits) -> float:
     """The clip's seconds by its header, or by its last packet where the header says nothing (browsers' webm)."""
     seconds = (container.duration or 0) / av.time_base
     if seconds <= 0:
+        start = clip_start(container)
         try:
             container.seek(0)
             for packet in container.demux():
                 if packet.pts is not None and packet.size:
-                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - _start(container)
-                    seconds = max(seconds, end)
+                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    seconds = max(seconds, end - start)
         except (av.FFmpegError, OSError):
             pass  # cut short: what was read counts
         limits.check("max_seconds", seconds, "seconds")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from extractors.align import align_words, spread_words
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words import recognise, transcript_of
 
+if TYPE_CHECKING:
+    from pysubs2 import SSAEvent
+
+Cue: TypeAlias = tuple[Span, list[str]]
 MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
+MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 _NOT_SAID = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|[♪♫#*]+|^\s*(?:>>|[-–])\s*")
 _SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
@@ -28,19 +34,37 @@ def read_transcript(
     said, or nothing is, they are spread evenly. `duration` is the clip's, seconds.
 
     Raises:
-        InputError: no such file, another ending, over 5 MB, no text in it, or no cue within the clip.
+        InputError: no such file, another ending, over 5 MB, no text in it, no cue within the clip, or more words than
+        can be said in it.
     """
     path = Path(path)
     if path.suffix.lower() not in (*SUBTITLES, ".txt"):
         raise InputError(f"{path.name} is no transcript: give a .srt, .vtt or .txt file.")
     text = _read(path)
     if path.suffix.lower() in SUBTITLES:
-        words = _place_cues(_cues(path, text, duration), sound, speech)
+        cues = _cues(path, text, duration)
+        _check_count(path, sum(len(said) for _, said in cues), duration)
+        words = place_cues(cues, sound, speech)
     else:
-        words = _place_text(text.split(), sound, speech, duration)
-    if not words:
-        raise InputError(f"{path.name} holds no words.")
+        said = text.split()
+        _check_count(path, len(said), duration)
+        words = _place_text(said, sound, speech, duration)
     return transcript_of(words, "given", confidence=1.0)
+
+
+def is_too_much(words: int, duration: float) -> bool:
+    """Whether nobody could say so many words in `duration` seconds; a short clip is granted two seconds' worth."""
+    return words > MOST * max(duration, 2.0)
+
+
+def _check_count(path: Path, words: int, duration: float) -> None:
+    if words == 0:
+        raise InputError(f"{path.name} holds no words.")
+    if is_too_much(words, duration):
+        raise InputError(
+            f"{path.name} holds {words:,} words, more than can be said in the clip's {duration:.1f} s: "
+            "give the transcript of this clip alone."
+        )
 
 
 def _read(path: Path) -> str:
@@ -66,25 +90,31 @@ def _read(path: Path) -> str:
     return text
 
 
-def _cues(path: Path, text: str, duration: float) -> list[tuple[Span, list[str]]]:
-    """Time and words of each cue in the clip, in order; lines that a rolling caption repeats are given once."""
+def _cues(path: Path, text: str, duration: float) -> list[Cue]:
+    """Time and words of each cue in the clip."""
     import pysubs2
 
     try:
-        events = sorted(pysubs2.SSAFile.from_string(text, format_=SUBTITLES[path.suffix.lower()]).events)
+        events = pysubs2.SSAFile.from_string(text, format_=SUBTITLES[path.suffix.lower()]).events
     except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
         raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
-    cues: list[tuple[Span, list[str]]] = []
+    cues = gather_cues(events, duration)
+    if events and not cues:
+        raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
+    return cues
+
+
+def gather_cues(events: Iterable[SSAEvent], duration: float) -> list[Cue]:
+    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once."""
+    cues: list[Cue] = []
     shown: list[str] = []
-    for event in events:
+    for event in sorted(events):
         lines = [line for line in map(_said, event.plaintext.splitlines()) if line]
         words = " ".join(line for line in lines if line not in shown).split()
         shown = lines
         start, end = event.start / 1000, min(event.end / 1000, duration)
         if words and end > start >= 0:
             cues.append((Span(start, end), words))
-    if events and not cues:
-        raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
     return cues
 
 
@@ -93,9 +123,7 @@ def _said(line: str) -> str:
     return " ".join(_SPEAKER.sub("", _NOT_SAID.sub(" ", line)).split())
 
 
-def _place_cues(
-    cues: list[tuple[Span, list[str]]], sound: Sound | None, speech: Sequence[Span]
-) -> list[Word]:
+def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
     """Every cue's words within it: on its speech where there is some, else over all of its time."""
     words: list[Word] = []
     for cue, said in cues:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -15,11 +17,36 @@ from typing import Any
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.stream import Disposition
+from av.subtitles.subtitle import SubtitleSet
 from numpy.typing import NDArray
 
 RATE = 16_000
 SOUND_CODECS = {".webm": "libopus", ".mpg": "mp2", ".avi": "mp2", ".wav": "pcm_s16le"}
 PICTURE_CODECS = {".webm": "libvpx-vp9", ".mpg": "mpeg1video", ".avi": "mpeg4"}
+TEXT_CODECS = {".mp4": "mov_text", ".mov": "mov_text", ".webm": "webvtt"}
+ASS_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Bold, Italic, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16,&Hffffff,0,0,2,10,10,10,0
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+Cue = tuple[float, float, str]
+
+
+@dataclass(frozen=True)
+class Subtitles:
+    """A stream of subtitles for a clip: cues of start and end in seconds and text, which may hold ASS's tags."""
+
+    cues: Sequence[Cue]
+    language: str | None = None
+    forced: bool = False
+    codec: str | None = None
 
 
 def make_clip(
@@ -36,6 +63,7 @@ def make_clip(
     rate: int = RATE,
     times: list[float] | None = None,
     options: dict[str, str] | None = None,
+    subtitles: Sequence[Subtitles] = (),
 ) -> Path:
     """Write a clip of the container that the path's ending names, and return the path.
 
@@ -54,6 +82,7 @@ def make_clip(
                 pictures.codec_context.time_base = Fraction(1, 1000)
         if sound:
             voice: Any = container.add_stream(SOUND_CODECS.get(path.suffix, "aac"), rate=rate, layout=layout)
+        texts = [_add_subtitles(container, path.suffix, given) for given in subtitles]
         if video:
             for i, time in enumerate(times if times is not None else np.arange(round(seconds * fps)) / fps):
                 frame = av.VideoFrame.from_ndarray(make_picture(video, size, float(time)), format="bgr24")
@@ -63,6 +92,8 @@ def make_clip(
             container.mux(pictures.encode(None))
         if sound:
             _write_sound(container, voice, make_sound(sound, seconds))
+        for text, given in zip(texts, subtitles, strict=True):
+            _write_cues(container, text, given.cues)
     if rotation:
         _turn(path, rotation)
     return path
@@ -125,7 +156,7 @@ def speech() -> NDArray[np.float32]:
     return np.interp(wanted, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def _write_sound(container: av.container.OutputContainer, stream: Any, samples: NDArray[np.float32]) -> None:
+def _write_sound(container: OutputContainer, stream: Any, samples: NDArray[np.float32]) -> None:
     """Encode mono samples into the stream, whatever its rate and layout."""
     resampler = av.AudioResampler(
         format=stream.codec_context.format, layout=stream.codec_context.layout, rate=stream.codec_context.rate
@@ -136,6 +167,29 @@ def _write_sound(container: av.container.OutputContainer, stream: Any, samples: 
         for mixed in resampler.resample(part):
             container.mux(stream.encode(mixed))
     container.mux(stream.encode(None))
+
+
+def _add_subtitles(container: OutputContainer, suffix: str, given: Subtitles) -> Any:
+    stream: Any = container.add_stream(given.codec or TEXT_CODECS.get(suffix, "subrip"))
+    stream.codec_context.subtitle_header = ASS_HEADER
+    stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+    if given.language is not None:
+        stream.metadata["language"] = given.language
+    if given.forced:
+        stream.disposition = Disposition.forced
+    return stream
+
+
+def _write_cues(container: OutputContainer, stream: Any, cues: Sequence[Cue]) -> None:
+    for i, (start, end, text) in enumerate(cues):
+        line = f"{i},0,Default,,0,0,0,,{text}".encode()
+        packet = stream.codec_context.encode_subtitle(
+            SubtitleSet.create(line, 0, round(1000 * (end - start)))
+        )
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = round(1000 * start)
+        packet.duration = round(1000 * (end - start))
+        container.mux(packet)
 
 
 def _turn(path: Path, degrees: int) -> None:

@@ -11,7 +11,7 @@ from app.analysis import MODALITIES, Analysis
 from app.analyze import analyze
 from app.stages import STAGES
 from extractors.records import InputError
-from tests.clips import make_clip
+from tests.clips import Subtitles, make_clip
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,23 @@ def test_a_given_transcript_takes_the_place_of_recognition(tmp_path: Path) -> No
     praise.write_text("1\n00:00:00,500 --> 00:00:03,000\nI loved this wonderful film\n")
     better = analyze(clip, praise)
     assert better.sentiment.alone["text"].score > analysis.sentiment.alone["text"].score + 0.5
+
+
+def test_the_clips_own_subtitles_come_after_the_given_and_before_the_recognised(tmp_path: Path) -> None:
+    own = Subtitles([(0.5, 3.5, "what a wonderful day")], "eng")
+    clip = make_clip(tmp_path / "clip.mp4", 4.0, video=None, subtitles=[own])
+    analysis = analyze(clip)
+    assert analysis.transcript.source == "embedded"
+    assert [w.word for w in analysis.transcript.words] == ["what", "a", "wonderful", "day"]
+    given = tmp_path / "words.txt"
+    given.write_text("something else")
+    assert analyze(clip, given).transcript.source == "given"
+    french = make_clip(
+        tmp_path / "french.mp4", 4.0, video=None, subtitles=[Subtitles([(0.5, 3.5, "bonjour")], "fra")]
+    )
+    recognised = analyze(french)
+    assert recognised.transcript.source == "recognised"
+    assert any("not English (fra)" in warning for warning in recognised.warnings)
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.4])

@@ -93,6 +93,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         ("a.srt", b"nothing like subtitles", "holds no words"),
         ("a.txt", b" \n ", "holds no words"),
         ("a.txt", b"\x00\x01\x02", "is not text"),
+        ("a.txt", b"word " * 200, "holds 200 words, more than can be said in the clip's 6.6 s"),
         ("a.vtt", b"WEBVTT\n\n09:00:00.000 --> 09:00:01.000\nhi\n", "No cue of a.vtt"),
         ("a.srt", b"1\n99:99:99,999 --> -1:00:00,000\nhi\n", "a.srt"),
     ],
