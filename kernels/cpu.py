@@ -1,7 +1,8 @@
-"""The coupled scan on a CPU: numba loops (cpu_kernels.py) between a few plain torch operations.
+"""The coupled scan on a CPU: the numba loops of cpu_kernels.py, their threads, and their place in autograd.
 
-Softplus, mask, skip and gate are 1/N-th of the work and are left to torch and its autograd. Memory for the backward
-grows with L / 32 states: the forward keeps checkpoints, and the backward recomputes what lies between two.
+Memory for the backward grows with L / 32 states: the forward keeps checkpoints, and the backward recomputes what lies
+between two. Nothing else of the size of u is made: softplus, mask, skip and gate happen inside the loops, because on
+a CPU a fresh array costs more in page faults than in arithmetic.
 
 Threads are ours, one range of blocks each, because numba's own pool must not be entered by two threads at once. No
 sum depends on their number, so neither does a bit of the result.
@@ -10,10 +11,10 @@ sum depends on their number, so neither does a bit of the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -24,35 +25,31 @@ from kernels.cpu_kernels import SPACING, backward, forward
 from kernels.cpu_kernels import trace as trace_kernel
 from kernels.inputs import ScanInputs, Traced
 from kernels.lanes import LANES
-from kernels.reference import as_shares, finish, promote, step_sizes
+from kernels.reference import as_shares
 
 # Below this many vectors of state a second thread costs more than it brings (about 1 ms of work).
 THREAD_WORK = 200_000
 
 
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
-    """Give y [B, L, M, E] in u's dtype and the final state [B, M, E, N] in float32, or None."""
-    i = promote(inputs)
-    y, state = _Scan.apply(with_state, i.u, step_sizes(i), i.A, i.B, i.C, i.coupling, i.initial_state)
-    return finish(inputs, i, y), state
+    """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
+    return _Scan.apply(inputs.delta_softplus, with_state, *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
     """Give y, the norms, the shares where asked for, and the final state, without gradients."""
-    i = promote(inputs)
-    layout, packed = _prepare(i.u, step_sizes(i), i.A, i.B, i.C, i.coupling)
-    h0 = torch.empty(0) if i.initial_state is None else _pack(i.initial_state)
-    y, last = torch.empty_like(packed[0]), torch.empty(layout.states)
+    softly, layout = inputs.delta_softplus, _Layout.of(inputs.u, inputs.A)
+    given, h0 = _prepare(inputs.in_order)
+    y, last = torch.empty_like(given[0]), torch.empty(layout.states)
     squares = torch.empty(layout.batch, layout.blocks, layout.length, layout.modalities)
     share = None
     if shares:
         products = torch.empty(*squares.shape, layout.modalities)
-        _spread(trace_kernel, layout, *packed, h0, y, last, _flat(products), _flat(squares))
+        _spread(trace_kernel, layout, softly, given, h0, y, last, _flat(products), _flat(squares))
         share = as_shares(products.sum(1))
     else:
-        _spread(forward, layout, *packed, h0, y, last, torch.empty(0), _flat(squares))
-    y = finish(inputs, i, _unrows(y, i.u.shape))
-    return Traced(y, squares.sum(1).sqrt(), share, _unpack(last, layout))
+        _spread(forward, layout, softly, given, h0, y, last, torch.empty(0), _flat(squares))
+    return Traced(_unrows(y, inputs.u), squares.sum(1).sqrt(), share, _unpack(last, layout))
 
 
 def refusal(u: Tensor) -> str | None:
@@ -65,45 +62,68 @@ def refusal(u: Tensor) -> str | None:
 
 
 class _Scan(torch.autograd.Function):
-    """y = C . h and, if wanted, the final state, from float32 inputs."""
+    """The whole operation, skip and gate included."""
 
     @staticmethod
-    def forward(ctx: Any, with_state: bool, *tensors: Tensor) -> tuple[Tensor, Tensor | None]:
-        *given, h0 = tensors
-        layout, packed = _prepare(*given)
+    def forward(
+        ctx: Any, softly: bool, with_state: bool, *tensors: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
+        layout = _Layout.of(u, A)
+        given, h0 = _prepare(tensors)
         kept = torch.empty(layout.chunks * layout.states if any(ctx.needs_input_grad) else 0)
-        y, last = torch.empty_like(packed[0]), torch.empty(layout.states if with_state else 0)
-        first = torch.empty(0) if h0 is None else _pack(h0)
-        _spread(forward, layout, *packed, first, y, last, kept, torch.empty(0))
-        ctx.save_for_backward(*packed, kept)
-        ctx.layout, ctx.shape = layout, given[0].shape
+        y, last = torch.empty_like(given[0]), torch.empty(layout.states if with_state else 0)
+        _spread(forward, layout, softly, given, h0, y, last, kept, torch.empty(0))
+        ctx.save_for_backward(*given, kept, u)
+        ctx.softly, ctx.layout = softly, layout
+        ctx.dtypes = [None if value is None else value.dtype for value in tensors]
         ctx.set_materialize_grads(False)
-        return _unrows(y, given[0].shape), _unpack(last, layout) if with_state else None
+        return _unrows(y, u), _unpack(last, layout) if with_state else None
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        *packed, kept = ctx.saved_tensors
-        layout = ctx.layout
-        dy = torch.zeros_like(packed[0]) if dy is None else _rows(dy)
-        dlast = torch.empty(0) if dlast is None else _pack(dlast)
-        du, ddelta = torch.empty_like(packed[0]), torch.empty_like(packed[0])
-        dA = torch.empty(layout.batch, layout.state)
-        dB, dC = (torch.empty(layout.blocks, *packed[k].shape) for k in (3, 4))
-        dW = torch.zeros(layout.batch * layout.blocks, layout.modalities**2, dtype=torch.float64)
-        dh0 = torch.empty(layout.states if ctx.needs_input_grad[-1] else 0)
-        _spread(backward, layout, *packed, kept, dy, dlast, du, ddelta, *map(_flat, (dA, dB, dC, dW)), dh0)
-        rows = (layout.batch, layout.length, layout.modalities, layout.states_per_channel)
-        return (
-            None,
-            _unrows(du, ctx.shape),
-            _unrows(ddelta, ctx.shape),
-            _unpack(dA.sum(0), replace(layout, batch=1))[0],
-            dB.sum(0).view(rows),
-            dC.sum(0).view(rows),
-            dW.sum(0).float().view(layout.modalities, layout.modalities),
-            _unpack(dh0, layout) if ctx.needs_input_grad[-1] else None,
-        )
+        *given, kept, u = ctx.saved_tensors
+        dy = torch.zeros_like(given[0]) if dy is None else _rows(dy)
+        dlast = torch.empty(0) if dlast is None else _pack(dlast.float())
+        found = _gradients(ctx.layout, ctx.softly, tuple(given), kept, dy, dlast, u, ctx.needs_input_grad[-1])
+        typed = [None if t is None or g is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
+        return None, None, *typed
+
+
+def _gradients(
+    layout: _Layout,
+    softly: bool,
+    given: tuple[Tensor, ...],
+    kept: Tensor,
+    dy: Tensor,
+    dlast: Tensor,
+    u: Tensor,
+    of_start: bool,
+) -> tuple[Tensor | None, ...]:
+    """The gradients in the order of the inputs, in float32."""
+    B, L, M, N = layout.batch, layout.length, layout.modalities, layout.states_per_channel
+    du, ddelta, dz = torch.empty_like(dy), torch.empty_like(dy), torch.empty_like(given[7])
+    dA = torch.empty(B, layout.state)
+    dB, dC = torch.empty(layout.blocks, B, L, M, N), torch.empty(layout.blocks, B, L, M, N)
+    dW = torch.zeros(B * layout.blocks, M, M, dtype=torch.float64)
+    dD, dbias = torch.empty(B, layout.blocks, M, LANES), torch.empty(B, layout.blocks, M, LANES)
+    dh0 = torch.empty(layout.states if of_start else 0)
+    sums = map(_flat, (dA, dB, dC, dW, dD, dbias))
+    _spread(backward, layout, softly, given, kept, dy, dlast, du, ddelta, dz, *sums, dh0)
+    return (
+        _unrows(du, u),
+        _unrows(ddelta, u),
+        _unpack(dA.sum(0), replace(layout, batch=1))[0],
+        dB.sum(0),
+        dC.sum(0),
+        dW.sum(0),
+        _channels(dD, layout),
+        _unrows(dz, u) if len(dz) == len(dy) else None,
+        _channels(dbias, layout),
+        None,
+        _unpack(dh0, layout) if of_start else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -115,6 +135,11 @@ class _Layout:
     modalities: int
     channels: int
     states_per_channel: int
+
+    @classmethod
+    def of(cls, u: Tensor, A: Tensor) -> _Layout:
+        """The layout for u [B, L, M, E] and A [M, E, N]."""
+        return cls(u.shape[0], u.shape[1], u.shape[2], u.shape[3], A.shape[2])
 
     @property
     def blocks(self) -> int:
@@ -137,18 +162,22 @@ class _Layout:
         return self.batch * self.state
 
 
-def _prepare(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, W: Tensor
-) -> tuple[_Layout, tuple[Tensor, ...]]:
-    """The layout and the flat arrays of the kernels; A is scaled so that S = 2^(delta A)."""
-    layout = _Layout(u.shape[0], u.shape[1], u.shape[2], u.shape[3], A.shape[-1])
-    scaled = A.detach() * math.log2(math.e)
-    return layout, (_rows(u), _rows(delta), _pack(scaled), _flat(B), _flat(C), _flat(W))
+def _prepare(tensors: Sequence[Tensor | None]) -> tuple[tuple[Tensor, ...], Tensor]:
+    """(the arrays that the kernels call `given`, the initial state), flat float32, empty where absent."""
+    found = [None if value is None else value.detach().float() for value in tensors]
+    u, delta, A, B, C, W, D, z, bias, mask, h0 = found
+    rows = [torch.empty(0) if v is None else _rows(v) for v in (u, delta, D, z, bias)]
+    flat = [torch.empty(0) if v is None else _flat(v) for v in (B, C, W, mask)]
+    scaled = _pack(cast(Tensor, A) * math.log2(math.e))
+    given = (rows[0], rows[1], scaled, flat[0], flat[1], flat[2], rows[2], rows[3], rows[4], flat[3])
+    return given, torch.empty(0) if h0 is None else _pack(h0)
 
 
-def _spread(kernel: Callable[..., None], layout: _Layout, *tensors: Tensor) -> None:
+def _spread(
+    kernel: Callable[..., None], layout: _Layout, softly: bool, given: tuple[Tensor, ...], *tensors: Tensor
+) -> None:
     """Run a kernel over all its blocks, in as many threads as torch uses and the work is worth."""
-    arrays = [value.numpy() for value in tensors]
+    arrays = [tuple(value.numpy() for value in given), *(value.numpy() for value in tensors), softly]
     sizes = (layout.length, layout.blocks * LANES, layout.states_per_channel)
     chains = (0,) * layout.modalities
     tasks = layout.batch * layout.blocks
@@ -171,14 +200,20 @@ def _flat(value: Tensor) -> Tensor:
 
 
 def _rows(value: Tensor) -> Tensor:
-    """[B, L, M, E] -> flat, with E padded by zeros to whole blocks."""
+    """[..., E] -> flat float32, with E padded by zeros to whole blocks."""
     spare = -value.shape[-1] % LANES
-    return _flat(F.pad(value, (0, spare)) if spare else value)
+    return _flat((F.pad(value, (0, spare)) if spare else value).float())
 
 
-def _unrows(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
-    channels = shape[-1] + -shape[-1] % LANES
-    return flat.view(*shape[:-1], channels)[..., : shape[-1]].contiguous()
+def _unrows(flat: Tensor, like: Tensor) -> Tensor:
+    """The reverse of `_rows`, in the shape and dtype of `like`."""
+    channels = like.shape[-1] + -like.shape[-1] % LANES
+    return flat.view(*like.shape[:-1], channels)[..., : like.shape[-1]].to(like.dtype).contiguous()
+
+
+def _channels(parts: Tensor, layout: _Layout) -> Tensor:
+    """Parts [B, blocks, M, LANES] -> their sum [M, E]."""
+    return parts.sum(0).transpose(0, 1).reshape(layout.modalities, -1)[:, : layout.channels]
 
 
 def _pack(states: Tensor) -> Tensor:

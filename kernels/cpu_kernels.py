@@ -1,7 +1,10 @@
 """The loops of the CPU backend, compiled by numba: a block of channels' states stays in the first-level cache.
 
 The LANES channels of a block are one vector, so no sum runs across lanes in the forward. The states of a block are
-laid out [M, N, LANES]; a task is one block of one sequence, numbered b * blocks + block. Arrays are flat float32.
+laid out [M, N, LANES]; a task is one block of one sequence, numbered b * blocks + block.
+
+`given` is the tuple (u, delta, A, B, C, W, D, z, delta_bias, mask) of flat float32 arrays, empty where an argument is
+absent, A scaled so that S = 2^(delta A), and `softly` says whether delta goes through softplus.
 `sizes` is (L, E, N) with E a whole number of blocks. `chains` is a tuple of M zeros: a tuple's length is part of
 its type, so the compiler knows M and unrolls the loops over the chains.
 
@@ -18,18 +21,56 @@ import math
 
 import numpy as np
 
-from kernels.lanes import LANES, compiled, exp2, load, splat, store, total
+from kernels.lanes import LANES, compiled, exp2, load, sigmoid, softplus, splat, store, total
 
 SPACING = 32  # ticks between checkpoints; memory grows with L / SPACING states
-_ZERO = np.float32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 _LN2 = np.float32(math.log(2))
 
 
 @compiled
-def forward(u, delta, A, B, C, W, h0, y, last, kept, norms, sizes, chains, start, stop):
+def _step_size(given, softly, row, p, place):
+    """The delta that acts: plus its bias, through softplus, 0 at a masked tick."""
+    delta, bias, present = given[1], given[8], given[9]
+    d = load(delta, p)
+    if len(bias) > 0:
+        d = d + load(bias, place)
+    if softly:
+        d = softplus(d)
+    if len(present) > 0:
+        d = d * splat(present[row])
+    return d
+
+
+@compiled
+def _slope(given, softly, row, p, place):
+    """The derivative of `_step_size` by the delta given."""
+    delta, bias, present = given[1], given[8], given[9]
+    slope = splat(_ONE)
+    if softly:
+        slope = sigmoid(load(delta, p) + load(bias, place)) if len(bias) > 0 else sigmoid(load(delta, p))
+    if len(present) > 0:
+        slope = slope * splat(present[row])
+    return slope
+
+
+@compiled
+def _finish(given, out, p, place):
+    """C . h plus the skip D u, through the gate silu(z)."""
+    u, D, z = given[0], given[6], given[7]
+    if len(D) > 0:
+        out = out + load(D, place) * load(u, p)
+    if len(z) > 0:
+        out = out * load(z, p) * sigmoid(load(z, p))
+    return out
+
+
+@compiled
+def forward(given, h0, y, last, kept, norms, softly, sizes, chains, start, stop):
     """Blocks start..stop of y [B, L, M, E]. Where not empty, h0 and last [tasks, M, N, LANES] are the first and the
     last state, kept takes the checkpoints, and norms [tasks, L, M] the sum of h^2 over the block.
     """
+    u, _, A, B, C, W = given[:6]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     chunks = (L + SPACING - 1) // SPACING
@@ -46,7 +87,7 @@ def forward(u, delta, A, B, C, W, h0, y, last, kept, norms, sizes, chains, start
             for m in range(M):
                 row = (b * L + t) * M + m
                 p = row * E + block * LANES
-                d = load(delta, p)
+                d = _step_size(given, softly, row, p, m * E + block * LANES)
                 x = d * load(u, p)
                 out, squares = splat(_ZERO), splat(_ZERO)
                 for n in range(N):
@@ -59,7 +100,7 @@ def forward(u, delta, A, B, C, W, h0, y, last, kept, norms, sizes, chains, start
                     out = v * splat(C[row * N + n]) + out
                     if len(norms) > 0:
                         squares = v * v + squares
-                store(y, p, out)
+                store(y, p, _finish(given, out, p, m * E + block * LANES))
                 if len(norms) > 0:
                     norms[(task * L + t) * M + m] = total(squares)
             h, new = new, h
@@ -69,16 +110,18 @@ def forward(u, delta, A, B, C, W, h0, y, last, kept, norms, sizes, chains, start
 
 
 @compiled
-def _replay(u, delta, A, B, W, H, S, sizes, chains, b, block, first, ticks):
+def _replay(given, H, S, softly, sizes, chains, b, block, first, ticks):
     """Recompute one chunk: S [ticks, M, N, LANES], and H [1 + ticks, ...] from the checkpoint in H[0]."""
+    u, _, A, B, _, W = given[:6]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     for t in range(ticks):
         old = t * size
         for m in range(M):
             row = (b * L + first + t) * M + m
-            d = load(delta, row * E + block * LANES)
-            x = d * load(u, row * E + block * LANES)
+            p = row * E + block * LANES
+            d = _step_size(given, softly, row, p, m * E + block * LANES)
+            x = d * load(u, p)
             for n in range(N):
                 o = (m * N + n) * LANES
                 g = splat(W[m * M]) * load(H, old + n * LANES)
@@ -91,11 +134,13 @@ def _replay(u, delta, A, B, W, H, S, sizes, chains, b, block, first, ticks):
 
 @compiled
 def backward(
-    u, delta, A, B, C, W, kept, dy, dlast, du, ddelta, dA, dB, dC, dW, dh0, sizes, chains, start, stop
+    given, kept, dy, dlast, du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0, softly, sizes, chains, start, stop
 ):
-    """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dB and dC [blocks, B, L, M, N] and dW [tasks, M, M]
-    are one part for every block, added up afterwards in one order, so that threads do not change the bits.
+    """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dB and dC [blocks, B, L, M, N], dW [tasks, M, M], dD
+    and dbias [tasks, M, LANES] are one part for every block, added up afterwards in one order, so that threads do not
+    change the bits. dlast, dz and dh0 may be empty.
     """
+    u, _, A, B, C, W, D, z = given[:8]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     blocks = E // LANES
@@ -111,12 +156,15 @@ def backward(
         for o in range(0, size, LANES):
             store(G, o, load(dlast, task * size + o) if len(dlast) > 0 else splat(_ZERO))
             store(dA, task * size + o, splat(_ZERO))
+        for o in range(task * M * LANES, (task + 1) * M * LANES, LANES):
+            store(dD, o, splat(_ZERO))
+            store(dbias, o, splat(_ZERO))
         for chunk in range(chunks - 1, -1, -1):
             first = chunk * SPACING
             ticks = min(SPACING, L - first)
             for o in range(0, size, LANES):
                 store(H, o, load(kept, (task * chunks + chunk) * size + o))
-            _replay(u, delta, A, B, W, H, S, sizes, chains, b, block, first, ticks)
+            _replay(given, H, S, softly, sizes, chains, b, block, first, ticks)
             for o in range(0, M * M * LANES, LANES):
                 store(pairs, o, splat(_ZERO))
             for t in range(ticks - 1, -1, -1):
@@ -125,8 +173,14 @@ def backward(
                     row = (b * L + first + t) * M + m
                     p = row * E + block * LANES
                     part = ((block * batch + b) * L + first + t) * M * N + m * N
-                    d, v, f = load(delta, p), load(u, p), load(dy, p)
+                    place = m * E + block * LANES
+                    d, v, f = _step_size(given, softly, row, p, place), load(u, p), load(dy, p)
                     x = d * v
+                    out = load(D, place) * v if len(D) > 0 else splat(_ZERO)
+                    upstream, gate = f, splat(_ONE)
+                    if len(z) > 0:
+                        gate = sigmoid(load(z, p))
+                        f = f * load(z, p) * gate
                     to_delta, to_x = splat(_ZERO), splat(_ZERO)
                     for n in range(N):
                         o = (m * N + n) * LANES
@@ -141,9 +195,19 @@ def backward(
                         to_x = lam * splat(B[row * N + n]) + to_x
                         store(dA, task * size + o, qg * d + load(dA, task * size + o))
                         dB[part + n] = total(lam * x)
-                        dC[part + n] = total(f * load(H, old + size + o))
-                    store(du, p, d * to_x)
-                    store(ddelta, p, splat(_LN2) * to_delta + v * to_x)
+                        h = load(H, old + size + o)
+                        dC[part + n] = total(f * h)
+                        out = h * splat(C[row * N + n]) + out
+                    if len(z) > 0:
+                        bend = splat(_ONE) + load(z, p) * (splat(_ONE) - gate)
+                        store(dz, p, upstream * out * gate * bend)
+                    to_u = d * to_x + f * load(D, place) if len(D) > 0 else d * to_x
+                    to_delta = (splat(_LN2) * to_delta + v * to_x) * _slope(given, softly, row, p, place)
+                    store(du, p, to_u)
+                    store(ddelta, p, to_delta)
+                    o = (task * M + m) * LANES
+                    store(dD, o, f * v + load(dD, o))
+                    store(dbias, o, to_delta + load(dbias, o))
                 _pull_back(W, q, H, old, G, pairs, N, chains)
             # Float64 across chunks: one float32 sum over all of L was the least exact gradient.
             for k in range(M * M):
@@ -171,8 +235,9 @@ def _pull_back(W, q, H, old, G, pairs, N, chains):
 
 
 @compiled
-def trace(u, delta, A, B, C, W, h0, y, last, products, norms, sizes, chains, start, stop):
+def trace(given, h0, y, last, products, norms, softly, sizes, chains, start, stop):
     """`forward` carried once for every source: products [tasks, L, M, M] = sum over the block of y^{m<-j} y^m."""
+    u, _, A, B, C, W = given[:6]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     parts = np.empty(M * size, np.float32)  # [source, M, N, LANES]
@@ -188,7 +253,7 @@ def trace(u, delta, A, B, C, W, h0, y, last, products, norms, sizes, chains, sta
             for m in range(M):
                 row = (b * L + t) * M + m
                 p = row * E + block * LANES
-                d = load(delta, p)
+                d = _step_size(given, softly, row, p, m * E + block * LANES)
                 x = d * load(u, p)
                 squares = splat(_ZERO)
                 for o in range(0, M * LANES, LANES):
@@ -212,7 +277,7 @@ def trace(u, delta, A, B, C, W, h0, y, last, products, norms, sizes, chains, sta
                 out = load(outs, 0)
                 for j in range(1, M):
                     out = out + load(outs, j * LANES)
-                store(y, p, out)
+                store(y, p, _finish(given, out, p, m * E + block * LANES))
                 norms[(task * L + t) * M + m] = total(squares)
                 for j in range(M):
                     products[((task * L + t) * M + m) * M + j] = total(load(outs, j * LANES) * out)

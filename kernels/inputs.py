@@ -30,6 +30,22 @@ class ScanInputs:
         """Name -> tensor, of those given."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
+    @property
+    def in_order(self) -> list[Tensor | None]:
+        """The tensors as the autograd functions take them: the initial state, which is no parameter, last."""
+        parameters = [
+            self.u,
+            self.delta,
+            self.A,
+            self.B,
+            self.C,
+            self.coupling,
+            self.D,
+            self.z,
+            self.delta_bias,
+        ]
+        return [*parameters, self.mask, self.initial_state]
+
     def detached(self) -> ScanInputs:
         """The same values without their history in autograd."""
         return replace(self, **{name: value.detach() for name, value in self.tensors.items()})  # type: ignore[arg-type]

@@ -33,9 +33,8 @@ ROOM_AHEAD, ROOM_BACK, ROOM_JOINT = 3072, 2304, 2304
 
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
-    given = [getattr(inputs, name) for name in _ORDER]
     with torch.cuda.device_of(inputs.u):  # Triton launches on the current device
-        return _Scan.apply(inputs.delta_softplus, with_state, *given)
+        return _Scan.apply(inputs.delta_softplus, with_state, *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
@@ -46,7 +45,7 @@ def trace(inputs: ScanInputs, shares: bool) -> Traced:
 
 def _trace(inputs: ScanInputs, shares: bool) -> Traced:
     plan = _Plan.of(inputs.u, inputs.A)
-    tensors = _prepare([getattr(inputs, name) for name in _ORDER])
+    tensors = _prepare(inputs.in_order)
     u, W, h0 = tensors[0], tensors[5], tensors[-1]
     B, L, M, E = u.shape
     y, last = torch.empty_like(u), _empty(u, B, M, E, plan.N)
@@ -75,10 +74,6 @@ def refusal(u: Tensor) -> str | None:
     if u.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         return f"the inputs are on {u.device}: move them to a GPU with .cuda(), or use backend='auto'"
     return None
-
-
-# The order of the kernels' first pointers; the initial state comes last.
-_ORDER = ("u", "delta", "A", "B", "C", "coupling", "D", "z", "delta_bias", "mask", "initial_state")
 
 
 @dataclass(frozen=True)
@@ -225,7 +220,7 @@ def _gradients(
     dy: Tensor,
     dlast: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients in the order of _ORDER, float32 where they are sums."""
+    """The gradients in the order of the inputs, float32 where they are sums."""
     u, D, z, bias, h0 = tensors[0], tensors[6], tensors[7], tensors[8], tensors[10]
     B, L, M, E = u.shape
     N, chunks = plan.N, plan.chunks
@@ -257,7 +252,7 @@ def _gradients(
 
 
 def _prepare(given: Any) -> list[Any]:
-    """Contiguous tensors in _ORDER; what is read once a program in float32, A scaled so that S = 2^(delta A)."""
+    """Contiguous tensors; what is read once a program in float32, A scaled so that S = 2^(delta A)."""
     found: list[Any] = [None if value is None else value.detach().contiguous() for value in given]
     for k in (2, 5, 6, 8, 10):
         found[k] = None if found[k] is None else found[k].float()
