@@ -24,7 +24,7 @@ SHOTS = ROOT / "build" / "screenshots"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
-LINES = "#cm-timeline .js-plotly-plot .scatterlayer path.js-line"
+LINES = "#cm-timeline .js-plotly-plot .cartesianlayer path.js-line"
 PATIENCE = 180_000  # ms; the first analysis also loads every model, on whatever machine this is
 
 pytestmark = [
