@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from extractors import bench
+from extractors.bench import ON_PICTURES, ON_SOUND, STAGES, Row, main, table
+from tests.clips import make_clip
+
+
+def test_every_stage_and_peer_gets_a_row(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", 3.0)
+    rows = {row.stage: row for row in bench.bench(clip)}
+    assert list(rows) == [*STAGES, "all stages", *ON_SOUND, *ON_PICTURES]
+    assert all(row.warm > 0 and row.first > 0 for row in rows.values())
+    assert rows["all stages"].warm == pytest.approx(sum(rows[name].warm for name in STAGES))
+    assert rows["pictures + faces"].found == "a face in 15 of 15 pictures"
+    assert rows["grid"].found in ("15 ticks", "16 ticks")
+    assert int(rows["words"].found.split()[0]) >= 4
+
+
+def test_memory_is_the_peak_of_the_stage_alone() -> None:
+    run = bench.Run(Path("none"))
+
+    def hungry(_: bench.Run) -> str:
+        return str(len(bytearray(b"1") * 200_000_000))
+
+    rows = bench.measure(run, {"hungry": hungry, "frugal": lambda _: ""}, span=2.0)
+    if rows[0].peak_mb is None or rows[1].peak_mb is None:
+        pytest.skip("this system does not tell a stage's peak memory")
+    assert rows[0].peak_mb > rows[1].peak_mb + 150
+
+
+def test_clips_without_sound_or_pictures_are_measured_all_the_same(tmp_path: Path) -> None:
+    silent = [row.stage for row in bench.bench(make_clip(tmp_path / "a.mp4", 0.4, sound=None))]
+    assert silent == [*STAGES, "all stages", *ON_PICTURES]
+    heard = [row.stage for row in bench.bench(make_clip(tmp_path / "a.wav", 1.0, video=None), peers=False)]
+    assert heard == [*STAGES, "all stages"]
+
+
+def test_the_table_says_how_many_times_faster_than_the_clip() -> None:
+    text = table([Row("words", 3.0, 1.5, 60.0, 812.0, "140 words"), Row("voice", 1.0, 0.5, 60.0, None, "")])
+    first, second = text.splitlines()[1:3]
+    assert first.split() == ["words", "3.00", "1.500", "0.0250", "812", "140", "words"]
+    assert second.split() == ["voice", "1.00", "0.500", "0.0083", "-"]
+
+
+def test_a_bad_clip_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none.mp4")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("There is no file")
+    assert captured.out == ""
