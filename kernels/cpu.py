@@ -71,10 +71,10 @@ class _Scan(torch.autograd.Function):
         u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
         layout = _Layout.of(u, A)
         given, h0 = _prepare(tensors)
-        kept = torch.empty(layout.chunks * layout.states if any(ctx.needs_input_grad) else 0)
+        kept = torch.empty(layout.checkpoints * layout.states if any(ctx.needs_input_grad) else 0)
         y, last = torch.empty_like(given[0]), torch.empty(layout.states if with_state else 0)
         _spread(forward, layout, softly, given, h0, y, last, kept, torch.empty(0))
-        ctx.save_for_backward(*given, kept, u)
+        ctx.save_for_backward(*given, h0, kept, u)
         ctx.softly, ctx.layout = softly, layout
         ctx.dtypes = [None if value is None else value.dtype for value in tensors]
         ctx.set_materialize_grads(False)
@@ -83,10 +83,11 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        *given, kept, u = ctx.saved_tensors
+        *given, h0, kept, u = ctx.saved_tensors
         dy = torch.zeros_like(given[0]) if dy is None else _rows(dy)
         dlast = torch.empty(0) if dlast is None else _pack(dlast.float())
-        found = _gradients(ctx.layout, ctx.softly, tuple(given), kept, dy, dlast, u, ctx.needs_input_grad[-1])
+        saved = (tuple(given), h0, kept)
+        found = _gradients(ctx.layout, ctx.softly, saved, dy, dlast, u, ctx.needs_input_grad[-1])
         typed = [None if t is None or g is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
         return None, None, *typed
 
@@ -94,29 +95,29 @@ class _Scan(torch.autograd.Function):
 def _gradients(
     layout: _Layout,
     softly: bool,
-    given: tuple[Tensor, ...],
-    kept: Tensor,
+    saved: tuple[tuple[Tensor, ...], Tensor, Tensor],
     dy: Tensor,
     dlast: Tensor,
     u: Tensor,
     of_start: bool,
 ) -> tuple[Tensor | None, ...]:
     """The gradients in the order of the inputs, in float32."""
+    given, h0, kept = saved
     B, L, M, N = layout.batch, layout.length, layout.modalities, layout.states_per_channel
     du, ddelta, dz = torch.empty_like(dy), torch.empty_like(dy), torch.empty_like(given[7])
     dA = torch.empty(B, layout.state)
-    dB, dC = torch.empty(layout.blocks, B, L, M, N), torch.empty(layout.blocks, B, L, M, N)
+    dB, dC = torch.zeros(layout.parts, B * L * M * N), torch.zeros(layout.parts, B * L * M * N)
     dW = torch.zeros(B * layout.blocks, M, M, dtype=torch.float64)
     dD, dbias = torch.empty(B, layout.blocks, M, LANES), torch.empty(B, layout.blocks, M, LANES)
     dh0 = torch.empty(layout.states if of_start else 0)
-    sums = map(_flat, (dA, dB, dC, dW, dD, dbias))
-    _spread(backward, layout, softly, given, kept, dy, dlast, du, ddelta, dz, *sums, dh0)
+    sums = (_flat(dA), dB, dC, _flat(dW), _flat(dD), _flat(dbias))
+    _spread(backward, layout, softly, given, h0, kept, dy, dlast, du, ddelta, dz, *sums, dh0)
     return (
         _unrows(du, u),
         _unrows(ddelta, u),
         _unpack(dA.sum(0), replace(layout, batch=1))[0],
-        dB.sum(0),
-        dC.sum(0),
+        dB.sum(0).view(B, L, M, N),
+        dC.sum(0).view(B, L, M, N),
         dW.sum(0),
         _channels(dD, layout),
         _unrows(dz, u) if len(dz) == len(dy) else None,
@@ -147,9 +148,19 @@ class _Layout:
         return -(-self.channels // LANES)
 
     @property
-    def chunks(self) -> int:
-        """Checkpoints of one block."""
-        return -(-self.length // SPACING)
+    def checkpoints(self) -> int:
+        """Checkpoints of one block: one between every two chunks."""
+        return max(-(-self.length // SPACING) - 1, 0)
+
+    @property
+    def parts(self) -> int:
+        """Runs of blocks that no two threads share, for one sequence: 16 in all leave enough to share out."""
+        return min(self.blocks, -(-16 // max(self.batch, 1)))
+
+    def first_task(self, run: int) -> int:
+        """The task that begins a run of blocks, counted over the whole batch."""
+        b, part = divmod(run, self.parts)
+        return b * self.blocks + min(part * -(-self.blocks // self.parts), self.blocks)
 
     @property
     def state(self) -> int:
@@ -180,13 +191,12 @@ def _spread(
     arrays = [tuple(value.numpy() for value in given), *(value.numpy() for value in tensors), softly]
     sizes = (layout.length, layout.blocks * LANES, layout.states_per_channel)
     chains = (0,) * layout.modalities
-    tasks = layout.batch * layout.blocks
-    threads = max(
-        1, min(torch.get_num_threads(), tasks, layout.states // LANES * layout.length // THREAD_WORK)
-    )
-    edges = [tasks * k // threads for k in range(threads + 1)]
+    runs = layout.batch * layout.parts
+    work = layout.states // LANES * layout.length
+    threads = max(1, min(torch.get_num_threads(), runs, work // THREAD_WORK))
+    edges = [layout.first_task(runs * k // threads) for k in range(threads + 1)]
     if threads == 1:
-        kernel(*arrays, sizes, chains, 0, tasks)
+        kernel(*arrays, sizes, chains, *edges)
         return
     # A pool of its own for every call: no state is shared between callers, and none is lost in a fork.
     with ThreadPoolExecutor(threads) as pool:

@@ -21,9 +21,10 @@ import math
 
 import numpy as np
 
-from kernels.lanes import LANES, compiled, exp2, load, sigmoid, softplus, splat, store, total
+from kernels.lanes import LANES, compiled, exp2, load, scratch, sigmoid, softplus, splat, store, total
 
 SPACING = 32  # ticks between checkpoints; memory grows with L / SPACING states
+STRIP = 16  # states n that the backward takes through a chunk at a time, so that they stay in the cache
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LN2 = np.float32(math.log(2))
 
@@ -68,22 +69,23 @@ def _finish(given, out, p, place):
 @compiled
 def forward(given, h0, y, last, kept, norms, softly, sizes, chains, start, stop):
     """Blocks start..stop of y [B, L, M, E]. Where not empty, h0 and last [tasks, M, N, LANES] are the first and the
-    last state, kept takes the checkpoints, and norms [tasks, L, M] the sum of h^2 over the block.
+    last state, kept takes the states before ticks SPACING, 2 SPACING and so on, and norms [tasks, L, M] the sum of
+    h^2 over the block.
     """
     u, _, A, B, C, W = given[:6]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     chunks = (L + SPACING - 1) // SPACING
-    h = np.empty(size, np.float32)
-    new = np.empty(size, np.float32)
+    h = scratch(size)
+    new = scratch(size)
     for task in range(start, stop):
         b, block = divmod(task, E // LANES)
         for o in range(0, size, LANES):
             store(h, o, load(h0, task * size + o) if len(h0) > 0 else splat(_ZERO))
         for t in range(L):
-            if len(kept) > 0 and t % SPACING == 0:
+            if len(kept) > 0 and t % SPACING == 0 and t > 0:
                 for o in range(0, size, LANES):
-                    store(kept, (task * chunks + t // SPACING) * size + o, load(h, o))
+                    store(kept, (task * (chunks - 1) + t // SPACING - 1) * size + o, load(h, o))
             for m in range(M):
                 row = (b * L + t) * M + m
                 p = row * E + block * LANES
@@ -110,47 +112,43 @@ def forward(given, h0, y, last, kept, norms, softly, sizes, chains, start, stop)
 
 
 @compiled
-def _replay(given, H, S, softly, sizes, chains, b, block, first, ticks):
-    """Recompute one chunk: S [ticks, M, N, LANES], and H [1 + ticks, ...] from the checkpoint in H[0]."""
-    u, _, A, B, _, W = given[:6]
-    (L, E, N), M = sizes, len(chains)
-    size = M * N * LANES
-    for t in range(ticks):
-        old = t * size
-        for m in range(M):
-            row = (b * L + first + t) * M + m
-            p = row * E + block * LANES
-            d = _step_size(given, softly, row, p, m * E + block * LANES)
-            x = d * load(u, p)
-            for n in range(N):
-                o = (m * N + n) * LANES
-                g = splat(W[m * M]) * load(H, old + n * LANES)
-                for j in range(1, M):
-                    g = splat(W[m * M + j]) * load(H, old + (j * N + n) * LANES) + g
-                s = exp2(d * load(A, block * size + o))
-                store(S, old + o, s)
-                store(H, old + size + o, s * g + x * splat(B[row * N + n]))
-
-
-@compiled
 def backward(
-    given, kept, dy, dlast, du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0, softly, sizes, chains, start, stop
+    given,
+    h0,
+    kept,
+    dy,
+    dlast,
+    du,
+    ddelta,
+    dz,
+    dA,
+    dB,
+    dC,
+    dW,
+    dD,
+    dbias,
+    dh0,
+    softly,
+    sizes,
+    chains,
+    start,
+    stop,
 ):
-    """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dB and dC [blocks, B, L, M, N], dW [tasks, M, M], dD
-    and dbias [tasks, M, LANES] are one part for every block, added up afterwards in one order, so that threads do not
-    change the bits. dlast, dz and dh0 may be empty.
+    """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dW [tasks, M, M], dD and dbias [tasks, M, LANES] are
+    one part for every task, dB and dC [parts, B L M N] one for a run of blocks that no two threads share; they are added
+    up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0 may be empty.
     """
-    u, _, A, B, C, W, D, z = given[:8]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
     blocks = E // LANES
-    batch = len(dA) // (blocks * size)
+    together = -(-blocks // dB.shape[0])
     chunks = (L + SPACING - 1) // SPACING
-    H = np.empty((SPACING + 1) * size, np.float32)
-    S = np.empty(SPACING * size, np.float32)
-    G = np.empty(size, np.float32)
-    q = np.empty(size, np.float32)
-    pairs = np.empty(M * M * LANES, np.float32)
+    rows = scratch(6 * SPACING * M * LANES)
+    H = scratch((SPACING + 1) * M * STRIP * LANES)
+    S = scratch(SPACING * M * STRIP * LANES)
+    q = scratch(M * STRIP * LANES)
+    G = scratch(size)
+    pairs = scratch(M * M * LANES)
     for task in range(start, stop):
         b, block = divmod(task, blocks)
         for o in range(0, size, LANES):
@@ -162,76 +160,147 @@ def backward(
         for chunk in range(chunks - 1, -1, -1):
             first = chunk * SPACING
             ticks = min(SPACING, L - first)
-            for o in range(0, size, LANES):
-                store(H, o, load(kept, (task * chunks + chunk) * size + o))
-            _replay(given, H, S, softly, sizes, chains, b, block, first, ticks)
-            for o in range(0, M * M * LANES, LANES):
-                store(pairs, o, splat(_ZERO))
-            for t in range(ticks - 1, -1, -1):
-                old = t * size
-                for m in range(M):
-                    row = (b * L + first + t) * M + m
-                    p = row * E + block * LANES
-                    part = ((block * batch + b) * L + first + t) * M * N + m * N
-                    place = m * E + block * LANES
-                    d, v, f = _step_size(given, softly, row, p, place), load(u, p), load(dy, p)
-                    x = d * v
-                    out = load(D, place) * v if len(D) > 0 else splat(_ZERO)
-                    upstream, gate = f, splat(_ONE)
-                    if len(z) > 0:
-                        gate = sigmoid(load(z, p))
-                        f = f * load(z, p) * gate
-                    to_delta, to_x = splat(_ZERO), splat(_ZERO)
-                    for n in range(N):
-                        o = (m * N + n) * LANES
-                        lam = f * splat(C[row * N + n]) + load(G, o)
-                        q_n = load(S, old + o) * lam
-                        store(q, o, q_n)
-                        g = splat(W[m * M]) * load(H, old + n * LANES)
-                        for j in range(1, M):
-                            g = splat(W[m * M + j]) * load(H, old + (j * N + n) * LANES) + g
-                        qg = q_n * g
-                        to_delta = qg * load(A, block * size + o) + to_delta
-                        to_x = lam * splat(B[row * N + n]) + to_x
-                        store(dA, task * size + o, qg * d + load(dA, task * size + o))
-                        dB[part + n] = total(lam * x)
-                        h = load(H, old + size + o)
-                        dC[part + n] = total(f * h)
-                        out = h * splat(C[row * N + n]) + out
-                    if len(z) > 0:
-                        bend = splat(_ONE) + load(z, p) * (splat(_ONE) - gate)
-                        store(dz, p, upstream * out * gate * bend)
-                    to_u = d * to_x + f * load(D, place) if len(D) > 0 else d * to_x
-                    to_delta = (splat(_LN2) * to_delta + v * to_x) * _slope(given, softly, row, p, place)
-                    store(du, p, to_u)
-                    store(ddelta, p, to_delta)
-                    o = (task * M + m) * LANES
-                    store(dD, o, f * v + load(dD, o))
-                    store(dbias, o, to_delta + load(dbias, o))
-                _pull_back(W, q, H, old, G, pairs, N, chains)
-            # Float64 across chunks: one float32 sum over all of L was the least exact gradient.
-            for k in range(M * M):
-                dW[task * M * M + k] += total(load(pairs, k * LANES))
+            row, part = (b * L + first) * M, block // together
+            _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks)
+            checkpoint = (task * (chunks - 1) + chunk - 1) * size if chunk > 0 else task * size
+            source = kept if chunk > 0 else h0
+            for n in range(0, N, STRIP):
+                strip = (n, min(n + STRIP, N))
+                for o in range(0, M * M * LANES, LANES):
+                    store(pairs, o, splat(_ZERO))
+                _replay(given, source, checkpoint, rows, H, S, sizes, chains, row, block, ticks, strip)
+                _walk_back(
+                    given, rows, H, S, q, G, pairs, dA, dB, dC, sizes, chains, row, part, task, ticks, strip
+                )
+                # Float64 beyond a strip: one float32 sum over all of L was the least exact gradient.
+                for k in range(M * M):
+                    dW[task * M * M + k] += total(load(pairs, k * LANES))
+            _close_rows(given, dy, rows, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks)
         if len(dh0) > 0:
             for o in range(0, size, LANES):
                 store(dh0, task * size + o, load(G, o))
 
 
 @compiled
-def _pull_back(W, q, H, old, G, pairs, N, chains):
-    """G^m = sum_i W_im q^i for the tick before, and pairs_mj += sum_n q^m h_{t-1}^j."""
-    M = len(chains)
+def _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks):
+    """Fill rows [6, SPACING, M, LANES] of a chunk: delta, delta u, the gradient before the gate, and three zeros for
+    what is summed over n: towards delta, towards delta u, and C . h.
+    """
+    u, z = given[0], given[7]
+    (_, E, _), M = sizes, len(chains)
+    step = SPACING * M * LANES
+    for r in range(ticks * M):
+        o, p = r * LANES, (row + r) * E + block * LANES
+        d, f = _step_size(given, softly, row + r, p, r % M * E + block * LANES), load(dy, p)
+        if len(z) > 0:
+            f = f * load(z, p) * sigmoid(load(z, p))
+        store(rows, o, d)
+        store(rows, step + o, d * load(u, p))
+        store(rows, 2 * step + o, f)
+        for k in range(3, 6):
+            store(rows, k * step + o, splat(_ZERO))
+
+
+@compiled
+def _replay(given, source, checkpoint, rows, H, S, sizes, chains, row, block, ticks, strip):
+    """Recompute the states n of a strip over one chunk: S [ticks, M, STRIP, LANES] and H [1 + ticks, ...]."""
+    _, _, A, B, _, W = given[:6]
+    (_, _, N), M = sizes, len(chains)
+    low, high = strip
+    step = M * STRIP * LANES
     for m in range(M):
-        for n in range(N):
-            g = splat(W[m]) * load(q, n * LANES)
-            for i in range(1, M):
-                g = splat(W[i * M + m]) * load(q, (i * N + n) * LANES) + g
-            store(G, (m * N + n) * LANES, g)
-        for j in range(M):
-            pair = load(pairs, (m * M + j) * LANES)
-            for n in range(N):
-                pair = load(q, (m * N + n) * LANES) * load(H, old + (j * N + n) * LANES) + pair
-            store(pairs, (m * M + j) * LANES, pair)
+        for n in range(low, high):
+            h = load(source, checkpoint + (m * N + n) * LANES) if len(source) > 0 else splat(_ZERO)
+            store(H, (m * STRIP + n - low) * LANES, h)
+    for t in range(ticks):
+        for m in range(M):
+            r = t * M + m
+            d, x = load(rows, r * LANES), load(rows, (SPACING * M + r) * LANES)
+            for n in range(low, high):
+                o = (m * STRIP + n - low) * LANES
+                g = splat(W[m * M]) * load(H, t * step + (n - low) * LANES)
+                for j in range(1, M):
+                    g = splat(W[m * M + j]) * load(H, t * step + (j * STRIP + n - low) * LANES) + g
+                s = exp2(d * load(A, (block * M * N + m * N + n) * LANES))
+                store(S, t * step + o, s)
+                store(H, (t + 1) * step + o, s * g + x * splat(B[(row + r) * N + n]))
+
+
+@compiled
+def _walk_back(given, rows, H, S, q, G, pairs, dA, dB, dC, sizes, chains, row, part, task, ticks, strip):
+    """Walk a strip of states back over one chunk; G [M, N, LANES] goes from after its last tick to before its first."""
+    _, _, A, B, C, W = given[:6]
+    (_, E, N), M = sizes, len(chains)
+    low, high = strip
+    step, across = M * STRIP * LANES, SPACING * M * LANES
+    for t in range(ticks - 1, -1, -1):
+        for m in range(M):
+            r = t * M + m
+            k = r * LANES
+            d, x, f = load(rows, k), load(rows, across + k), load(rows, 2 * across + k)
+            to_delta, to_x, out = (
+                load(rows, 3 * across + k),
+                load(rows, 4 * across + k),
+                load(rows, 5 * across + k),
+            )
+            for n in range(low, high):
+                o = (m * STRIP + n - low) * LANES
+                state = (m * N + n) * LANES
+                c = splat(C[(row + r) * N + n])
+                lam = f * c + load(G, state)
+                q_n = load(S, t * step + o) * lam
+                store(q, o, q_n)
+                g = splat(W[m * M]) * load(H, t * step + (n - low) * LANES)
+                for j in range(1, M):
+                    g = splat(W[m * M + j]) * load(H, t * step + (j * STRIP + n - low) * LANES) + g
+                qg = q_n * g
+                to_delta = qg * load(A, task % (E // LANES) * M * N * LANES + state) + to_delta
+                to_x = lam * splat(B[(row + r) * N + n]) + to_x
+                h = load(H, (t + 1) * step + o)
+                out = h * c + out
+                place = task * M * N * LANES + state
+                store(dA, place, qg * d + load(dA, place))
+                dB[part, (row + r) * N + n] += total(lam * x)
+                dC[part, (row + r) * N + n] += total(f * h)
+            store(rows, 3 * across + k, to_delta)
+            store(rows, 4 * across + k, to_x)
+            store(rows, 5 * across + k, out)
+        for m in range(M):
+            for n in range(low, high):
+                g = splat(W[m]) * load(q, (n - low) * LANES)
+                for i in range(1, M):
+                    g = splat(W[i * M + m]) * load(q, (i * STRIP + n - low) * LANES) + g
+                store(G, (m * N + n) * LANES, g)
+            for j in range(M):
+                pair = load(pairs, (m * M + j) * LANES)
+                for n in range(high - low):
+                    h = load(H, t * step + (j * STRIP + n) * LANES)
+                    pair = load(q, (m * STRIP + n) * LANES) * h + pair
+                store(pairs, (m * M + j) * LANES, pair)
+
+
+@compiled
+def _close_rows(given, dy, rows, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks):
+    """From the sums over n, the gradients of u, delta and z over one chunk, and the parts of D's and the bias's."""
+    u, D, z = given[0], given[6], given[7]
+    (_, E, _), M = sizes, len(chains)
+    block = task % (E // LANES)
+    across = SPACING * M * LANES
+    for r in range(ticks * M):
+        m, k, p = r % M, r * LANES, (row + r) * E + block * LANES
+        place, own = m * E + block * LANES, (task * M + m) * LANES
+        d, f, v, to_x = load(rows, k), load(rows, 2 * across + k), load(u, p), load(rows, 4 * across + k)
+        skip = load(D, place) if len(D) > 0 else splat(_ZERO)
+        if len(z) > 0:
+            gate = sigmoid(load(z, p))
+            bend = splat(_ONE) + load(z, p) * (splat(_ONE) - gate)
+            store(dz, p, load(dy, p) * (load(rows, 5 * across + k) + skip * v) * gate * bend)
+        to_delta = splat(_LN2) * load(rows, 3 * across + k) + v * to_x
+        to_delta = to_delta * _slope(given, softly, row + r, p, place)
+        store(du, p, d * to_x + skip * f)
+        store(ddelta, p, to_delta)
+        store(dD, own, f * v + load(dD, own))
+        store(dbias, own, to_delta + load(dbias, own))
 
 
 @compiled
@@ -240,9 +309,9 @@ def trace(given, h0, y, last, products, norms, softly, sizes, chains, start, sto
     u, _, A, B, C, W = given[:6]
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
-    parts = np.empty(M * size, np.float32)  # [source, M, N, LANES]
-    new = np.empty(M * size, np.float32)
-    outs = np.empty(M * LANES, np.float32)
+    parts = scratch(M * size)  # [source, M, N, LANES]
+    new = scratch(M * size)
+    outs = scratch(M * LANES)
     for task in range(start, stop):
         b, block = divmod(task, E // LANES)
         for j in range(M):

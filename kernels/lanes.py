@@ -183,6 +183,14 @@ _offer(operator.truediv, "fdiv")
 
 
 @compiled
+def scratch(count):  # type: ignore[no-untyped-def]
+    """`count` floats that begin a cache line: a vector that straddles two lines costs twice as much to move."""
+    room = np.empty(count + 16, np.float32)
+    skip = (-room.ctypes.data % 64) // 4
+    return room[skip : skip + count]
+
+
+@compiled
 def sigmoid(v):  # type: ignore[no-untyped-def]
     """1 / (1 + e^-v) by lane."""
     return splat(_ONE) / (splat(_ONE) + exp2(splat(-_LOG2E) * v))
