@@ -78,7 +78,9 @@ def _decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
     except av.error.EOFError:
         return []  # drained before
     except (av.FFmpegError, ValueError):
-        tally.bad += counted
+        tally.bad += 1
+        # With several threads a packet's damage may come to light only when drained, after it was counted as good.
+        tally.good -= not counted and tally.good > 0
         return []
     tally.good += counted
     return list(frames)
@@ -135,20 +137,25 @@ class Mixer:
         return True
 
     def sound(self) -> Sound | None:
-        """Everything taken, gaps as silence, from the first sample's time; None where nothing was."""
+        """Everything taken, gaps as silence, from the first sample's time, and let go of; None where nothing was."""
         self._flush()
-        held = [(place, np.concatenate(chunks)) for place, chunks in self.pieces if chunks]
+        held = [(place, sum(map(len, chunks)), chunks) for place, chunks in self.pieces if chunks]
         if not held:
             return None
-        first = max(0, min(place for place, _ in held))
-        last = max(place + len(samples) for place, samples in held)
+        first = max(0, min(place for place, _, _ in held))
+        last = max(place + length for place, length, _ in held)
+        # Written in place, chunk by chunk: half an hour is 115 MB, and every copy would be as much again.
         whole = np.zeros(max(0, last - first), np.float32)
-        for place, samples in held:
-            kept = samples[max(0, first - place) :]
-            begin = max(place, first) - first
-            whole[begin : begin + len(kept)] = kept
+        for place, _, chunks in held:
+            begin = place - first
+            for chunk in chunks:
+                kept = chunk[max(0, -begin) :]
+                whole[max(0, begin) : max(0, begin) + len(kept)] = kept
+                begin += len(chunk)
+        self.pieces.clear()
         # Floating-point tracks can hold anything at all.
-        return Sound(np.clip(np.nan_to_num(whole, posinf=1.0, neginf=-1.0), -1.0, 1.0), RATE, first / RATE)
+        np.nan_to_num(whole, copy=False, posinf=1.0, neginf=-1.0)
+        return Sound(np.clip(whole, -1.0, 1.0, out=whole), RATE, first / RATE)
 
     def _flush(self) -> None:
         if self._resampler is not None:

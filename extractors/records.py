@@ -18,7 +18,15 @@ MODALITIES = ("text", "audio", "visual")
 
 
 class InputError(ValueError):
-    """The clip or the transcript cannot be used; its message is one sentence fit for the person who gave it."""
+    """The clip or the transcript cannot be used; its message is one sentence fit for the person who gave it.
+
+    Files' names come into these sentences, and a name may hold line breaks, control characters or bytes that are no
+    text: they are shown as spaces and �.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        plain = ("\N{REPLACEMENT CHARACTER}" if not (c.isprintable() or c.isspace()) else c for c in sentence)
+        super().__init__("".join(" " if c.isspace() else c for c in plain))
 
 
 @dataclass(frozen=True)

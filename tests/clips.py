@@ -95,7 +95,7 @@ def make_clip(
         for text, given in zip(texts, subtitles, strict=True):
             _write_cues(container, text, given.cues)
     if rotation:
-        _turn(path, rotation)
+        turn_clip(path, rotation)
     return path
 
 
@@ -192,7 +192,7 @@ def _write_cues(container: OutputContainer, stream: Any, cues: Sequence[Cue]) ->
         container.mux(packet)
 
 
-def _turn(path: Path, degrees: int) -> None:
+def turn_clip(path: Path, degrees: int) -> None:
     """Write a rotation into the first track header of an mp4 or mov, as a phone does (ISO 14496-12, tkhd's matrix)."""
     cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
