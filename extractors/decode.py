@@ -111,9 +111,13 @@ def pixel_aspect(stream: Any) -> float:
 
 @dataclass
 class Mixer:
-    """Decoded sound of any layout and rate, mixed to mono at 16 kHz and placed by its time stamps."""
+    """Decoded sound of any layout and rate, mixed to 16 kHz and placed by its time stamps.
+
+    The mix is to `layout`, and its first channel is kept: "mono" is everything, "stereo" leaves out the right.
+    """
 
     longest: float
+    layout: str = "mono"
     pieces: list[tuple[int, list[FloatArray]]] = field(default_factory=list)
     _resampler: Any = None
     _kind: tuple[Any, ...] = ()
@@ -127,7 +131,7 @@ class Mixer:
             return False
         if kind != self._kind or abs(time - self._due) > GAP:
             self._flush()
-            self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+            self._resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=RATE)
             self._kind = kind
             self.pieces.append((round(time * RATE), []))
             self._due = time

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 
@@ -25,6 +26,8 @@ from extractors.records import Frame, InputError, MediaInfo, Sound
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
 SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
 PROBE_PACKETS = 600  # packets read in search of the first picture and sound
+FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
+CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
 TIMEOUT = 30.0  # seconds without a byte before a read is given up
 
 
@@ -117,16 +120,32 @@ def read_sound(
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
+    sound = _mix(path, "mono", warnings, limits)
+    if sound is not None and _level(sound) < FAINT:
+        # A microphone wired wrongly gives two channels that cancel each other out when they are mixed.
+        left = _mix(path, "stereo", None, limits)
+        if left is not None and _level(left) > CANCELLED * _level(sound):
+            return left
+    return sound
+
+
+def _mix(path: str | Path, layout: str, warnings: list[str] | None, limits: Limits) -> Sound | None:
+    """The clip's sound mixed to the layout, of which the first channel is kept."""
     with open_clip(path, limits) as container:
         stream = _stream(container, "audio")
         if stream is None:
             return None
-        tally, mixer = Tally(), Mixer(limits.max_seconds)
+        tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
         for time, frame in decode(container, stream, clip_start(container), tally):
             if not mixer.add(time, frame):
                 break
         _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
         return mixer.sound()
+
+
+def _level(sound: Sound) -> float:
+    """Root mean square of the samples, without a copy of them."""
+    return math.sqrt(float(np.dot(sound.samples, sound.samples)) / max(len(sound.samples), 1))
 
 
 def read_frames(

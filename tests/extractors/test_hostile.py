@@ -412,6 +412,13 @@ def test_a_voice_on_one_channel_is_heard(tmp_path: Path, layout: str, channel: i
     assert "times" in " ".join(word.word for word in extract(path).transcript.words)
 
 
+def test_channels_that_cancel_each_other_out_are_heard_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    heard = make_sound("speech", 4.0)
+    write_channels(path, "stereo", {0: heard, 1: -heard})
+    assert "times" in " ".join(word.word for word in extract(path).transcript.words)
+
+
 def write_channels(path: Path, layout: str, given: dict[int, np.ndarray]) -> None:
     """A sound whose channels are the ones given, the others silent."""
     with av.open(str(path), "w") as container:
