@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kernels.backends import choose, explain
@@ -26,19 +27,19 @@ __all__ = ["coupled_conv", "coupled_scan", "coupled_step", "coupled_trace", "exp
 
 
 def coupled_scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    coupling: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
+    u: Float[Tensor, "B L M E"],
+    delta: Float[Tensor, "B L M E"],
+    A: Float[Tensor, "M E N"],
+    B: Float[Tensor, "B L M N"],
+    C: Float[Tensor, "B L M N"],
+    coupling: Float[Tensor, "M M"],
+    D: Float[Tensor, "M E"] | None = None,
+    z: Float[Tensor, "B L M E"] | None = None,
+    delta_bias: Float[Tensor, "M E"] | None = None,
     delta_softplus: bool = False,
-    initial_state: Tensor | None = None,
+    initial_state: Float[Tensor, "B M E N"] | None = None,
     return_final_state: bool = False,
-    mask: Tensor | None = None,
+    mask: Bool[Tensor, "B L M"] | None = None,
     backend: str = "auto",
 ) -> Any:
     """Run the coupled recurrence over a sequence; differentiable in every floating-point argument.
@@ -79,18 +80,18 @@ def coupled_scan(
 
 
 def coupled_step(
-    state: Tensor,
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    coupling: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
+    state: Float[Tensor, "B M E N"],
+    u: Float[Tensor, "B M E"],
+    delta: Float[Tensor, "B M E"],
+    A: Float[Tensor, "M E N"],
+    B: Float[Tensor, "B M N"],
+    C: Float[Tensor, "B M N"],
+    coupling: Float[Tensor, "M M"],
+    D: Float[Tensor, "M E"] | None = None,
+    z: Float[Tensor, "B M E"] | None = None,
+    delta_bias: Float[Tensor, "M E"] | None = None,
     delta_softplus: bool = False,
-    mask: Tensor | None = None,
+    mask: Bool[Tensor, "B M"] | None = None,
     backend: str = "auto",
 ) -> Any:
     """One tick, for streaming: state [B, M, E, N] in, (y [B, M, E], the next state) out.
@@ -109,19 +110,19 @@ def coupled_step(
 
 
 def coupled_trace(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    coupling: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
+    u: Float[Tensor, "B L M E"],
+    delta: Float[Tensor, "B L M E"],
+    A: Float[Tensor, "M E N"],
+    B: Float[Tensor, "B L M N"],
+    C: Float[Tensor, "B L M N"],
+    coupling: Float[Tensor, "M M"],
+    D: Float[Tensor, "M E"] | None = None,
+    z: Float[Tensor, "B L M E"] | None = None,
+    delta_bias: Float[Tensor, "M E"] | None = None,
     delta_softplus: bool = False,
-    initial_state: Tensor | None = None,
+    initial_state: Float[Tensor, "B M E N"] | None = None,
     return_final_state: bool = False,
-    mask: Tensor | None = None,
+    mask: Bool[Tensor, "B L M"] | None = None,
     backend: str = "auto",
     shares: bool = True,
 ) -> Any:
@@ -148,17 +149,17 @@ def coupled_trace(
 
 
 def coupled_conv(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    coupling: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
+    u: Float[Tensor, "B L M E"],
+    delta: Float[Tensor, "M E"],
+    A: Float[Tensor, "M E N"],
+    B: Float[Tensor, "M N"],
+    C: Float[Tensor, "M N"],
+    coupling: Float[Tensor, "M M"],
+    D: Float[Tensor, "M E"] | None = None,
+    z: Float[Tensor, "B L M E"] | None = None,
+    delta_bias: Float[Tensor, "M E"] | None = None,
     delta_softplus: bool = False,
-) -> Tensor:
+) -> Float[Tensor, "B L M E"]:
     """The scan for parameters constant in time, as one convolution by FFT (equations 7-8 of the paper).
 
     Args:

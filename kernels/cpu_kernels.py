@@ -135,8 +135,8 @@ def backward(
     stop,
 ):
     """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dW [tasks, M, M], dD and dbias [tasks, M, LANES] are
-    one part for every task, dB and dC [parts, B L M N] one for a run of blocks that no two threads share; they are added
-    up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0 may be empty.
+    one part for every task, dB and dC [parts, B L M N] one for a run of blocks that no two threads share; they are
+    added up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0 may be empty.
     """
     (L, E, N), M = sizes, len(chains)
     size = M * N * LANES
