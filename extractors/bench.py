@@ -1,7 +1,7 @@
 """`python -m extractors.bench CLIP`: what each stage from clip to grid costs, beside peers that can run here.
 
-Every stage runs twice: first with the loading of its libraries and weights, then warm. Memory is the whole
-process's high-water mark during the warm run, models included.
+Every stage runs twice: first with the loading of its libraries and weights, then warm. Processor seconds (all
+cores together) and memory are those of the warm run; memory is the whole process's high-water mark, models included.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Row:
     stage: str
     first: float
     warm: float
+    processor: float
     span: float
     peak_mb: float | None
     found: str
@@ -197,9 +198,9 @@ def measure(run: Run, steps: dict[str, Step], span: float | None = None) -> list
     """A row a step, in order; `span` is the media's seconds they work on, the clip's where it is not given."""
     rows = []
     for name, step in steps.items():
-        first, _, _ = _timed(step, run)
-        warm, peak, found = _timed(step, run)
-        rows.append(Row(name, first, warm, run.duration if span is None else span, peak, found))
+        first = _timed(step, run)[0]
+        warm, processor, peak, found = _timed(step, run)
+        rows.append(Row(name, first, warm, processor, run.duration if span is None else span, peak, found))
     return rows
 
 
@@ -216,6 +217,7 @@ def bench(clip: str | Path, peers: bool = True) -> list[Row]:
         "all stages",
         sum(row.first for row in rows),
         sum(row.warm for row in rows),
+        sum(row.processor for row in rows),
         run.duration,
         max(peaks, default=None),
         "",
@@ -230,11 +232,12 @@ def bench(clip: str | Path, peers: bool = True) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows for reading, and what they were measured with."""
-    lines = [f"{'stage':36}{'first s':>9}{'warm s':>9}{'x time':>9}{'peak MB':>9}  found"]
+    lines = [f"{'stage':36}{'first s':>9}{'warm s':>9}{'cpu s':>9}{'x time':>9}{'peak MB':>9}  found"]
     for row in rows:
         peak = "-" if row.peak_mb is None else f"{row.peak_mb:,.0f}"
         lines.append(
-            f"{row.stage:36}{row.first:9.2f}{row.warm:9.3f}{row.factor:9.4f}{peak:>9}  {row.found}".rstrip()
+            f"{row.stage:36}{row.first:9.2f}{row.warm:9.3f}{row.processor:9.3f}{row.factor:9.4f}{peak:>9}"
+            f"  {row.found}".rstrip()
         )
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     lines.append(
@@ -257,12 +260,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _timed(step: Step, run: Run) -> tuple[float, float | None, str]:
-    """Seconds, the process's peak memory in MB while it ran, and what the step says it found."""
+def _timed(step: Step, run: Run) -> tuple[float, float, float | None, str]:
+    """Seconds by the clock and of processor time, the process's peak memory in MB meanwhile, what the step found."""
     reset = _reset_peak()
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), time.process_time()
     found = step(run)
-    return time.perf_counter() - begin, _peak() if reset else None, found
+    taken = time.perf_counter() - begin, time.process_time() - busy
+    return *taken, _peak() if reset else None, found
 
 
 def _reset_peak() -> bool:

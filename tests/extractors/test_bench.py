@@ -40,10 +40,12 @@ def test_clips_without_sound_or_pictures_are_measured_all_the_same(tmp_path: Pat
 
 
 def test_the_table_says_how_many_times_faster_than_the_clip() -> None:
-    text = table([Row("words", 3.0, 1.5, 60.0, 812.0, "140 words"), Row("voice", 1.0, 0.5, 60.0, None, "")])
+    text = table(
+        [Row("words", 3.0, 1.5, 2.5, 60.0, 812.0, "140 words"), Row("voice", 1.0, 0.5, 0.5, 60.0, None, "")]
+    )
     first, second = text.splitlines()[1:3]
-    assert first.split() == ["words", "3.00", "1.500", "0.0250", "812", "140", "words"]
-    assert second.split() == ["voice", "1.00", "0.500", "0.0083", "-"]
+    assert first.split() == ["words", "3.00", "1.500", "2.500", "0.0250", "812", "140", "words"]
+    assert second.split() == ["voice", "1.00", "0.500", "0.500", "0.0083", "-"]
 
 
 def test_a_bad_clip_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
