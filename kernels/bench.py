@@ -21,6 +21,7 @@ from torch import Tensor
 
 from kernels import coupled_conv, coupled_scan, coupled_trace
 from kernels.backends import BACKENDS, obstacle
+from kernels.floor import copied, exponentials
 from kernels.inputs import ScanInputs
 from kernels.measure import peak_megabytes, percentiles
 from kernels.peers import cross_attention, mamba_scans, plain_scans
@@ -159,7 +160,19 @@ def fusion(sizes: Sizes, dtype: torch.dtype, device: str) -> Iterator[Contender]
         yield Contender(name, call, 4 * i.u.nbytes, partial(_verify, call, exact))
 
 
-OPERATIONS = {f.__name__: f for f in (forward, training_step, trace, constant, fusion)}
+def floor(sizes: Sizes, dtype: torch.dtype, device: str) -> Iterator[Contender]:
+    """What bounds the forward: its exponentials, its bytes copied, and the forward itself to hold against both."""
+    i = make_inputs(sizes, dtype, device)
+    moved = 4 * i.u.nbytes + i.B.nbytes + i.C.nbytes
+    scan = partial(coupled_scan, **vars(i))
+    yield Contender("forward", scan, moved, partial(_verify, scan, _exactly(i)))
+    count = i.u.numel() * sizes[-1]
+    yield Contender("exponentials", partial(exponentials, count, device), 0, lambda: None)
+    target, source = copied(moved, device)
+    yield Contender("copy", partial(target.copy_, source), moved, lambda: None)
+
+
+OPERATIONS = {f.__name__: f for f in (forward, training_step, trace, constant, fusion, floor)}
 
 
 def plan(device: str, quick: bool) -> list[tuple[str, Sizes, torch.dtype]]:
@@ -172,10 +185,10 @@ def plan(device: str, quick: bool) -> list[tuple[str, Sizes, torch.dtype]]:
             ("forward", (b, n, 3, 256, s), single) for b, n, s in ((1, 512, 64), (1, 4096, 64), (1, 512, 16))
         ]
         rows += [("forward", (32, 50, 3, 256, 64), single), ("training_step", (32, 50, 3, 256, 64), single)]
-        rows += [("trace", (1, 512, 3, 256, 64), single), ("constant", (1, 512, 3, 256, 64), single)]
+        rows += [(name, (1, 512, 3, 256, 64), single) for name in ("floor", "trace", "constant")]
         return rows + [("fusion", (8, n, 3, 256, 64), single) for n in (100, 500)]
     lengths = (1, 64, 1024, 8192, 65537)
-    rows = [("forward", (32, 2048, 3, 256, s), half) for s in (16, 64)]
+    rows = [(name, (32, 2048, 3, 256, s), half) for name in ("forward", "floor") for s in (16, 64)]
     rows += [("forward", (1, n, 3, 256, 64), half) for n in lengths]
     rows += [("training_step", (32, 2048, 3, 256, 64), half), ("training_step", (1, 8192, 3, 256, 64), half)]
     rows += [("trace", (32, 2048, 3, 256, 64), half), ("constant", (32, 2048, 3, 256, 64), single)]

@@ -197,3 +197,14 @@ def trace(
             h += parts[j * M + m]
         last = last + (h,)
     store_states(p_last + i_b * M * E * N, last, o_en, m_en, E * N, M)
+
+
+@triton.jit
+def exponentials(p_out, BLOCK: tl.constexpr, ROUNDS: tl.constexpr):
+    """ROUNDS exponentials of every element of a block in registers: the bench's measure of their rate."""
+    x = tl.arange(0, BLOCK) * (-1.0 / BLOCK)
+    i = 0
+    while i < ROUNDS:
+        x = tl.exp2(x) - 1.0  # stays in -1..0 and depends on the round before, so that none is left out
+        i += 1
+    tl.store(p_out + tl.program_id(0), tl.sum(x, 0))

@@ -90,6 +90,14 @@ def test_the_kernels_compile_for_an_h100_without_spilling(
     assert _stack_bytes(kernel, tmp_path, **constants) == 0
 
 
+def test_the_measure_of_exponentials_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kernels.floor import BLOCK
+    from kernels.triton_forward import exponentials
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    assert _stack_bytes(exponentials, tmp_path, warps=8, BLOCK=BLOCK, ROUNDS=4) == 0
+
+
 def test_tensors_on_the_cpu_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"the inputs are on cpu: move them to a GPU with .cuda\(\)"):
         coupled_scan(**cast(arguments((1, 1, 1, 1, 1))), backend="triton")
