@@ -8,7 +8,7 @@ column independent of the volume. Entry: samples at 16 kHz. Exit: one row of 130
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ PITCH_WINDOW = 1024  # samples of a pitch estimate: two periods of the lowest vo
 LOWEST, HIGHEST = 65.0, 500.0  # pitch in Hz
 LEVEL = 0.1  # the root mean square that speech is scaled to
 FLOOR = 1e-6  # power under which a band counts as silent: 60 dB under speech at LEVEL
-BLOCK = 3_000  # frames measured at a time: memory stays flat however long the clip
+BLOCK = 3_000  # frames measured at a time, whole hops of them: memory stays flat however long the clip
 MELS, CEPSTRA = 40, 20
 FRAME_COLUMNS = (
     *(f"mel{i}" for i in range(MELS)),
@@ -74,9 +74,12 @@ def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None)
         return np.zeros((0, len(COLUMNS)), np.float32)
     if spoken is None or not spoken.any():
         spoken = np.ones(frames, bool)
-    scaled = _at_level(np.asarray(samples, np.float32), spoken)
-    measured = np.concatenate(list(_measure(scaled, frames)))
-    return _pool(measured, spoken)
+    samples = np.asarray(samples, np.float32)
+    gain = _gain(samples, spoken)
+    blocks = range(0, frames, BLOCK)
+    return np.concatenate(
+        [_pool(_measure(samples, gain, i), spoken[i : i + BLOCK]) for i in blocks],
+    )
 
 
 def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
@@ -86,21 +89,26 @@ def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
     return np.searchsorted(edges, middle, side="right") % 2 == 1
 
 
-def _at_level(samples: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
-    """Samples scaled so that the spoken frames' root mean square is LEVEL; digital silence stays silence."""
-    heard = np.repeat(spoken, FRAME_STEP)[: len(samples)]
-    level = float(np.sqrt(np.mean(np.square(samples[heard], dtype=np.float64))))
-    return samples * np.float32(LEVEL / level) if level > 1e-7 else samples
+def _gain(samples: FloatArray, spoken: NDArray[np.bool_]) -> np.float32:
+    """What brings the spoken frames' root mean square to LEVEL; 1 for digital silence, which stays silence."""
+    power, count = 0.0, 0
+    for i in range(0, len(spoken), BLOCK):
+        block = samples[i * FRAME_STEP : (i + BLOCK) * FRAME_STEP]
+        heard = block[np.repeat(spoken[i : i + BLOCK], FRAME_STEP)[: len(block)]]
+        power += float(np.sum(np.square(heard, dtype=np.float64)))
+        count += len(heard)
+    level = np.sqrt(power / max(count, 1))
+    return np.float32(LEVEL / level) if level > 1e-7 else np.float32(1)
 
 
-def _measure(samples: FloatArray, frames: int) -> Iterator[FloatArray]:
-    """Frame features [<= BLOCK, 65] in order; frame i is centred on the middle of its 160 samples."""
+def _measure(samples: FloatArray, gain: np.float32, first: int) -> FloatArray:
+    """Features [<= BLOCK, 65] of the frames from `first` on; a frame is centred on the middle of its 160 samples."""
     half = PITCH_WINDOW // 2 - FRAME_STEP // 2
-    padded = np.pad(samples, (half, frames * FRAME_STEP - len(samples) + half))
-    for first in range(0, frames, BLOCK):
-        count = min(BLOCK, frames - first)
-        begin = first * FRAME_STEP
-        yield _measure_block(padded[begin : begin + (count - 1) * FRAME_STEP + PITCH_WINDOW])
+    count = min(BLOCK, -(-len(samples) // FRAME_STEP) - first)
+    begin = first * FRAME_STEP - half
+    end = begin + (count - 1) * FRAME_STEP + PITCH_WINDOW
+    block = samples[max(0, begin) : end] * gain
+    return _measure_block(np.pad(block, (max(0, -begin), max(0, end - len(samples)))))
 
 
 def _measure_block(samples: FloatArray) -> FloatArray:
