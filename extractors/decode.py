@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from extractors.records import FloatArray, Sound
+from extractors.records import Sound
 
 RATE = 16_000
 WHOLE = 0.97  # a stream decoded to this share counts as whole: headers round their durations
@@ -118,7 +118,9 @@ class Mixer:
 
     longest: float
     layout: str = "mono"
-    pieces: list[tuple[int, list[FloatArray]]] = field(default_factory=list)
+    # Each piece's place, in samples, and its samples in one growing buffer: thousands of small arrays would leave
+    # their memory in holes that nothing else fits.
+    pieces: list[tuple[int, bytearray]] = field(default_factory=list)
     _resampler: Any = None
     _kind: tuple[Any, ...] = ()
     _due: float = 0.0
@@ -133,7 +135,7 @@ class Mixer:
             self._flush()
             self._resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=RATE)
             self._kind = kind
-            self.pieces.append((round(time * RATE), []))
+            self.pieces.append((round(time * RATE), bytearray()))
             self._due = time
         self._due += frame.samples / frame.sample_rate
         frame.pts = None  # the resampler would fill gaps of its own accord; places are kept here
@@ -143,19 +145,16 @@ class Mixer:
     def sound(self) -> Sound | None:
         """Everything taken, gaps as silence, from the first sample's time, and let go of; None where nothing was."""
         self._flush()
-        held = [(place, sum(map(len, chunks)), chunks) for place, chunks in self.pieces if chunks]
+        held = [(place, np.frombuffer(data, np.float32)) for place, data in self.pieces if data]
         if not held:
             return None
-        first = max(0, min(place for place, _, _ in held))
-        last = max(place + length for place, length, _ in held)
-        # Written in place, chunk by chunk: half an hour is 115 MB, and every copy would be as much again.
+        first = max(0, min(place for place, _ in held))
+        last = max(place + len(samples) for place, samples in held)
         whole = np.zeros(max(0, last - first), np.float32)
-        for place, _, chunks in held:
-            begin = place - first
-            for chunk in chunks:
-                kept = chunk[max(0, -begin) :]
-                whole[max(0, begin) : max(0, begin) + len(kept)] = kept
-                begin += len(chunk)
+        for place, samples in held:
+            kept = samples[max(0, first - place) :]
+            begin = max(place, first) - first
+            whole[begin : begin + len(kept)] = kept
         self.pieces.clear()
         # Floating-point tracks can hold anything at all.
         np.nan_to_num(whole, copy=False, posinf=1.0, neginf=-1.0)
@@ -166,4 +165,5 @@ class Mixer:
             self._keep(self._resampler.resample(None))
 
     def _keep(self, frames: list[Any]) -> None:
-        self.pieces[-1][1].extend(frame.to_ndarray()[0] for frame in frames)
+        for frame in frames:
+            self.pieces[-1][1].extend(frame.to_ndarray()[0].tobytes())
