@@ -12,6 +12,10 @@ from extractors.records import FloatArray, Sound, Span
 
 RATE = 16_000
 WINDOW = 512  # samples that the network judges at a time, 32 ms
+PIECE = 1600  # samples whose level is measured at a time, 0.1 s
+BLOCK = (
+    1000 * WINDOW
+)  # samples held at a time besides the sound itself: memory stays flat however long the clip
 LOUD = 0.1  # the level (root mean square) speech is brought to before it is judged
 MAX_GAIN = 30.0  # quieter sound is raised by no more than this, so that a silent track's hiss stays hiss
 _LOCK = threading.Lock()  # the network carries its state from window to window
@@ -58,15 +62,20 @@ def speech_probabilities(samples: FloatArray) -> FloatArray:
     with _LOCK, torch.inference_mode():
         network = _network()
         network.reset_states()
-        padded = np.pad(samples, (0, -len(samples) % WINDOW))
-        windows = torch.from_numpy(padded * np.float32(gain)).split(WINDOW)
-        return np.array([network(window, RATE).item() for window in windows], np.float32)
+        found = []
+        for i in range(0, len(samples), BLOCK):
+            block = samples[i : i + BLOCK] * np.float32(gain)
+            windows = torch.from_numpy(np.pad(block, (0, -len(block) % WINDOW))).split(WINDOW)
+            found += [network(window, RATE).item() for window in windows]
+        return np.array(found, np.float32)
 
 
 def level_gain(samples: FloatArray) -> float:
     """The factor that brings the loudest tenth of the sound's 0.1 s pieces to a level of 0.1."""
-    pieces = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600)
+    pieces = samples[: len(samples) // PIECE * PIECE].reshape(-1, PIECE)
     if len(pieces) == 0:
         pieces = samples[None]
-    level = float(np.quantile(np.sqrt(np.mean(np.square(pieces), axis=1)), 0.9))
+    blocks = (pieces[i : i + BLOCK // PIECE] for i in range(0, len(pieces), BLOCK // PIECE))
+    levels = np.concatenate([np.sqrt(np.mean(np.square(block), axis=1)) for block in blocks])
+    level = float(np.quantile(levels, 0.9))
     return min(MAX_GAIN, LOUD / max(level, 1e-9))
