@@ -39,8 +39,6 @@ class TrainSettings:
     weight_decay: float = 0.01
     clip_weight: float = 0.5
     checkpoint_every: int = 200
-    start: str = ""
-    """A folder with the weights to start from; standardisation comes with them. Empty for a fresh network."""
     network: dict[str, Any] = field(default_factory=dict)
     streams: StreamSettings = field(default_factory=StreamSettings)
 
@@ -81,8 +79,7 @@ def loss_of(network: CoupledMamba, batch: Batch, clip_weight: float) -> Tensor:
 
 def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> CoupledMamba:
     """Run the schedule, from run/last.pt where a run was stopped."""
-    network = CoupledMamba.from_pretrained(settings.start) if settings.start else build(settings, pools)
-    network.train()
+    network = build(settings, pools)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
