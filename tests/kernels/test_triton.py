@@ -35,6 +35,7 @@ OPTIONAL = {
 NEEDED = {"carry": {"p_start"}, "trace": {"p_last", "p_norm"}}  # outputs there
 
 
+@pytest.mark.slow
 def test_the_kernels_are_right_under_the_interpreter() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/kernels/interpreted.py"]
