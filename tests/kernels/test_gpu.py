@@ -1,4 +1,4 @@
-"""The Triton backend on a GPU: `pytest -m gpu tests/kernels`."""
+"""The Triton backend on a GPU: `python -m pytest -m gpu tests/kernels`."""
 
 from __future__ import annotations
 
