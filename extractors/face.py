@@ -104,7 +104,8 @@ def face_features(images: Grey) -> FloatArray:
 
 def find_faces(frames: Iterable[Frame]) -> FaceTrack:
     """Follow the main face through the frames, which are looked at as they come and not kept."""
-    times, boxes, shapes, crops, matched = [], [], [], [], []
+    times, boxes, shapes, matched = [], [], [], []
+    crops = bytearray()  # in one piece: thousands of small arrays would leave the heap full of holes
     with _one_thread():
         finder = FaceFinder()
         for frame in frames:
@@ -112,14 +113,14 @@ def find_faces(frames: Iterable[Frame]) -> FaceTrack:
             times.append(frame.time)
             boxes.append(box or Box(0, 0, 0, 0))
             shapes.append(finder.shape)
-            crops.append(crop)
+            crops += crop.tobytes()
             matched.append(finder.bridged > 0)
     squares = np.array(boxes, np.float32).reshape(-1, 4)
     kept = steady(squares[:, 3], np.array(matched, bool))
     confidence = np.where(kept, np.clip(squares[:, 3] / SURE, 0, 1), 0).astype(np.float32)
     size = np.array(shapes, np.float32).reshape(-1, 2)[:, ::-1]
     shares = np.concatenate([squares[:, :2] / size, squares[:, 2:3] / size], 1) * kept[:, None]
-    faces = np.array(crops, np.uint8).reshape(-1, SIDE, SIDE) * kept[:, None, None]
+    faces = np.frombuffer(crops, np.uint8).reshape(-1, SIDE, SIDE) * kept[:, None, None]
     return FaceTrack(np.array(times, np.float64), shares, confidence, faces)
 
 
