@@ -125,7 +125,9 @@ def _share_cores() -> None:
     """
     import torch
 
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1)
+    torch.set_num_threads(
+        max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
+    )
 
 
 def _probe(clip: str | Path, warnings: list[str]) -> MediaInfo:
