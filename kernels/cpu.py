@@ -1,4 +1,4 @@
-"""The coupled scan on a CPU: the numba loops of cpu_kernels.py, their threads, and their place in autograd.
+"""The coupled scan on a CPU: the numba loops of cpu_forward.py and cpu_backward.py, their threads and their autograd.
 
 Memory for the backward grows with L / 32 states: the forward keeps checkpoints, and the backward recomputes what lies
 between two. Nothing else of the size of u is made: softplus, mask, skip and gate happen inside the loops, because on
@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kernels.cpu_kernels import SPACING, backward, forward
-from kernels.cpu_kernels import trace as trace_kernel
+from kernels.cpu_backward import backward
+from kernels.cpu_forward import SPACING, forward
+from kernels.cpu_forward import trace as trace_kernel
 from kernels.inputs import ScanInputs, Traced
 from kernels.lanes import LANES
 from kernels.reference import as_shares
