@@ -1,8 +1,8 @@
 """The backward loops of the CPU backend, compiled by numba; names and layout are those of cpu_forward.py.
 
 They go through the chunks between checkpoints from the last, recompute one, and walk it backwards with the one
-carried quantity G_t^m = sum_i W_im q_{t+1}^i, where q = S lambda and lambda = dy C + G. Within a chunk they take a strip
-of states at a time: states n do not meet but in the sums of a row, which `rows` holds.
+carried quantity G_t^m = sum_i W_im q_{t+1}^i, where q = S lambda and lambda = dy C + G. Within a chunk they take a
+strip of states at a time: states n do not meet but in the sums of a row, which `rows` holds.
 """
 
 # numba infers the types of what it compiles, and `Lanes` has none that mypy could check.
