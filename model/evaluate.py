@@ -155,6 +155,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/")
     network = CoupledMamba.from_pretrained(arguments.checkpoint).eval()
     report = evaluate(network, load_splits(arguments.data))
     print(table(report))

@@ -128,6 +128,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="where checkpoints and the log go (runs/CONFIG)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the trained network goes")
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(
+            f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/ by --data"
+        )
     settings = read_settings(arguments.config)
     pools = {m: s.train for m, s in load_splits(arguments.data).items()}
     network = train(settings, pools, arguments.run or Path("runs") / arguments.config.stem)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,3 +54,14 @@ def test_a_setting_that_does_not_exist_is_refused(tmp_path):
     (tmp_path / "c.toml").write_text("stpes = 3\n")
     with pytest.raises(TypeError, match="stpes"):
         read_settings(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(("module", "argument"), [("model.train", "--data"), ("model.evaluate", None)])
+def test_data_that_is_not_there_is_one_clear_line(module, argument, tmp_path):
+    command = [sys.executable, "-m", module, *filter(None, [argument]), str(tmp_path / "none")]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
+    )
+    assert ended.returncode == 2
+    assert "there is no folder" in ended.stderr
+    assert "Traceback" not in ended.stderr
