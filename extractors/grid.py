@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from extractors.records import FloatArray, Grid, Track
 
 STEP = 0.2
+ROUNDING = 1e-9  # seconds; less shared time is the rounding of sums of ticks, and no observation
 SHORTEST = 0.01  # seconds a row counts for at least, so that a word squeezed to a point is not lost
 
 
@@ -65,5 +66,5 @@ def _overlaps(
     before = np.cumsum(spans) - spans
     tick = np.repeat(first - before, spans) + np.arange(spans.sum())
     shared = np.minimum(ends[row], end[tick]) - np.maximum(begins[row], start[tick])
-    held = shared > 0
+    held = shared > ROUNDING
     return row[held], tick[held], shared[held]
