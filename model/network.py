@@ -136,10 +136,6 @@ class CoupledMamba(
         ticks, clip = self.head(x, mask.any(-1))
         return Output(ticks, clip, traced)
 
-    def couplings(self) -> Float[Tensor, "layers M M"]:
-        """W of every layer, target by source."""
-        return torch.stack([layer.coupling() for layer in self.layers])  # type: ignore[operator]
-
     def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
         expected = (*presence.shape[:2], len(self.config.widths))
         if presence.ndim != 3 or tuple(presence.shape) != expected:
