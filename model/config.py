@@ -32,6 +32,8 @@ class CoupledMambaConfig:
     """W of h_t^m = S_t^m sum_j W_mj h_{t-1}^j + b_t^m: learned (row softmax), mean (1/M), sum (1), none (identity)."""
     self_weight: float = 0.8
     """The diagonal of a learned W at the start; the rest of a row is shared evenly."""
+    head: str = "opinions"
+    """How chains become scores: opinions (weighed by their precisions) or weighed (the first checkpoint's softmax)."""
     dropout: float = 0.1
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""

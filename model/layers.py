@@ -29,9 +29,9 @@ class ModalityLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(modalities, outer, inner).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(modalities, outer)) if bias else None
 
-    def forward(self, x: Float[Tensor, "B L M inner"]) -> Float[Tensor, "B L M outer"]:
+    def forward(self, x: Float[Tensor, "*shape M inner"]) -> Float[Tensor, "*shape M outer"]:
         """Apply modality m's map to x[..., m, :]."""
-        y = torch.einsum("blmi,moi->blmo", x, self.weight)
+        y = torch.einsum("...mi,moi->...mo", x, self.weight)
         return y if self.bias is None else y + self.bias
 
 

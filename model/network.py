@@ -16,17 +16,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
-from model.layers import CoupledLayer, ModalityNorm, Trace
-
-SCALE = 3.0
+from model.head import Head, WeighedHead
+from model.layers import CoupledLayer, Trace
 
 
 @dataclass(frozen=True)
 class Output:
-    """ticks [B, L] and clip [B] in -3..3; trace of the last layer where asked for."""
+    """ticks [B, L] and clip [B] in -3..3, the scales of their errors, and the last layer's trace where asked for."""
 
     ticks: Float[Tensor, "B L"]
     clip: Float[Tensor, " B"]
+    tick_scale: Float[Tensor, "B L"]
+    clip_scale: Float[Tensor, " B"]
     trace: Trace | None = None
 
 
@@ -66,40 +67,6 @@ class Embed(nn.Module):
         return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
 
 
-class Head(nn.Module):
-    """Chains weighed by a softmax over the modalities, then a small perceptron: [B, L, M, D] -> scores."""
-
-    def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        m, d = len(config.widths), config.d_model
-        self.norm = ModalityNorm(m, d)
-        self.weigh = nn.Parameter(torch.zeros(m, d))
-        self.attend = nn.Linear(d, 1)
-        self.tick = score_perceptron(d, config.dropout)
-        self.clip = score_perceptron(d, config.dropout)
-
-    def forward(
-        self, x: Float[Tensor, "B L M D"], observed: Bool[Tensor, "B L"]
-    ) -> tuple[Float[Tensor, "B L"], Float[Tensor, " B"]]:
-        """Scores of every tick, and of the clip from the ticks pooled by attention where anything was observed."""
-        x = self.norm(x)
-        weights = (x * self.weigh).sum(-1, keepdim=True).softmax(dim=2)
-        fused = (weights * x).sum(2)
-        reach = self.attend(fused).squeeze(-1).masked_fill(~observed, -1e4).softmax(-1)
-        pooled = torch.einsum("bl,bld->bd", reach, fused)
-        return bounded(self.tick(fused)), bounded(self.clip(pooled))
-
-
-def score_perceptron(width: int, dropout: float) -> nn.Sequential:
-    """width -> 64 -> 1, the released code's head."""
-    return nn.Sequential(nn.Linear(width, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1))
-
-
-def bounded(x: Float[Tensor, "*shape 1"]) -> Float[Tensor, "*shape"]:
-    """To -3..3, close to the identity in the middle."""
-    return SCALE * torch.tanh(x.squeeze(-1) / SCALE)
-
-
 class CoupledMamba(
     nn.Module,
     PyTorchModelHubMixin,
@@ -116,7 +83,7 @@ class CoupledMamba(
         self.config = config
         self.embed = Embed(config)
         self.layers = nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
-        self.head = Head(config)
+        self.head = Head(config) if config.head == "opinions" else WeighedHead(config)
 
     def forward(
         self,
@@ -133,8 +100,8 @@ class CoupledMamba(
         x, traced = self.embed(values, mask), None
         for layer in self.layers:
             x, traced = layer(x, mask, trace=trace and layer is self.layers[-1])
-        ticks, clip = self.head(x, mask.any(-1))
-        return Output(ticks, clip, traced)
+        scores = self.head(x, mask)
+        return Output(scores.ticks, scores.clip, scores.tick_scale, scores.clip_scale, traced)
 
     def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
         expected = (*presence.shape[:2], len(self.config.widths))

@@ -63,7 +63,7 @@ def permute_modalities(name: str, tensor: torch.Tensor, order: list[int]) -> tor
         return tensor[order][:, order]
     if ".conv." in name:
         return tensor.unflatten(0, (3, -1))[order].flatten(0, 1)
-    shared = ("embed.standardise", "embed.project", "head.attend", "head.tick", "head.clip")
+    shared = ("embed.standardise", "embed.project", "head.conflict", "head.prior_scale")
     return tensor if name.startswith(shared) else tensor[order]
 
 
