@@ -39,6 +39,29 @@ def to_grid(tracks: Mapping[str, Track], duration: float, step: float = STEP) ->
     return grid
 
 
+def spread(
+    values: FloatArray,
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    ticks: int,
+    step: float = STEP,
+    confidence: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Rows values [N, D], each observed from start [N] to end [N] seconds, on `ticks` ticks: ([ticks, D], [ticks]).
+
+    The rule is that of `to_grid`, for rows that belong to no clip, such as those a network is trained on: values and
+    presence (0..1) of each tick of `step` seconds from 0 on. confidence [N] is in 0..1, all 1 where it is not given.
+
+    Raises:
+        ValueError: no tick, a step not above 0, or arrays of different lengths.
+    """
+    if ticks < 1 or not step > 0:
+        raise ValueError(f"expected at least 1 tick and a step above 0, got {ticks} ticks and {step} s")
+    sure = np.ones(len(values), np.float32) if confidence is None else confidence
+    track = Track(values, start, end, sure, ("rows",))
+    return _resample(track, np.arange(ticks, dtype=np.float64) * step, np.full(ticks, step))
+
+
 def _resample(
     track: Track, start: NDArray[np.float64], length: NDArray[np.float64]
 ) -> tuple[FloatArray, FloatArray]:

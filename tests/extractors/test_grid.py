@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extractors.grid import to_grid
+from extractors.grid import SHORTEST, spread, to_grid
 from extractors.records import Grid, Track
 
 STEP = 0.2
@@ -132,3 +132,79 @@ def test_a_row_that_begins_where_a_tick_ends_is_not_seen_in_it():
     presence = to_grid({"a": track}, 1.0).presence["a"]
     assert presence[2] == 0
     assert presence[3] > 0.99
+
+
+@st.composite
+def overlapping(draw: st.DrawFn) -> list[tuple[float, float, float, float]]:
+    """Rows in any order that may overlap, last no time at all, or lie outside of 0..10 s in part."""
+    rows = []
+    for _ in range(draw(st.integers(0, 10))):
+        start = draw(st.floats(-1, 10))
+        end = start + draw(st.sampled_from([0.0, 0.01, 0.3, 2.0]))
+        rows.append((start, end, draw(st.floats(0, 1)), draw(st.floats(-5, 5, width=32))))
+    return rows
+
+
+TICKS = st.sampled_from([0.01, 0.05, 0.2, 0.37, 1.0, 3.0, 20.0])
+
+
+@given(overlapping(), TICKS)
+def test_nothing_is_interpolated_across_a_gap(
+    rows: list[tuple[float, float, float, float]], step: float
+) -> None:
+    """A tick is present only where a row touches it, and its value lies among the values of those that do."""
+    result = grid(rows, 10.0, step)
+    for start, value, presence in zip(
+        result.start, result.values["m"][:, 0], result.presence["m"], strict=True
+    ):
+        end = min(start + step, 10.0)
+        touching = [v for a, b, c, v in rows if c > 0 and min(max(b, a + SHORTEST), end) > max(a, start)]
+        if not touching:
+            assert (value, presence) == (0, 0)
+        if presence > 0:
+            assert min(touching) - 1e-4 <= value <= max(touching) + 1e-4
+
+
+@given(overlapping(), TICKS, TICKS)
+def test_weight_is_kept_at_any_tick_length(
+    rows: list[tuple[float, float, float, float]], step: float, other: float
+) -> None:
+    """Where no tick is full, ticks of any length hold the same weight: the rows' seconds within the ticks."""
+    rows = [(a, b, c / 20, v) for a, b, c, v in rows]  # ten rows at once stay below a full tick
+    whole = 60.0
+    expected = sum((max(b, a + SHORTEST) - max(a, 0)) * c for a, b, c, _ in rows if max(b, a + SHORTEST) > 0)
+    for length in (step, other):
+        given_track = track(rows)
+        _, presence = spread(
+            given_track.values,
+            given_track.start,
+            given_track.end,
+            round(whole / length),
+            length,
+            given_track.confidence,
+        )
+        assert presence.sum() * length == pytest.approx(expected, abs=1e-4)
+
+
+@given(disjoint(), st.sampled_from([0.05, 0.2, 0.25, 1.0]))
+def test_spread_is_the_rule_of_the_grid(rows: list[tuple[float, float, float, float]], step: float) -> None:
+    there = grid(rows, 10.0, step)
+    one = track(rows)
+    values, presence = spread(one.values, one.start, one.end, len(there.start), step, one.confidence)
+    assert values == pytest.approx(there.values["m"], abs=1e-6)
+    assert presence == pytest.approx(there.presence["m"], abs=1e-5)
+
+
+def test_spread_of_words_over_the_ticks_they_last() -> None:
+    values, presence = spread(
+        np.array([[1.0], [3.0]], np.float32), np.array([0.0, 0.3]), np.array([0.3, 0.5]), 4
+    )
+    assert values[:, 0] == pytest.approx([1, 2, 3, 0])
+    assert presence == pytest.approx([1, 1, 0.5, 0])
+    assert values.dtype == presence.dtype == np.float32
+
+
+@pytest.mark.parametrize(("ticks", "step"), [(0, 0.2), (5, 0.0), (5, float("nan"))])
+def test_spread_needs_ticks(ticks: int, step: float) -> None:
+    with pytest.raises(ValueError, match="at least 1 tick"):
+        spread(np.zeros((0, 2), np.float32), np.zeros(0), np.zeros(0), ticks, step)

