@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 
 COUPLINGS = ("learned", "mean", "sum", "none")
+FUSIONS = ("coupled", "independent", "late", "concat", "attention")
 
 
 @dataclass
 class CoupledMambaConfig:
     """Sizes of the network. Defaults follow the paper's setting; what the paper leaves open is decided here.
 
-    Raises ValueError for an unknown coupling or a size below 1, with the value seen.
+    Raises ValueError for an unknown coupling or fusion or a size below 1, with the value seen.
     """
 
     modalities: tuple[str, ...] = ()
@@ -32,6 +33,9 @@ class CoupledMambaConfig:
     """W of h_t^m = S_t^m sum_j W_mj h_{t-1}^j + b_t^m: learned (row softmax), mean (1/M), sum (1), none (identity)."""
     self_weight: float = 0.8
     """The diagonal of a learned W at the start; the rest of a row is shared evenly."""
+    fusion: str = "coupled"
+    """How modalities meet: coupled, or a baseline of model.baselines: independent (coupled by nothing, which sets
+    `coupling` to none), late, concat, attention. `build_network` makes the one that is named."""
     head: str = "opinions"
     """How chains become scores: opinions (weighed by their precisions) or weighed (the first checkpoint's softmax)."""
     dropout: float = 0.1
@@ -46,6 +50,10 @@ class CoupledMambaConfig:
             )
         if self.coupling not in COUPLINGS:
             raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"unknown fusion {self.fusion!r}: choose one of {', '.join(FUSIONS)}")
+        if self.fusion == "independent":
+            self.coupling = "none"
         for name in ("d_model", "expand", "d_conv", "d_state", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -76,14 +76,25 @@ class CoupledMamba(
 ):
     """The network. `save_pretrained`, `from_pretrained` and `push_to_hub` keep safetensors and config.json alone."""
 
+    fusions = ("coupled", "independent")
+
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
         if not config.modalities:
             raise ValueError("config.modalities is empty: name at least one, with its feature width")
+        if config.fusion not in self.fusions:
+            raise ValueError(
+                f"{type(self).__name__} is no {config.fusion!r} fusion: use model.baselines.build_network"
+            )
         self.config = config
         self.embed = Embed(config)
-        self.layers = nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
+        self.layers = self.make_layers(config)
         self.head = Head(config) if config.head == "opinions" else WeighedHead(config)
+
+    @staticmethod
+    def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:
+        """What stands between the embedding and the head."""
+        return nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
 
     def forward(
         self,
@@ -95,7 +106,7 @@ class CoupledMamba(
 
         Raises ValueError where a modality is missing from `values` or has another width or length.
         """
-        self._check(values, presence)
+        check_inputs(self.config, values, presence)
         mask = presence > 0
         x, traced = self.embed(values, mask), None
         for layer in self.layers:
@@ -103,19 +114,19 @@ class CoupledMamba(
         scores = self.head(x, mask)
         return Output(scores.ticks, scores.clip, scores.tick_scale, scores.clip_scale, traced)
 
-    def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
-        expected = (*presence.shape[:2], len(self.config.widths))
-        if presence.ndim != 3 or tuple(presence.shape) != expected:
+
+def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:
+    """Raise ValueError where a modality is missing from `values` or has another width or length."""
+    expected = (*presence.shape[:2], len(config.widths))
+    if presence.ndim != 3 or tuple(presence.shape) != expected:
+        raise ValueError(
+            f"expected presence [B, L, M] with M = {len(config.widths)} for "
+            f"{', '.join(config.modalities)}, got {tuple(presence.shape)}"
+        )
+    for name, width in config.features.items():
+        if name not in values:
+            raise ValueError(f"values lacks {name!r}: give zeros with presence 0 where it was not observed")
+        if tuple(values[name].shape) != (*expected[:2], width):
             raise ValueError(
-                f"expected presence [B, L, M] with M = {len(self.config.widths)} for "
-                f"{', '.join(self.config.modalities)}, got {tuple(presence.shape)}"
+                f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
             )
-        for name, width in self.config.features.items():
-            if name not in values:
-                raise ValueError(
-                    f"values lacks {name!r}: give zeros with presence 0 where it was not observed"
-                )
-            if tuple(values[name].shape) != (*expected[:2], width):
-                raise ValueError(
-                    f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
-                )
