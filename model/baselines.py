@@ -168,8 +168,10 @@ class AttentionBlock(nn.Module):
         of_x, of_source, of_feed = self.norms
         query, keys = self.query(of_x(x)), self.keys(of_source(source))
         keys = torch.cat([self.nothing.expand_as(keys[:, :1]).to(keys.dtype), keys], dim=1)
-        split = [by_head(part) for part in (query, *keys.chunk(2, dim=-1))]
-        found = F.scaled_dot_product_attention(*split, attn_mask=allowed(seen))
+        key, value = keys.chunk(2, dim=-1)
+        found = F.scaled_dot_product_attention(
+            by_head(query), by_head(key), by_head(value), attn_mask=allowed(seen)
+        )
         found = found.permute(0, 3, 1, 2, 4).flatten(3)
         x = x + self.dropout(self.out(found))
         return x + self.dropout(self.narrow(F.silu(self.widen(of_feed(x)))))

@@ -76,7 +76,7 @@ class CoupledMamba(
 ):
     """The network. `save_pretrained`, `from_pretrained` and `push_to_hub` keep safetensors and config.json alone."""
 
-    fusions = ("coupled", "independent")
+    fusions: tuple[str, ...] = ("coupled", "independent")
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
