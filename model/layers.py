@@ -8,16 +8,42 @@ serves all chains.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from kernels import coupled_scan, coupled_trace
+from kernels import coupled_scan, coupled_step, coupled_trace
 from model.config import CoupledMambaConfig
 
 Trace = tuple[Float[Tensor, "B L M"], Float[Tensor, "B L M M"]]
+
+
+class Selection(NamedTuple):
+    """The arguments of one scan by the names of `kernels.coupled_scan`; L is left out for a single tick."""
+
+    u: Float[Tensor, "B L M E"]
+    delta: Float[Tensor, "B L M E"]
+    A: Float[Tensor, "M E N"]
+    B: Float[Tensor, "B L M N"]
+    C: Float[Tensor, "B L M N"]
+    coupling: Float[Tensor, "M M"]
+    D: Float[Tensor, "M E"]
+    z: Float[Tensor, "B L M E"]
+    delta_bias: Float[Tensor, "M E"]
+
+    def step_sizes(self, mask: Bool[Tensor, "B L M"]) -> Float[Tensor, "B L M E"]:
+        """The delta that acts: softplus of delta and its bias, 0 where the modality was not observed."""
+        return F.softplus(self.delta + self.delta_bias).masked_fill(~mask[..., None], 0.0)
+
+
+class Memory(NamedTuple):
+    """What a layer keeps between ticks: the convolution's last inputs and the states."""
+
+    window: Float[Tensor, "B K M E"]
+    state: Float[Tensor, "B M E N"]
 
 
 class ModalityLinear(nn.Module):
@@ -64,6 +90,11 @@ class CausalConv(nn.Module):
         rows = F.pad(rows, (self.weight.shape[-1] - 1, 0))
         rows = F.conv1d(rows, self.weight, self.bias, groups=modalities * channels)
         return rows.transpose(1, 2).reshape(batch, length, modalities, channels)
+
+    def last(self, window: Float[Tensor, "B K M E"]) -> Float[Tensor, "B M E"]:
+        """The output at the last of K = `ticks` ticks."""
+        weight = self.weight.view(*window.shape[2:], -1)
+        return torch.einsum("bkme,mek->bme", window, weight) + self.bias.view(*window.shape[2:])
 
 
 class Coupling(nn.Module):
@@ -120,20 +151,48 @@ class CoupledLayer(nn.Module):
         self, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"], trace: bool = False
     ) -> tuple[Float[Tensor, "B L M D"], Trace | None]:
         """One pass over all ticks; with `trace` also (state norms [B, L, M], signed shares [B, L, M, M])."""
-        u, z = self.into(self.norm(x)).chunk(2, dim=-1)
-        u = F.silu(self.conv(u))
-        delta, b, c = self.select(u).split(self.splits, dim=-1)
-        arguments = {
-            "D": self.skip,
-            "z": z,
-            "delta_bias": self.delta_bias,
-            "delta_softplus": True,
-            "mask": mask,
-        }
+        given = self.selection(x)
         scan = coupled_trace if trace else coupled_scan
-        result = scan(u, self.widen_delta(delta), -self.log_a.exp(), b, c, self.coupling(), **arguments)
+        result = scan(**given._asdict(), delta_softplus=True, mask=mask)
         y, *traced = result if trace else (result,)
         return x + self.dropout(self.out(y)), (traced[0], traced[1]) if trace else None
+
+    def step(
+        self, x: Float[Tensor, "B M D"], mask: Bool[Tensor, "B M"], memory: Memory
+    ) -> tuple[Float[Tensor, "B M D"], Memory]:
+        """One tick, for streaming; what was kept of the ticks before goes in and comes out."""
+        u, z = self.into(self.norm(x)).chunk(2, dim=-1)
+        window = torch.cat([memory.window, u[:, None]], dim=1)
+        given = self.select_from(F.silu(self.conv.last(window)), z)
+        y, state = coupled_step(memory.state, **given._asdict(), delta_softplus=True, mask=mask)
+        return x + self.dropout(self.out(y)), Memory(window[:, 1:], state)
+
+    def blank(self, batch: int) -> Memory:
+        """The memory before the first tick."""
+        modalities, channels, states = self.log_a.shape
+        window = self.log_a.new_zeros(batch, self.conv.weight.shape[-1] - 1, modalities, channels)
+        return Memory(window, self.log_a.new_zeros(batch, modalities, channels, states))
+
+    def selection(self, x: Float[Tensor, "B L M D"]) -> Selection:
+        """What the scan is given, from the layer's input."""
+        u, z = self.into(self.norm(x)).chunk(2, dim=-1)
+        return self.select_from(F.silu(self.conv(u)), z)
+
+    def select_from(self, u: Float[Tensor, "*shape M E"], z: Float[Tensor, "*shape M E"]) -> Selection:
+        """The same from what the convolution gives."""
+        delta, b, c = self.select(u).split(self.splits, dim=-1)
+        a = -self.log_a.exp()
+        return Selection(u, self.widen_delta(delta), a, b, c, self.coupling(), self.skip, z, self.delta_bias)
+
+
+def coupled_layers(layers: nn.ModuleList) -> list[CoupledLayer]:
+    """The layers of a network. Raises ValueError where one has no coupled states, as crossmodal attention has none."""
+    for layer in layers:
+        if not isinstance(layer, CoupledLayer):
+            raise ValueError(
+                f"{type(layer).__name__} of attention fusion has no states: use a coupled network"
+            )
+    return cast(list[CoupledLayer], list(layers))
 
 
 def initial_delta_bias(modalities: int, channels: int) -> Float[Tensor, "M E"]:

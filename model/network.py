@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from model.config import CoupledMambaConfig
 from model.head import Head, WeighedHead
 from model.layers import CoupledLayer, Trace
+from model.streaming import Stream
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,10 @@ class CoupledMamba(
             x, traced = layer(x, mask, trace=trace and layer is self.layers[-1])
         scores = self.head(x, mask)
         return Output(scores.ticks, scores.clip, scores.tick_scale, scores.clip_scale, traced)
+
+    def stream(self, batch: int | None = None) -> Stream:
+        """A stream to feed tick by tick; see model.streaming."""
+        return Stream(self, batch)
 
 
 def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:

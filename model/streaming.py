@@ -1,0 +1,115 @@
+"""A network fed tick by tick, in memory that does not grow: for sound and picture as they come.
+
+Each layer keeps its convolution's window and its states, the head a running sum of its pooling over time. Ticks and
+clip agree with the whole pass of the same network to rounding (tested to 1e-4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from model.head import Head
+from model.layers import coupled_layers
+
+if TYPE_CHECKING:
+    from model.network import CoupledMamba
+
+# What the head gives a tick that was not observed, before its softmax over time.
+UNSEEN = -1e4
+
+
+class Said(NamedTuple):
+    """A score in -3..3 and the scale of its error, above 0; each [B], or without axes where the stream has none."""
+
+    score: Tensor
+    scale: Tensor
+
+
+class Stream:
+    """One stream, or a batch of streams in step.
+
+    Args:
+        network: a CoupledMamba in eval mode, with the head "opinions".
+        batch: streams fed together; None for one stream without a batch axis.
+
+    Raises ValueError for a network in training mode, with another head or of attention fusion.
+    """
+
+    def __init__(self, network: CoupledMamba, batch: int | None = None) -> None:
+        if network.training:
+            raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
+        if not isinstance(network.head, Head):
+            raise ValueError(f"cannot stream through head={network.config.head!r}: use head='opinions'")
+        self.network, self.head = network, network.head
+        self.lead = () if batch is None else (batch,)
+        self.layers = coupled_layers(network.layers)
+        self.memories = [layer.blank(batch or 1) for layer in self.layers]
+        modalities, width = network.head.norm.weight.shape
+        self.ticks = 0
+        # Softmax over time as it grows: the greatest logit so far, and sums relative to it.
+        like = network.head.norm.weight.detach()
+        self.greatest = like.new_full((batch or 1, modalities), UNSEEN)
+        self.total = like.new_zeros(batch or 1, modalities)
+        self.pooled = like.new_zeros(batch or 1, modalities, width)
+        self.heard = torch.zeros(batch or 1, modalities, dtype=torch.bool, device=like.device)
+
+    @torch.no_grad()
+    def feed(self, values: Mapping[str, Float[Tensor, "*B width"]], presence: Float[Tensor, "*B M"]) -> Said:
+        """One tick of every modality in, the score at this tick out.
+
+        values[m] is [width] and presence [M] in 0..1, with a leading B where the stream has a batch. Raises
+        ValueError where a modality is missing or has another shape.
+        """
+        self._check(values, presence)
+        batch = {m: torch.atleast_2d(v)[:, None] for m, v in values.items()}
+        mask = torch.atleast_2d(presence) > 0
+        x = self.network.embed(batch, mask[:, None])[:, 0]
+        for i, layer in enumerate(self.layers):
+            x, self.memories[i] = layer.step(x, mask, self.memories[i])
+        x = self.head.norm(x)
+        self.ticks += 1
+        self.heard = self.heard | mask
+        self._pool(x, mask)
+        return self._said(self.head.combine(self.head.tick(x), self.heard, 0))
+
+    @torch.no_grad()
+    def clip(self) -> Said:
+        """The score of all that was fed so far, as if the clip ended here. ValueError before the first tick."""
+        if not self.ticks:
+            raise ValueError("nothing was fed yet: feed at least one tick")
+        pooled = self.pooled / self.total[..., None]
+        return self._said(self.head.combine(self.head.clip(pooled), self.heard, 1))
+
+    def _pool(self, x: Float[Tensor, "B M D"], mask: Bool[Tensor, "B M"]) -> None:
+        logit = self.head.attend(x).squeeze(-1).masked_fill(~mask, UNSEEN)
+        greatest = torch.maximum(self.greatest, logit)
+        kept, added = (self.greatest - greatest).exp(), (logit - greatest).exp()
+        self.total = kept * self.total + added
+        self.pooled = kept[..., None] * self.pooled + added[..., None] * x
+        self.greatest = greatest
+
+    def _said(self, pair: tuple[Tensor, Tensor]) -> Said:
+        return Said(*(value.reshape(self.lead) for value in pair))
+
+    def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
+        features = self.network.config.features
+        expected = (*self.lead, len(features))
+        if tuple(presence.shape) != expected:
+            raise ValueError(
+                f"expected presence of one tick of shape {expected}, got {tuple(presence.shape)}"
+            )
+        for name, width in features.items():
+            if name not in values:
+                raise ValueError(
+                    f"values lacks {name!r}: give zeros with presence 0 where it was not observed"
+                )
+            if tuple(values[name].shape) != (*self.lead, width):
+                raise ValueError(
+                    f"expected values[{name!r}] of one tick of shape {(*self.lead, width)}, "
+                    f"got {tuple(values[name].shape)}"
+                )

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from model.baselines import build_network
+from model.network import CoupledMamba
+from model.streaming import Stream
+from tests.model.conftest import random_clip, small_config
+
+COUPLINGS = ["learned", "mean", "sum", "none"]
+
+
+def made(**changes: object) -> CoupledMamba:
+    torch.manual_seed(0)
+    network = CoupledMamba(small_config(**changes)).eval()
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            # The head starts near indifference, where a wrong pooling would not show.
+            if name.startswith("head."):
+                tensor.add_(0.5 * torch.randn(tensor.shape))
+    return network
+
+
+def fed(stream: Stream, values, presence) -> tuple[torch.Tensor, torch.Tensor]:
+    said = [
+        stream.feed({m: v[..., t, :] for m, v in values.items()}, presence[..., t, :])
+        for t in range(presence.shape[-2])
+    ]
+    return torch.stack([s.score for s in said], -1), torch.stack([s.scale for s in said], -1)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("seen", ["all", "some", "late", "one never"])
+def test_tick_by_tick_is_the_whole_pass(coupling, batch, seen):
+    network = made(coupling=coupling)
+    values, presence = random_clip(40, batch)
+    if seen == "all":
+        presence[:] = 1
+    elif seen == "late":
+        presence[:, :15] = 0
+    elif seen == "one never":
+        presence[..., 1] = 0
+    with torch.no_grad():
+        whole = network(values, presence)
+    stream = network.stream(batch)
+    ticks, scales = fed(stream, values, presence)
+    torch.testing.assert_close(ticks, whole.ticks, rtol=0, atol=1e-4)
+    torch.testing.assert_close(scales, whole.tick_scale, rtol=0, atol=1e-4)
+    torch.testing.assert_close(stream.clip().score, whole.clip, rtol=0, atol=1e-4)
+    torch.testing.assert_close(stream.clip().scale, whole.clip_scale, rtol=0, atol=1e-4)
+
+
+def test_the_clip_so_far_is_the_pass_over_what_was_fed():
+    network, (values, presence) = made(), random_clip(20)
+    stream = network.stream(2)
+    fed(stream, {m: v[:, :12] for m, v in values.items()}, presence[:, :12])
+    with torch.no_grad():
+        part = network({m: v[:, :12] for m, v in values.items()}, presence[:, :12])
+        whole = network(values, presence)
+    torch.testing.assert_close(stream.clip().score, part.clip, rtol=0, atol=1e-4)
+    assert (part.clip - whole.clip).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("sizes", [{"d_conv": 1}, {"layers": 1}, {"d_state": 1}])
+def test_other_sizes_stream_too(sizes):
+    network, (values, presence) = made(**sizes), random_clip(15)
+    with torch.no_grad():
+        whole = network(values, presence)
+    torch.testing.assert_close(fed(network.stream(2), values, presence)[0], whole.ticks, rtol=0, atol=1e-4)
+
+
+def test_one_stream_needs_no_batch_axis():
+    network, (values, presence) = made(), random_clip(9, batch=1)
+    ticks, _ = fed(network.stream(), {m: v[0] for m, v in values.items()}, presence[0])
+    assert ticks.shape == (9,)
+    torch.testing.assert_close(ticks, network(values, presence).ticks[0], rtol=0, atol=1e-4)
+
+
+def test_independent_mambas_stream_as_well():
+    torch.manual_seed(0)
+    network, (values, presence) = build_network(small_config(fusion="independent")).eval(), random_clip(9)
+    ticks, _ = fed(network.stream(2), values, presence)
+    torch.testing.assert_close(ticks, network(values, presence).ticks, rtol=0, atol=1e-4)
+
+
+def test_memory_does_not_grow():
+    stream, (values, presence) = made().stream(2), random_clip(60)
+    sizes = []
+    for part in (slice(0, 5), slice(5, 60)):
+        fed(stream, {m: v[:, part] for m, v in values.items()}, presence[:, part])
+        sizes.append(kept_bytes(stream))
+    assert sizes[0] == sizes[1] > 0
+
+
+def kept_bytes(stream: Stream) -> int:
+    kept = [t for memory in stream.memories for t in memory]
+    kept += [value for value in vars(stream).values() if isinstance(value, torch.Tensor)]
+    assert all(t.grad_fn is None for t in kept)
+    return sum(t.untyped_storage().nbytes() for t in kept)
+
+
+def test_two_streams_of_one_network_do_not_mix():
+    network, (values, presence) = made(), random_clip(10)
+    first, second = network.stream(2), network.stream(2)
+    for t in range(10):
+        tick = {m: v[:, t] for m, v in values.items()}
+        one = first.feed(tick, presence[:, t])
+        second.feed({m: -v for m, v in tick.items()}, presence[:, t])
+    torch.testing.assert_close(one.score, network(values, presence).ticks[:, -1], rtol=0, atol=1e-4)
+
+
+def test_wrong_use_is_told_with_its_remedy():
+    network, (values, presence) = made(), random_clip(3)
+    tick = {m: v[0, 0] for m, v in values.items()}
+    with pytest.raises(ValueError, match="at least one tick"):
+        network.stream().clip()
+    with pytest.raises(ValueError, match="lacks 'visual'"):
+        network.stream().feed({m: tick[m] for m in ("text", "audio")}, presence[0, 0])
+    with pytest.raises(ValueError, match=r"'text'.*\(6,\), got \(5,\)"):
+        network.stream().feed({**tick, "text": tick["audio"]}, presence[0, 0])
+    with pytest.raises(ValueError, match="presence"):
+        network.stream().feed(tick, presence[0, :2])
+    with pytest.raises(ValueError, match=r"eval\(\)"):
+        made().train().stream()
+    with pytest.raises(ValueError, match="weighed"):
+        CoupledMamba(small_config(head="weighed")).eval().stream()
+    with pytest.raises(ValueError, match="attention"):
+        build_network(small_config(fusion="attention")).eval().stream()
