@@ -45,6 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument(
         "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
     )
+    analyse.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="keep what was worked out, so that the same clip with another transcript takes a second "
+        "(default: COUPLED_MAMBA_CACHE, or nothing is kept)",
+    )
+    analyse.add_argument(
+        "--language", metavar="CODE", help="language of the speech, such as de, or auto (default: en)"
+    )
     analyse.add_argument("--json", metavar="OUT", type=Path, help="write the analysis as JSON")
     analyse.add_argument("--html", metavar="OUT", type=Path, help="write a report as one HTML file")
     analyse.set_defaults(run=_analyze)
@@ -62,9 +71,11 @@ def _analyze(options: argparse.Namespace) -> int:
         if out is not None and not out.resolve().parent.is_dir():
             raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
     from app.analyze import analyze
+    from extractors.cache import Cache
 
+    cache = Cache.from_environment(options.cache)
     with _Bar() as bar:
-        analysis = analyze(options.clip, options.transcript, bar)
+        analysis = analyze(options.clip, options.transcript, bar, cache, options.language)
     if options.json is not None:
         options.json.write_text(analysis.to_json(indent=1), encoding="utf-8")
     if options.html is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +24,14 @@ from numpy.typing import ArrayLike
 from app import analysis as plain
 from app.analysis import MODALITIES, Analysis
 from app.stages import Progress, Stages
-from extractors.records import Frame, Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
+from extractors.cache import Cache
+from extractors.clip import ClipReader
+from extractors.languages import LanguageError, language_name
+from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
 
 if TYPE_CHECKING:
     from model.inference import Dynamics, Prediction
 
-FACES_A_SECOND = 5.0
 RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is told
 NAMES = {"text": "words", "audio": "voice", "visual": "face"}
 
@@ -44,13 +46,19 @@ class _Heard:
 
 
 def analyze(
-    clip: str | Path, transcript: str | Path | None = None, progress: Progress | None = None
+    clip: str | Path,
+    transcript: str | Path | None = None,
+    progress: Progress | None = None,
+    cache: Cache | None = None,
+    language: str | None = None,
 ) -> Analysis:
     """Everything the model has to say about one clip.
 
     transcript: a file .srt, .vtt or .txt that replaces speech recognition. progress(stage, fraction) is called with
     the names of `app.stages.STAGES`, one call at a time but from several threads; if it raises, the analysis stops
-    and the exception comes out here.
+    and the exception comes out here. What was worked out before is read from the `cache`, so that a corrected
+    transcript costs its own words alone. language: a code such as "de", "auto", or as the environment says, or English;
+    words that are not English are shown and not scored.
 
     Raises:
         InputError: the clip or the transcript cannot be used, or nothing of any modality was found in it; the
@@ -58,15 +66,14 @@ def analyze(
     """
     begin = time.perf_counter()
     stages = Stages(progress)
-    warnings: list[str] = []
     with stages.stage("probe"):
-        info = _probe(clip, warnings)
+        reader = ClipReader(clip, transcript, cache, language)
     _share_cores()
     with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
-        looking = beside.submit(_look, info, stages, warnings)
+        looking = beside.submit(_look, reader, stages)
         looking.add_done_callback(lambda done: stages.stop(done.exception()))
         try:
-            heard = _listen(info, transcript, stages, warnings)
+            heard = _listen(reader, stages)
             faces, unseen = looking.result()
         except BaseException as error:
             stages.stop(error)
@@ -75,11 +82,11 @@ def analyze(
     missing = heard.missing | ({"visual": unseen} if unseen else {})
     if not tracks:
         raise InputError(f"There is nothing to analyse: {_join(sorted(set(missing.values())))}.")
-    grid = _to_grid(tracks, info.duration, stages)
+    grid = _to_grid(reader, tracks, stages)
     prediction, dynamics = _predict(grid, stages)
     stages.timings["total"] = round(time.perf_counter() - begin, 4)
-    warnings = [*warnings, *_missing(missing), *_rare(grid)]
-    return build(info, heard.transcript, grid, prediction, dynamics, stages.timings, warnings)
+    warnings = [*reader.warnings, *_missing(missing), *_rare(grid)]
+    return build(reader.info, heard.transcript, grid, prediction, dynamics, stages.timings, warnings)
 
 
 def build(
@@ -130,99 +137,71 @@ def _share_cores() -> None:
     )
 
 
-def _probe(clip: str | Path, warnings: list[str]) -> MediaInfo:
-    from extractors.media import probe
-
-    return probe(clip, warnings=warnings)
-
-
-def _listen(info: MediaInfo, transcript: str | Path | None, stages: Stages, warnings: list[str]) -> _Heard:
+def _listen(reader: ClipReader, stages: Stages) -> _Heard:
     """Sound, speech, words, their meaning, and the voice, one after another."""
     heard = _Heard()
-    sound, speech = _sound(info, stages, warnings)
+    sound, speech = _sound(reader, stages)
     silent = "no speech was heard in the clip" if sound is not None else "the clip has no sound"
-    heard.transcript = _words(info, transcript, sound, speech, stages, warnings)
-    if heard.transcript.words:
-        from extractors.text import embed_words
-
-        with stages.stage("text"):
-            heard.tracks["text"] = embed_words(heard.transcript)
+    unheard = "no words were recognised" if speech else silent
+    with stages.stage("words") as done:
+        try:
+            heard.transcript = reader.words(sound, speech, done)
+        except LanguageError as error:
+            unheard = str(error).rstrip(".")
+    if not heard.transcript.words:
+        heard.missing["text"] = unheard
+    elif heard.transcript.language != "en":
+        heard.missing["text"] = _unscored(heard.transcript)
     else:
-        heard.missing["text"] = "no words were recognised" if speech else silent
+        with stages.stage("text"):
+            heard.tracks["text"] = reader.text(heard.transcript)
     if sound is not None and speech:
-        from extractors.voice import describe_voice
-
         with stages.stage("voice"):
-            heard.tracks["audio"] = describe_voice(sound, speech)
+            heard.tracks["audio"] = reader.voice(sound, speech)
     else:
         heard.missing["audio"] = silent
     return heard
 
 
-def _sound(info: MediaInfo, stages: Stages, warnings: list[str]) -> tuple[Sound | None, tuple[Span, ...]]:
+def _unscored(transcript: Transcript) -> str:
+    """Why words that are not English have no score.
+
+    There are encoders for them, but their numbers mean something else than those that the network learnt to read: it
+    would give a score, and the score would mean nothing.
+    """
+    language = language_name(transcript.language)
+    return (
+        f"the words are in {language} and the network learnt from English, so they are shown and not scored"
+    )
+
+
+def _sound(reader: ClipReader, stages: Stages) -> tuple[Sound | None, tuple[Span, ...]]:
     """The clip's sound, and where somebody speaks in it."""
-    from extractors.media import read_sound
-    from extractors.vad import find_speech
-
-    if not info.has_audio:
-        return None, ()
+    if not reader.info.has_audio:
+        # Nothing is worked out, but what follows rests on there being none.
+        return (sound := reader.sound()), reader.speech(sound)
     with stages.stage("sound"):
-        sound = read_sound(info.path, warnings=warnings)
+        sound = reader.sound()
     if sound is None:
-        return None, ()
+        return None, reader.speech(None)
     with stages.stage("speech"):
-        return sound, find_speech(sound)
+        return sound, reader.speech(sound)
 
 
-def _words(
-    info: MediaInfo,
-    given: str | Path | None,
-    sound: Sound | None,
-    speech: tuple[Span, ...],
-    stages: Stages,
-    warnings: list[str],
-) -> Transcript:
-    """The transcript given, or else the clip's own subtitles, or else what is recognised in the speech."""
-    from extractors.embedded import read_embedded
-    from extractors.subtitles import read_transcript
-    from extractors.words import recognise
-
-    with stages.stage("words") as done:
-        if given is not None:
-            return read_transcript(given, sound, speech, info.duration)
-        embedded = read_embedded(info.path, sound, speech, info.duration, warnings)
-        if embedded is not None:
-            return embedded
-        return Transcript() if sound is None else recognise(sound, speech, progress=done)
-
-
-def _look(info: MediaInfo, stages: Stages, warnings: list[str]) -> tuple[Track | None, str]:
+def _look(reader: ClipReader, stages: Stages) -> tuple[Track | None, str]:
     """The face's track, or None and the reason why there is none."""
-    if not info.has_video:
+    if not reader.info.has_video:
         return None, "the clip has no pictures"
-    from extractors.face import describe_faces
-    from extractors.media import read_frames
-
     with stages.stage("faces") as done:
-        frames = read_frames(info.path, per_second=FACES_A_SECOND, warnings=warnings)
-        track = describe_faces(_counted(frames, info.duration, done))
+        track = reader.faces(done)
     if not (track.confidence > 0).any():
         return None, "no face was found in the video"
     return track, ""
 
 
-def _counted(frames: Iterable[Frame], duration: float, done: Callable[[float], None]) -> Iterator[Frame]:
-    """The frames, reporting how far in the clip each lies."""
-    for frame in frames:
-        done(min(0.99, frame.time / duration))
-        yield frame
-
-
-def _to_grid(tracks: dict[str, Track], duration: float, stages: Stages) -> Grid:
-    from extractors.grid import to_grid
-
+def _to_grid(reader: ClipReader, tracks: dict[str, Track], stages: Stages) -> Grid:
     with stages.stage("grid"):
-        grid = to_grid(tracks, duration)
+        grid = reader.grid(tracks)
     if not any(float(np.max(p, initial=0)) > 0 for p in grid.presence.values()):
         raise InputError("There is nothing to analyse: no words, voice or face could be placed in time.")
     return grid

@@ -23,18 +23,17 @@ PER_SECOND, LONG_SIDE = 25.0, 480
 
 
 def is_playable(path: str | Path) -> bool:
-    """Whether common browsers play the clip, by its container and codecs; True for what is no clip at all."""
+    """Whether common browsers play the clip, by its container and codecs; True for what is no clip, or past a limit."""
     import av
 
-    from extractors.media import FORMATS
+    from extractors.media import Limits, open_clip
 
-    safe = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
-        with av.open(str(path), container_options=safe) as container:
+        with open_clip(path, Limits.from_environment()) as container:
             codecs = {_codec(s) for s in (*container.streams.video, *container.streams.audio)}
             plain = all(s.pix_fmt in ("yuv420p", "yuvj420p", None) for s in container.streams.video)
             names = container.format.name.split(",")
-    except (av.FFmpegError, OSError, ValueError):
+    except (InputError, av.FFmpegError, OSError, ValueError):
         return True  # nothing to copy; the analysis will say what is wrong with it
     return plain and any(codecs <= played for name, played in PLAYED.items() if name in names)
 

@@ -43,10 +43,15 @@ _HOMES = {
     "ExpressionNet": "expression",
     "load_expression": "expression",
     "to_grid": "grid",
+    "spread": "grid",
+    "Cache": "cache",
+    "ClipReader": "clip",
 }
 
 __all__ = [
     "MODALITIES",
+    "Cache",
+    "ClipReader",
     "ExpressionNet",
     "FaceTrack",
     "Frame",
@@ -75,6 +80,7 @@ __all__ = [
     "read_sound",
     "read_transcript",
     "recognise",
+    "spread",
     "to_grid",
     "voice_features",
 ]

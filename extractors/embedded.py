@@ -10,6 +10,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from extractors.languages import DETECT, ENGLISH, UNTOLD, language_name, language_tags, read_language
 from extractors.media import Limits, clip_start, open_clip
 from extractors.records import Sound, Span, Transcript
 from extractors.subtitles import MAX_BYTES, Cue, gather_cues, is_too_much, place_cues
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pysubs2 import SSAEvent
 
 TEXTS = {"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"}
-ENGLISH = {"en", "eng"}
-UNTOLD = {"", "und", "mul", "mis", "zxx"}  # tags that name no language
 LONGEST_CUE = 7.0  # seconds that a cue without a duration stays, unless the next one comes first
 # Share of the speech that the cues must cover: fewer translate signs or foreign lines, and leave out what is said.
 COVERED = 0.3
@@ -32,25 +31,29 @@ def read_embedded(
     speech: Sequence[Span],
     duration: float,
     warnings: list[str] | None = None,
+    language: str = ENGLISH,
 ) -> Transcript | None:
     """The words of the clip's own subtitles with their times, source "embedded"; None where they are not to be used.
 
-    The first English stream of text is read, or else the first that names no language; forced ones (foreign lines
-    alone) come last. Words are placed within their cue as `read_transcript` does. Where there is text that cannot
-    be used (in another language, damaged, over 5 MB, for less than 30 % of the speech), `warnings` is told why in one
-    sentence.
+    The first stream of text in `language` is read, or else the first that names no language ("auto" takes the first
+    of all); forced ones (foreign lines alone) come last. Words are placed within their cue as `read_transcript` does.
+    Where there is text that cannot be used (in another language, damaged, over 5 MB, for less than 30 % of the
+    speech), `warnings` is told why in one sentence.
 
     Raises:
         InputError: the clip cannot be opened.
     """
     with open_clip(path, Limits.from_environment()) as container:
         streams = [s for s in container.streams.subtitles if _is_text(s)]
-        stream = min((s for s in streams if _language(s) in ENGLISH | UNTOLD), key=_rank, default=None)
+        wanted = language_tags(language)
+        fitting = [s for s in streams if language == DETECT or _language(s) in wanted | UNTOLD]
+        stream = min(fitting, key=lambda s: _rank(s, wanted), default=None)
         if stream is not None:
+            told = read_language(_language(stream), language)
             cues, reason = _read(container, stream, duration)
         elif streams:
             tags = ", ".join(dict.fromkeys(_language(s) for s in streams))
-            cues, reason = [], f"are tagged as not English ({tags})"
+            cues, reason = [], f"are tagged as not {language_name(language)} ({tags})"
         else:
             return None
     if is_too_much(sum(len(said) for _, said in cues), duration):
@@ -61,7 +64,7 @@ def read_embedded(
         if reason and warnings is not None:
             warnings.append(f"The clip's own subtitles {reason}, so they were not used.")
         return None
-    return transcript_of(place_cues(cues, sound, speech), "embedded", confidence=1.0)
+    return transcript_of(place_cues(cues, sound, speech), "embedded", confidence=1.0, language=told)
 
 
 def _is_text(stream: Any) -> bool:
@@ -72,9 +75,9 @@ def _language(stream: Any) -> str:
     return (stream.language or "").lower().split("-")[0]
 
 
-def _rank(stream: Any) -> tuple[bool, bool, int]:
+def _rank(stream: Any, wanted: set[str]) -> tuple[bool, bool, int]:
     """The smallest is read."""
-    return bool(stream.disposition & Disposition.forced), _language(stream) not in ENGLISH, stream.index
+    return bool(stream.disposition & Disposition.forced), _language(stream) not in wanted, stream.index
 
 
 def _read(container: InputContainer, stream: Any, duration: float) -> tuple[list[Cue], str]:

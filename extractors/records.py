@@ -87,12 +87,14 @@ class Word:
 class Transcript:
     """Words in the order spoken, grouped into sentences: `sentences[i]` is the sentence of `words[i]`.
 
-    `source` is "given", "embedded" or "recognised"; "none" where there are no words.
+    `source` is "given", "embedded" or "recognised"; "none" where there are no words. `language` is the code of ISO
+    639-1, "und" where it is not English and nothing more is known.
     """
 
     words: tuple[Word, ...] = ()
     sentences: tuple[int, ...] = ()
     source: str = "none"
+    language: str = "en"
 
     def __post_init__(self) -> None:
         if len(self.words) != len(self.sentences):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -25,13 +25,18 @@ _SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
 
 
 def read_transcript(
-    path: str | Path, sound: Sound | None, speech: Sequence[Span], duration: float
+    path: str | Path,
+    sound: Sound | None,
+    speech: Sequence[Span],
+    duration: float,
+    heard: Callable[[], Transcript] | None = None,
 ) -> Transcript:
     """The words of a transcript file with their times, source "given".
 
     Subtitles: each cue's words are aligned to the sound within the cue, or share its time. Notes in brackets, tags
     and speakers' names are left out. Plain text: its words are aligned to `speech`; where it does not fit what is
-    said, or nothing is, they are spread evenly. `duration` is the clip's, seconds.
+    said, or nothing is, they are spread evenly. `duration` is the clip's, seconds. `heard` gives what is recognised in
+    the speech, for whoever has it already; it is asked only where alignment fails.
 
     Raises:
         InputError: no such file, another ending, over 5 MB, no text in it, no cue within the clip, or more words than
@@ -48,7 +53,7 @@ def read_transcript(
     else:
         said = text.split()
         _check_count(path, len(said), duration)
-        words = _place_text(said, sound, speech, duration)
+        words = _place_text(said, sound, speech, duration, heard)
     return transcript_of(words, "given", confidence=1.0)
 
 
@@ -133,14 +138,21 @@ def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span])
     return sorted(words, key=lambda word: word.start)
 
 
-def _place_text(said: list[str], sound: Sound | None, speech: Sequence[Span], duration: float) -> list[Word]:
+def _place_text(
+    said: list[str],
+    sound: Sound | None,
+    speech: Sequence[Span],
+    duration: float,
+    heard: Callable[[], Transcript] | None,
+) -> list[Word]:
     """Words over the speech: aligned in one go, else by the words recognised in it, else evenly."""
     if not speech or sound is None:
         return spread_words(said, [Span(0.0, duration)])
     words = align_words(said, sound, speech)
     if any(word.confidence == 1 for word in words):
         return words
-    return _match(said, recognise(sound, speech).words, speech) or words
+    recognised = recognise(sound, speech) if heard is None else heard()
+    return _match(said, recognised.words, speech) or words
 
 
 def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> list[Word]:

@@ -1,6 +1,7 @@
 """Speech to words: moonshine hears what is said, pocketsphinx when.
 
-Only speech found beforehand is listened to, so silence, music and noise invent no words. English.
+Only speech found beforehand is listened to, so silence, music and noise invent no words. English; other languages
+are heard by `extractors.languages`, where what that needs is at hand.
 """
 
 from __future__ import annotations
@@ -35,12 +36,23 @@ _LOADING = threading.Lock()  # the library's own loader is not safe to enter twi
 
 
 def recognise(
-    sound: Sound, speech: Sequence[Span], progress: Callable[[float], None] | None = None
+    sound: Sound,
+    speech: Sequence[Span],
+    progress: Callable[[float], None] | None = None,
+    language: str = "en",
 ) -> Transcript:
     """What is said in the spans of `speech`, with a time for every word; no words where there is no speech.
 
     `progress` is called with the share done, 0..1. Two stretches are heard side by side where there are two cores.
+    `language` is a code of ISO 639-1, or "auto" to have it found out.
+
+    Raises:
+        LanguageError: another language than English is asked for, and what recognises it is not at hand.
     """
+    if language != "en":
+        from extractors.languages import recognise_other
+
+        return recognise_other(sound, speech, language, progress)
     stretches = stretch_speech(speech)
     words: list[Word] = []
     # The recogniser lets go of Python's lock while it works; each thread has one of its own.
@@ -67,10 +79,12 @@ def stretch_speech(speech: Sequence[Span]) -> list[list[Span]]:
     return [s for s in stretches if s[-1].end - s[0].start >= LEAST]
 
 
-def transcript_of(words: Sequence[Word], source: str, confidence: float | None = None) -> Transcript:
+def transcript_of(
+    words: Sequence[Word], source: str, confidence: float | None = None, language: str = "en"
+) -> Transcript:
     """The words as a Transcript, parted into sentences; source "none" where there are no words."""
     kept = tuple(w if confidence is None else Word(w.word, w.start, w.end, confidence) for w in words)
-    return Transcript(kept, number_sentences(kept), source if kept else "none")
+    return Transcript(kept, number_sentences(kept), source if kept else "none", language)
 
 
 def number_sentences(words: Sequence[Word]) -> tuple[int, ...]:
@@ -118,7 +132,7 @@ def _transcriber() -> Any:
 
 def _hear(sound: Sound, stretch: Sequence[Span]) -> str:
     """The text of one stretch of speech."""
-    samples = _between(sound, stretch[0].start - PAD, stretch[-1].end + PAD)
+    samples = between(sound, stretch[0].start - PAD, stretch[-1].end + PAD)
     if len(samples) == 0:
         return ""
     samples = np.clip(samples * np.float32(level_gain(samples)), -1, 1)
@@ -126,6 +140,7 @@ def _hear(sound: Sound, stretch: Sequence[Span]) -> str:
     return " ".join(line.text.strip() for line in heard.lines)
 
 
-def _between(sound: Sound, start: float, end: float) -> FloatArray:
+def between(sound: Sound, start: float, end: float) -> FloatArray:
+    """The sound's samples from `start` to `end`, clip seconds, as far as there are any."""
     first, last = (max(0, round((time - sound.start) * sound.rate)) for time in (start, end))
     return sound.samples[first:last]

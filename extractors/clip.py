@@ -1,0 +1,213 @@
+"""One clip's way from file to grid, stage by stage, each read from a cache where it was worked out before.
+
+    probe -> sound -> speech -> words -> text  \\
+                           \\-> voice           -> grid
+          -> faces                             /
+
+A stage's key is made of the keys before it, so whatever changes, all that rests on it is worked out anew and nothing
+else: a corrected transcript changes the words, their features and the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from extractors.cache import Cache, Kept, digest_file, pack
+from extractors.records import MODALITIES, Frame, Grid, Sound, Span, Track, Transcript
+
+FACES_A_SECOND = 5.0
+_STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
+
+T = TypeVar("T", bound=Kept)
+Progress = Callable[[float], None]
+
+
+class ClipReader:
+    """The stages of one clip, each worked out at most once, by whoever asks first.
+
+    `faces` may be asked for in another thread than the rest; the others follow one another. `warnings` holds the
+    sentences that opening and decoding gave; `worked` names the stages that were worked out rather than read from the
+    cache, in the order in which they ended.
+
+    Raises:
+        InputError: the clip cannot be used, or the language is none.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        transcript: str | Path | None = None,
+        cache: Cache | None = None,
+        language: str | None = None,
+    ) -> None:
+        from extractors.languages import language_setting
+        from extractors.media import Limits, probe
+
+        self.warnings: list[str] = []
+        self.worked: list[str] = []
+        self.language = language_setting(language)
+        self._path, self._given, self._cache = Path(path), transcript, cache
+        self._keys: dict[str, str] = {}
+        limits = Limits.from_environment()
+        self.info = probe(path, limits, self.warnings)
+        # After the limits: what is too large is not read through.
+        self._clip = [] if cache is None else [digest_file(path), self._path.suffix.lower(), asdict(limits)]
+
+    def sound(self) -> Sound | None:
+        """The clip's sound, None without."""
+        from extractors.media import read_sound
+
+        def make(warnings: list[str]) -> Sound | None:
+            return read_sound(self._path, warnings) if self.info.has_audio else None
+
+        return self._stage("sound", [self._clip], make)
+
+    def speech(self, sound: Sound | None) -> tuple[Span, ...]:
+        """Where somebody speaks in it."""
+        from extractors.vad import find_speech
+
+        return self._stage("speech", self._on("sound"), lambda _: () if sound is None else find_speech(sound))
+
+    def words(
+        self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None = None
+    ) -> Transcript:
+        """The transcript given, or else the clip's own subtitles, or else what is recognised in the speech.
+
+        Raises:
+            InputError: the transcript given cannot be used.
+            LanguageError: what recognises the language is not at hand.
+        """
+        if self._given is not None:
+            found = self._read_given(self._given, sound, speech)
+        else:
+            found = self._read_own(sound, speech)
+        if found.source == "none":
+            found = self._recognise(sound, speech, progress)
+        elif found.language == "en":
+            from extractors.languages import guess_language
+
+            found = replace(found, language=guess_language([w.word for w in found.words]) or "en")
+        self._keys["words"] = "" if self._cache is None else self._cache.key("words", pack(found)[1])
+        return found
+
+    def text(self, transcript: Transcript) -> Track:
+        """The words' embeddings, of the encoder that fits their language; its name is the track's only column.
+
+        Raises:
+            LanguageError: they are not English, and no encoder for other languages is at hand.
+        """
+        from extractors.languages import embed_other, encoder_setting
+        from extractors.text import embed_words
+
+        embed = embed_words if transcript.language == "en" else embed_other
+        return self._stage("text", [*self._on("words"), encoder_setting()], lambda _: embed(transcript))
+
+    def voice(self, sound: Sound, speech: tuple[Span, ...]) -> Track:
+        """The voice's track."""
+        from extractors.voice import describe_voice
+
+        return self._stage("voice", self._on("sound", "speech"), lambda _: describe_voice(sound, speech))
+
+    def faces(self, progress: Progress | None = None) -> Track:
+        """The main face's track; a clip without pictures gives one of no rows."""
+        from extractors.face import describe_faces
+        from extractors.media import read_frames
+
+        def make(warnings: list[str]) -> Track:
+            frames = read_frames(self._path, per_second=FACES_A_SECOND, warnings=warnings)
+            return describe_faces(self._counted(frames, progress))
+
+        return self._stage("faces", [self._clip, FACES_A_SECOND], make)
+
+    def grid(self, tracks: dict[str, Track]) -> Grid:
+        """The tracks on the common grid, by modality; they are those that this reader gave."""
+        from extractors.grid import STEP, to_grid
+
+        rests_on = [self.info.duration, STEP, *self._on(*(_STAGES[m] for m in MODALITIES if m in tracks))]
+        return self._stage("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
+
+    def _read_given(self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
+        from extractors.languages import read_language, whisper_setting
+        from extractors.subtitles import read_transcript
+
+        def make(_: list[str]) -> Transcript:
+            found = read_transcript(path, sound, speech, self.info.duration, self._heard(sound, speech))
+            return replace(found, language=read_language("", self.language))
+
+        try:
+            digest = "" if self._cache is None else digest_file(path)
+        except OSError:
+            return make([])  # which says what is wrong with it
+        rests_on = [digest, Path(path).suffix.lower(), self.info.duration, self.language, whisper_setting()]
+        return self._stage("given", [*self._on("sound", "speech"), *rests_on], make)
+
+    def _read_own(self, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
+        """The clip's own subtitles; no words where there are none to be used."""
+        from extractors.embedded import read_embedded
+
+        def make(warnings: list[str]) -> Transcript:
+            return (
+                read_embedded(self._path, sound, speech, self.info.duration, warnings, self.language)
+                or Transcript()
+            )
+
+        return self._stage("subtitles", [self._clip, *self._on("sound", "speech"), self.language], make)
+
+    def _recognise(
+        self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
+    ) -> Transcript:
+        from extractors.languages import whisper_setting
+        from extractors.words import recognise
+
+        def make(_: list[str]) -> Transcript:
+            return Transcript() if sound is None else recognise(sound, speech, progress, self.language)
+
+        rests_on = [*self._on("sound", "speech"), self.language, whisper_setting()]
+        return self._stage("recognised", rests_on, make)
+
+    def _heard(self, sound: Sound | None, speech: tuple[Span, ...]) -> Callable[[], Transcript]:
+        """What is recognised in the speech, for a transcript that cannot be aligned to it; nothing where it cannot."""
+
+        def hear() -> Transcript:
+            from extractors.languages import LanguageError
+
+            try:
+                return self._recognise(sound, speech, None)
+            except LanguageError:
+                return Transcript()
+
+        return hear
+
+    def _counted(self, frames: Iterable[Frame], progress: Progress | None) -> Iterator[Frame]:
+        """The frames, telling how far in the clip each lies."""
+        for frame in frames:
+            if progress is not None:
+                progress(min(0.99, frame.time / self.info.duration))
+            yield frame
+
+    def _on(self, *stages: str) -> list[str]:
+        """The keys of stages before, which stand for their results. Raises KeyError where one was not asked for."""
+        return [] if self._cache is None else [self._keys[stage] for stage in stages]
+
+    def _stage(self, name: str, rests_on: list[Any], make: Callable[[list[str]], T]) -> T:
+        """The stage's result, from the cache or from `make`, which is given a list for its warnings.
+
+        rests_on: plain values that JSON can hold, and that say all that the result depends on.
+        """
+        warnings: list[str] = []
+        kept = None
+        if self._cache is not None:
+            self._keys[name] = self._cache.key(name, *rests_on)
+            kept = self._cache.get(self._keys[name])
+        if kept is not None:
+            found, warnings = cast(T, kept[0]), kept[1]
+        else:
+            found = make(warnings)
+            self.worked.append(name)
+            if self._cache is not None:
+                self._cache.put(self._keys[name], found, warnings)
+        self.warnings += [sentence for sentence in warnings if sentence not in self.warnings]
+        return found
