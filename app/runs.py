@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.analysis import Analysis
 from app.stages import StoppedError
+from extractors.cache import Cache
 
 POLL = 0.15  # seconds between looks at a run
 
@@ -35,25 +36,34 @@ class Run:
         if fraction >= 1:
             self.seconds[name] = now - begin
 
-    def start(self, clip: str | Path, transcript: str | Path | None) -> threading.Thread:
-        """Begin in a thread of its own."""
-        thread = threading.Thread(target=self._work, args=(clip, transcript), daemon=True, name="analysis")
+    def start(
+        self, clip: str | Path, transcript: str | Path | None, cache: Cache | None = None
+    ) -> threading.Thread:
+        """Begin in a thread of its own; what was worked out before is read from the cache."""
+        thread = threading.Thread(
+            target=self._work, args=(clip, transcript, cache), daemon=True, name="analysis"
+        )
         thread.start()
         return thread
 
-    def _work(self, clip: str | Path, transcript: str | Path | None) -> None:
+    def _work(self, clip: str | Path, transcript: str | Path | None, cache: Cache | None) -> None:
         try:
             from app.analyze import analyze
 
-            self.result = analyze(clip, transcript, self.report)
+            self.result = analyze(clip, transcript, self.report, cache)
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
 
 
 class Runs:
-    """The runs under way by session, so that a session can stop its own."""
+    """The runs under way by session, so that a session can stop its own.
 
-    def __init__(self) -> None:
+    What a session's analyses worked out is kept in the folder `kept`, if one is given, for that session alone: nobody
+    can learn from a quick answer that another visitor brought the same clip.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self._kept = kept
         self._by_session: dict[str, Run] = {}
         self._lock = threading.Lock()
 
@@ -68,7 +78,8 @@ class Runs:
             self._by_session[session] = run
         if earlier is not None:
             earlier.stop.set()
-        thread = run.start(clip, transcript)
+        cache = Cache.from_environment(self._kept, session) if self._kept and session else None
+        thread = run.start(clip, transcript, cache)
         try:
             seen: dict[str, float] | None = None
             while thread.is_alive() and not run.stop.is_set():

@@ -27,7 +27,7 @@ class Service:
     """The analyses of one page's visitors."""
 
     def __init__(self, cache: str) -> None:
-        self._runs = Runs()
+        self._runs = Runs(Path(cache) / "stages")  # swept with the rest of the folder
         self._cache = cache
         self._originals: dict[str, str] = {}  # what a preview's name, which nobody can guess, stands for
 

@@ -73,7 +73,7 @@ class Cache:
         """The cache in `folder`, or else in $COUPLED_MAMBA_CACHE/stages; None where neither is given.
 
         Raises:
-            InputError: COUPLED_MAMBA_CACHE_BYTES is not a whole number, or the folder cannot be made.
+            InputError: COUPLED_MAMBA_CACHE_BYTES is not a whole number, or the folder is a file.
         """
         given = os.environ.get(FOLDER_VARIABLE)
         chosen = Path(folder) if folder else Path(given) / "stages" if given else None
@@ -82,10 +82,8 @@ class Cache:
             raise InputError(f"{BYTES_VARIABLE} is {text!r}: a whole number is needed.")
         if chosen is None:
             return None
-        try:
-            chosen.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{chosen} cannot be made a cache: {error.strerror}.") from None
+        if chosen.exists() and not chosen.is_dir():
+            raise InputError(f"{chosen} is no folder: name one to keep results in.")
         return cls(chosen, int(text) if text else BYTES, owner)
 
     def key(self, stage: str, *parts: Any) -> str:

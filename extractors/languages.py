@@ -66,15 +66,15 @@ _NAMES = {
     "vi": ("Vietnamese", "vie"),
     "zh": ("Chinese", "zho chi"),
 }
-# The commonest small words, without those that another of these languages has too.
+# The commonest small words; none of the others' is an English word.
 _SMALL = {
     "en": "the and of to is was that it for you with this are have be not they from but my we he she i'm it's don't",
     "de": "und ist nicht das ich sie mit dem den ein eine auf für auch sich es wir wird aber sind von zu dass",
-    "es": "que los las una para por con como pero más muy está eso hay esto él sus cuando también yo del el",
-    "fr": "les des est une dans pour pas que qui sur avec mais nous vous c'est être plus cette aux sont je il",
-    "it": "che di non per una sono con più gli della anche come ma questo è il alla nel ho mi",
-    "nl": "het een van dat niet zijn voor maar ook met op aan er wordt naar heeft hij wij ik deze en",
-    "pt": "não uma para com mais como mas foi ele tem seu sua isso muito também você são dos os à é",
+    "es": "de la el en y un que los las una por con como pero más muy está eso hay esto él sus cuando también yo del",
+    "fr": "de la le et en du un les des est une dans que qui sur avec mais nous vous c'est être cette aux sont je il",
+    "it": "di la il e un che non una sono con più gli della anche ma questo è alla nel ho mi del le dei",
+    "nl": "de het een van dat niet zijn voor maar ook met op aan er wordt naar heeft hij wij ik deze en",
+    "pt": "de o e que em um não uma para com mais como mas foi ele tem seu isso muito também você são os à é do da",
 }
 _SETS = {code: frozenset(words.split()) for code, words in _SMALL.items()}
 LEAST_WORDS = 20  # fewer say too little of their language

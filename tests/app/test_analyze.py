@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.analysis import MODALITIES, Analysis
 from app.analyze import analyze
 from app.stages import STAGES
+from extractors.cache import Cache
 from extractors.records import InputError
 from tests.clips import Subtitles, make_clip
 
@@ -150,3 +154,96 @@ def test_a_raise_in_progress_stops_every_thread(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         analyze(clip, progress=refuse)
     assert not [t for t in threading.enumerate() if t.name.startswith("faces")]
+
+
+COUNTED = {
+    "probe": "extractors.media.probe",
+    "sound": "extractors.media.read_sound",
+    "speech": "extractors.vad.find_speech",
+    "recognition": "extractors.words.recognise",
+    "transcript": "extractors.subtitles.read_transcript",
+    "text": "extractors.text.embed_words",
+    "voice": "extractors.voice.describe_voice",
+    "faces": "extractors.face.describe_faces",
+    "network": "model.inference.predict",
+}
+
+
+def _count(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each part of the work is done from now on."""
+    counts: Counter[str] = Counter()
+
+    def watch(name: str, place: str) -> None:
+        room, _, function = place.rpartition(".")
+        real = getattr(import_module(room), function)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            counts[name] += 1
+            return real(*given, **named)
+
+        monkeypatch.setattr(place, counted)
+
+    for name, place in COUNTED.items():
+        watch(name, place)
+    return counts
+
+
+def test_a_corrected_transcript_costs_its_words_and_the_network_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, cache = make_clip(tmp_path / "clip.mp4", 4.0), Cache(tmp_path / "cache")
+    given = tmp_path / "words.srt"
+    counts = _count(monkeypatch)
+    first = analyze(clip, cache=cache)
+    assert counts == Counter({name: 1 for name in COUNTED if name != "transcript"})
+    for said in ("I hated this terrible film", "I loved this wonderful film"):
+        given.write_text(f"1\n00:00:00,500 --> 00:00:03,000\n{said}\n")
+        counts.clear()
+        corrected = analyze(clip, given, cache=cache)
+        assert counts == Counter(probe=1, transcript=1, text=1, network=1)
+        assert corrected.sentiment.alone["text"] != first.sentiment.alone["text"]
+        for modality in ("audio", "visual"):
+            assert corrected.sentiment.alone[modality] == first.sentiment.alone[modality]
+    counts.clear()
+    again = analyze(clip, given, cache=cache)
+    assert counts == Counter(probe=1, network=1)
+    assert again.sentiment == corrected.sentiment
+    assert again.sentiment == analyze(clip, given).sentiment  # as without a cache
+
+
+def test_words_that_are_not_english_are_shown_and_not_scored(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", 4.0)
+    given = tmp_path / "words.txt"
+    given.write_text("Все люди рождаются свободными и равными")
+    analysis = analyze(clip, given)
+    assert [w.word for w in analysis.transcript.words][:2] == ["Все", "люди"]
+    assert "text" not in analysis.sentiment.alone
+    assert max(analysis.presence["text"]) == 0
+    assert analysis.warnings[0] == (
+        "The words are in another language than English and the network learnt from English, so they are shown and "
+        "not scored: the answer rests on voice and face."
+    )
+    german = analyze(clip, _german(tmp_path), language="de")
+    assert "The words are in German and the network learnt" in german.warnings[0]
+
+
+def _german(folder: Path) -> Path:
+    (folder / "german.srt").write_text("1\n00:00:00,500 --> 00:00:03,000\nDas war gut\n")
+    return folder / "german.srt"
+
+
+def test_a_language_that_cannot_be_heard_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COUPLED_MAMBA_WHISPER", raising=False)
+    told: list[tuple[str, float]] = []
+    clip = make_clip(tmp_path / "clip.mp4", 3.0)
+    analysis = analyze(clip, progress=lambda *report: told.append(report), language="de")
+    assert analysis.warnings[0].startswith(
+        "Words in German cannot be recognised here: that needs the package"
+    )
+    assert analysis.warnings[0].endswith("the answer rests on voice and face.")
+    assert set(analysis.sentiment.alone) == {"audio", "visual"}
+    assert ("words", 1.0) in told
+    with pytest.raises(InputError, match="'deutsch': a code such as"):
+        analyze(clip, language="deutsch")

@@ -22,6 +22,14 @@ def test_playable(tmp_path: Path, name: str, codec: str | None, playable: bool) 
     assert is_playable(make_clip(tmp_path / name, 0.5, codec=codec, fps=25)) is playable
 
 
+def test_limits_come_before_a_clip_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = make_clip(tmp_path / "a.mpg", 0.5, fps=25)
+    assert not is_playable(clip)
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_BYTES", "100")
+    monkeypatch.setattr("av.open", lambda *_, **__: pytest.fail("it was opened"))
+    assert is_playable(clip)  # no copy is made; the analysis says what is wrong
+
+
 def test_the_copy_of_a_turned_clip_is_upright_and_lasts_as_long(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "turned.mov", 2.0, rotation=90, codec="mpeg4")
     assert make_preview(clip, tmp_path / "copy.mp4")

@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 
 from app import runs as running
 from app.analysis import Analysis
+from app.keeping import sweep
 from app.page import build_page, launch
 from app.runs import Runs
 from app.service import SURPRISE, Service, explain
@@ -74,7 +75,7 @@ class _Slow:
     def __init__(self) -> None:
         self.stopped = False
 
-    def __call__(self, clip: str, transcript: str | None, progress: Any) -> Analysis:
+    def __call__(self, clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
         try:
             for i in range(10_000):
                 progress("faces", i / 10_000)
@@ -113,7 +114,7 @@ def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_page_is_put_in_order_before_the_error_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(clip: str, transcript: str | None, progress: Any) -> Analysis:
+    def fail(clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
         raise InputError("<b>clip</b>.mp4 is empty (0 bytes).")
 
     monkeypatch.setattr("app.analyze.analyze", fail)
@@ -138,3 +139,29 @@ def test_surprises_are_not_shown_to_visitors() -> None:
 def test_no_video_is_a_sentence() -> None:
     with pytest.raises(gr.Error, match="Choose or record a video first"):
         next(Service("/nowhere").run(None, None, gr.Request(session_hash="me")))
+
+
+def test_what_a_session_worked_out_is_kept_for_it_alone_in_the_swept_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches: list[Any] = []
+
+    def note(clip: str, transcript: str | None, progress: Any, cache: Any) -> Analysis:
+        caches.append(cache)
+        return make_analysis()
+
+    monkeypatch.setattr("app.analyze.analyze", note)
+    monkeypatch.setattr(running, "POLL", 0.01)
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    service = Service(str(tmp_path))
+    for session in ("me", "me", "you", ""):
+        list(service.run(str(clip), None, gr.Request(session_hash=session)))
+    mine, again, yours, nobody = caches
+    assert mine == again
+    assert mine.folder == yours.folder == tmp_path / "stages"
+    assert mine.key("faces", 1) != yours.key("faces", 1)
+    assert nobody is None  # without a session there is nobody to keep it for
+    mine.put("a", None, [])
+    sweep(tmp_path, -1)
+    assert not list(mine.folder.glob("*"))

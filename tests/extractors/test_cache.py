@@ -240,7 +240,7 @@ def test_the_environment_sets_folder_and_size(tmp_path: Path, monkeypatch: pytes
         Cache.from_environment()
     monkeypatch.delenv("COUPLED_MAMBA_CACHE_BYTES")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made a cache"):
+    with pytest.raises(InputError, match="is no folder"):
         Cache.from_environment(tmp_path / "file")
 
 

@@ -1,0 +1,126 @@
+"""What a change makes anew, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extractors.cache import Cache
+from extractors.clip import ClipReader
+from extractors.records import Grid, InputError
+from tests.clips import make_clip
+
+ALL = ["sound", "speech", "subtitles", "recognised", "text", "voice", "faces", "grid"]
+
+
+def read(
+    clip: Path, transcript: Path | None = None, cache: Cache | None = None
+) -> tuple[list[str], Grid, list[str]]:
+    """The stages that were worked out, the grid, and the warnings."""
+    reader = ClipReader(clip, transcript, cache)
+    sound = reader.sound()
+    speech = reader.speech(sound)
+    words = reader.words(sound, speech)
+    tracks = {"text": reader.text(words), "audio": reader.voice(sound, speech), "visual": reader.faces()}
+    return reader.worked, reader.grid(tracks), reader.warnings
+
+
+def same(one: Grid, other: Grid) -> bool:
+    pairs = [(a.values, b.values) for a, b in ((one, other),)] + [(one.presence, other.presence)]
+    return all(set(a) == set(b) and all(np.array_equal(a[m], b[m]) for m in a) for a, b in pairs)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clip") / "a.mp4", 3.0)
+
+
+def write(path: Path, said: str) -> Path:
+    path.write_text(f"1\n00:00:00,300 --> 00:00:02,800\n{said}\n")
+    return path
+
+
+def test_each_stage_is_worked_out_once(tmp_path: Path, clip: Path) -> None:
+    worked, first, _ = read(clip, cache=Cache(tmp_path))
+    assert worked == ALL
+    worked, second, _ = read(clip, cache=Cache(tmp_path))
+    assert worked == []
+    assert same(first, second)
+    worked, without, _ = read(clip)
+    assert worked == ALL
+    assert same(first, without)
+
+
+def test_a_corrected_transcript_makes_its_words_anew_and_nothing_else(tmp_path: Path, clip: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    _, heard, _ = read(clip, cache=cache)
+    worked, given, _ = read(clip, write(tmp_path / "a.srt", "it was the best of times"), cache)
+    assert worked == ["given", "text", "grid"]
+    worked, corrected, _ = read(clip, write(tmp_path / "a.srt", "it was the worst of times"), cache)
+    assert worked == ["given", "text", "grid"]
+    for grid in (given, corrected):
+        assert np.array_equal(grid.values["audio"], heard.values["audio"])
+        assert np.array_equal(grid.values["visual"], heard.values["visual"])
+    assert not np.array_equal(given.values["text"], corrected.values["text"])
+    assert read(clip, write(tmp_path / "b.srt", "it was the best of times"), cache)[0] == []
+    # Text that cannot be aligned is laid over the words recognised, which are not recognised again.
+    (tmp_path / "c.txt").write_text(" ".join(["It was the best of times"] * 7))
+    assert read(clip, tmp_path / "c.txt", cache)[0] == ["given", "text", "grid"]
+
+
+def test_the_same_clip_under_another_name_is_the_same(tmp_path: Path, clip: Path) -> None:
+    read(clip, cache=Cache(tmp_path / "cache"))
+    (tmp_path / "other name.mp4").write_bytes(clip.read_bytes())
+    assert read(tmp_path / "other name.mp4", cache=Cache(tmp_path / "cache"))[0] == []
+
+
+def test_another_clip_another_owner_and_other_limits_begin_anew(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path)
+    read(clip, cache=cache)
+    assert read(clip, cache=Cache(tmp_path, owner="somebody else"))[0] == ALL
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_SECONDS", "100")
+    # Other limits could cut what is decoded; the same sound then gives the same voice.
+    assert {"sound", "faces"} <= set(read(clip, cache=cache)[0])
+
+
+def test_a_damaged_entry_is_worked_out_anew(tmp_path: Path, clip: Path) -> None:
+    cache = Cache(tmp_path)
+    _, first, _ = read(clip, cache=cache)
+    (path,) = tmp_path.glob("faces-*.npz")
+    data = bytearray(path.read_bytes())
+    data[-200] ^= 1
+    path.write_bytes(bytes(data))
+    worked, second, _ = read(clip, cache=cache)
+    assert worked == ["faces"]
+    assert same(first, second)
+
+
+def test_warnings_of_a_stage_are_told_again(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mkv", 6.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    cache = Cache(tmp_path / "cache")
+    first = read(path, cache=cache)
+    again = read(path, cache=cache)
+    assert first[2]
+    assert all("damaged or cut short" in sentence for sentence in first[2])
+    assert set(again[2]) == set(first[2])
+    assert again[0] == []
+
+
+def test_a_bad_transcript_is_told_with_a_cache_too(tmp_path: Path, clip: Path) -> None:
+    for name, said in (("none.srt", "There is no file"), ("a.doc", "is no transcript")):
+        (tmp_path / "a.doc").write_text("x")
+        reader = ClipReader(clip, tmp_path / name, Cache(tmp_path / "cache"))
+        with pytest.raises(InputError, match=said):
+            reader.words(sound := reader.sound(), reader.speech(sound))
+
+
+def test_what_is_too_large_is_not_read_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("extractors.clip.digest_file", lambda _: pytest.fail("it was read"))
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_BYTES", "1000")
+    with pytest.raises(InputError, match="more than the limit"):
+        ClipReader(make_clip(tmp_path / "a.mp4", 0.5), cache=Cache(tmp_path))
