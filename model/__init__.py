@@ -13,6 +13,7 @@ _HOMES = {
     "CoupledMambaConfig": "config",
     "Alone": "inference",
     "Dynamics": "inference",
+    "Interval": "inference",
     "Prediction": "inference",
     "load_default": "inference",
     "predict": "inference",

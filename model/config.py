@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 COUPLINGS = ("learned", "mean", "sum", "none")
 FUSIONS = ("coupled", "independent", "late", "concat", "attention")
@@ -41,6 +41,8 @@ class CoupledMambaConfig:
     dropout: float = 0.1
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    """By set of modalities given ("text+visual"): scales that hold 90 % of the truths, of ticks and of clips."""
 
     def __post_init__(self) -> None:
         self.modalities, self.widths = tuple(self.modalities), tuple(self.widths)

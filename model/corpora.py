@@ -1,8 +1,9 @@
 """The rated corpora as pools of utterances, one pool a modality, with validation split off by group.
 
-Sentences are split by near-duplicate group, speech by speaker, faces by FER2013's own usages; the faces that
-train the fusion are those that the expression network did not see. Features come from extractors/, so what is
-learnt here is what a clip will be read with; they are cached by the content of what they were made from.
+Sentences are split by near-duplicate group, speech by speaker, faces by FER2013's own usages. The network trains on
+sentences and faces that the extractors' own training left out, since features of what an extractor learnt by heart
+look more reliable than they are. Features come from extractors/, so what is learnt here is what a clip will be read
+with; they are cached by the content of what they were made from.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import extractors
+from extractors import face as face_extractor
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
+from model.seen import Seen, face_marks
 
+Images = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 CACHE = Path("runs/features")
 EMOTION_SCORE = {
     "happy": 2.0,
@@ -35,7 +40,9 @@ EMOTION_SCORE = {
     "angry": -2.5,
 }
 VALIDATION_SPEAKERS = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
-VALIDATION_TENTHS = 1
+DEV_SPEAKERS = frozenset({"rav15", "rav16", "emo12"})
+VALIDATION_TENTH = 0
+FUSION_TENTH = 1
 
 
 @dataclass(frozen=True)
@@ -78,48 +85,121 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Split:
-    """A modality's pools for training and for validation."""
+class Parts:
+    """A modality's utterances to train the network on, and those kept from it to choose and to calibrate on."""
 
     train: Pool
-    valid: Pool
+    dev: Pool
 
 
-def load_text(data: Path) -> Split:
-    """data/text/*.csv.gz, one tenth of the near-duplicate groups for validation."""
-    files = sorted((data / "text").glob("*.csv.gz"))
-    pool = _cached("text", [*files, _source(text_extractor)], lambda: _embed_sentences(files))
-    held = np.array([held_out(g) for g in pool.group])
-    return Split(pool.select(~held), pool.select(held))
+def load_training(data: Path) -> dict[str, Parts]:
+    """The parts of data/text, data/speech and data/faces that the network learns from.
+
+    Sentences and faces are those that the extractors' own training left out; voices are described by encoders that
+    did not hear the speaker: what the network sees in training is as reliable as what it will see in a clip.
+    """
+    text = _text(data, lambda record: tenth(record["group"]) == FUSION_TENTH)
+    voice = _voices(data, lambda record: record["speaker"] not in VALIDATION_SPEAKERS, heard=True)
+    faces = _faces(data, lambda path, images: fusion_faces(images) & path.stem.endswith("train"))
+    held = {
+        "text": np.array([zlib.crc32(g.encode()) // 10 % 4 == 0 for g in text.group], bool),
+        "audio": np.isin(voice.group, sorted(DEV_SPEAKERS)),
+        "visual": np.array([zlib.crc32(g.encode()) % 4 == 0 for g in faces.group], bool),
+    }
+    pools = {"text": text, "audio": voice, "visual": faces}
+    signed = {m: np.isfinite(p.score) for m, p in pools.items()}
+    return {m: Parts(p.select(signed[m] & ~held[m]), p.select(signed[m] & held[m])) for m, p in pools.items()}
 
 
-def held_out(group: str) -> bool:
-    """Whether a near-duplicate group of sentences is for validation; the same in every run and on every machine."""
-    return zlib.crc32(group.encode()) % 10 < VALIDATION_TENTHS
+def load_unseen(data: Path, seen: Seen) -> dict[str, Pool]:
+    """Whatever of data/text, data/speech and data/faces trained nothing here, by modality; missing parts left out.
+
+    Classes without a sign (surprise) are there with a score that is not a number.
+    """
+    parts = {
+        "text": (data / "text", lambda: _text(data, lambda r: not seen.sentence(r["text"]))),
+        "audio": (
+            data / "speech",
+            lambda: _voices(data, lambda r: not seen.speaker(r["speaker"]), heard=False),
+        ),
+        "visual": (data / "faces", lambda: _faces(data, lambda _, images: ~seen.faces(images))),
+    }
+    pools = {m: load() for m, (folder, load) in parts.items() if folder.is_dir()}
+    return {m: p for m, p in pools.items() if len(p)}
 
 
-def load_speech(data: Path) -> Split:
-    """data/speech/labels.csv, the speakers of VALIDATION_SPEAKERS for validation; surprise is left out."""
+def what_trains(data: Path) -> Seen:
+    """The mark of everything in `data` that trains the extractors or the network, to be shipped with the weights."""
+    sentences = [r["text"] for r in _records(data) if tenth(r["group"]) != VALIDATION_TENTH]
     labels = data / "speech" / "labels.csv"
-    pool = _cached("speech", [labels, _source(voice_extractor)], lambda: _describe_speech(labels))
-    held = np.isin(pool.group, sorted(VALIDATION_SPEAKERS))
-    return Split(pool.select(~held), pool.select(held))
+    speakers = {r["speaker"] for r in read_labels(labels)} - VALIDATION_SPEAKERS
+    images = [np.load(p)["image"] for p in sorted((data / "faces").glob("*train.npz"))]
+    return Seen.of(sentences, speakers, np.concatenate(images))
 
 
-def load_faces(data: Path) -> Split:
-    """data/faces/fer2013_*.npz: the training usage's part unseen by the expression network, and PublicTest."""
-    folder = data / "faces"
-    sources = [
-        *sorted(folder.glob("*.npz")),
-        *sorted(Path(extractors.__file__).parent.glob("weights/expression*")),
+def tenth(group: str) -> int:
+    """0..9 by near-duplicate group, the same in every run: 0 validates, 1 trains the network, 2..9 the adapter."""
+    return zlib.crc32(group.encode()) % 10
+
+
+def fusion_faces(images: Images) -> Mask:
+    """Which images [n, 48, 48] the expression network's own training left out."""
+    from extractors.expression import fusion_split
+
+    mask = np.zeros(len(images), bool)
+    mask[fusion_split(images)[1]] = True
+    return mask
+
+
+def _text(data: Path, wanted: Callable[[dict[str, str]], bool]) -> Pool:
+    """Sentences of data/text/*.csv.gz that are wanted, a row a word."""
+    records = [r for r in _records(data) if r["text"].split() and wanted(r)]
+    key: list[Path | str] = [_source(text_extractor), *weights("text"), *(r["text"] for r in records)]
+    return _cached("text", key, lambda: _embed_sentences(records))
+
+
+def _records(data: Path) -> list[dict[str, str]]:
+    return read_sentences(sorted((data / "text").glob("*.csv.gz")))
+
+
+def _voices(data: Path, wanted: Callable[[dict[str, str]], bool], heard: bool) -> Pool:
+    """Voices of data/speech/labels.csv that are wanted; `heard`: speakers that trained the shipped encoder."""
+    labels = data / "speech" / "labels.csv"
+    records = [r for r in read_labels(labels) if wanted(r)]
+    key: list[Path | str] = [
+        _source(voice_extractor),
+        *weights("voice"),
+        str(heard),
+        *(str(sorted(r.items())) for r in records),
     ]
-    train = _cached(
-        "faces_train", sources, lambda: _describe_faces(folder / "fer2013_train.npz", held_only=True)
-    )
-    valid = _cached(
-        "faces_valid", sources, lambda: _describe_faces(folder / "fer2013_valid.npz", held_only=False)
-    )
-    return Split(train, valid)
+    return _cached("speech", key, lambda: _describe_speech(labels.parent, records))
+
+
+def _faces(data: Path, wanted: Callable[[Path, Images], Mask]) -> Pool:
+    """Faces of data/faces/*.npz where `wanted(path, images)` is true, one row each; their group is a checksum."""
+    images, labels = [], []
+    for path in sorted((data / "faces").glob("*.npz")):
+        arrays = np.load(path)
+        keep = wanted(path, arrays["image"])
+        images.append(arrays["image"][keep])
+        labels.append(arrays["label_names"][arrays["label"][keep]])
+    return _pool_of_faces(np.concatenate(images), np.concatenate(labels))
+
+
+def _pool_of_faces(images: Images, emotion: NDArray[np.str_]) -> Pool:
+    marks = [str(mark) for mark in face_marks(images)]
+    key: list[Path | str] = [_source(face_extractor), *weights("expression"), *marks]
+    return _cached("faces", key, lambda: _describe_faces(images, emotion, marks))
+
+
+def weights(name: str) -> list[Path]:
+    """The files under extractors/weights that belong to one extractor."""
+    folder = Path(extractors.__file__).parent / "weights"
+    return [
+        p
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.relative_to(folder).parts[0].startswith(name)
+    ]
 
 
 def read_sentences(files: Sequence[Path]) -> list[dict[str, str]]:
@@ -128,8 +208,13 @@ def read_sentences(files: Sequence[Path]) -> list[dict[str, str]]:
     return [r for t in texts for r in csv.DictReader(io.StringIO(t, newline=""))]
 
 
-def _embed_sentences(files: Sequence[Path]) -> Pool:
-    records = [r for r in read_sentences(files) if r["text"].split()]
+def read_labels(path: Path) -> list[dict[str, str]]:
+    """The rows of a labels.csv with columns file, corpus, speaker and emotion."""
+    with path.open(encoding="utf-8") as f:
+        return list(csv.DictReader(f))
+
+
+def _embed_sentences(records: Sequence[dict[str, str]]) -> Pool:
     rows = text_extractor.embed_sentences([r["text"].split() for r in records])
     return pool_of(
         rows,
@@ -141,46 +226,38 @@ def _embed_sentences(files: Sequence[Path]) -> Pool:
     )
 
 
-def _describe_speech(labels: Path) -> Pool:
+def _describe_speech(folder: Path, records: Sequence[dict[str, str]]) -> Pool:
     from tqdm import tqdm
 
     from extractors.media import read_sound
     from extractors.vad import find_speech
 
-    records = [r for r in csv.DictReader(labels.open(encoding="utf-8")) if r["emotion"] in EMOTION_SCORE]
     tracks = []
     for record in tqdm(records, desc="voice features"):
-        sound = read_sound(labels.parent / record["file"])
+        sound = read_sound(folder / record["file"])
         assert sound is not None, f"{record['file']} has no sound"
         tracks.append(voice_extractor.describe_voice(sound, find_speech(sound)))
     return pool_of(
         [t.values for t in tracks],
         [t.confidence for t in tracks],
-        [float(r["score"]) for r in records],
+        [EMOTION_SCORE.get(r["emotion"], np.nan) for r in records],
         [r["speaker"] for r in records],
         [r["corpus"] for r in records],
         [r["emotion"] for r in records],
     )
 
 
-def _describe_faces(path: Path, held_only: bool) -> Pool:
-    from extractors.expression import fusion_split
+def _describe_faces(images: Images, emotion: NDArray[np.str_], marks: Sequence[str]) -> Pool:
     from extractors.face import face_features
 
-    arrays = np.load(path)
-    images, labels, names = arrays["image"], arrays["label"], [str(n) for n in arrays["label_names"]]
-    keep = fusion_split(images)[1] if held_only else np.arange(len(labels))
-    emotion = [names[i] for i in labels[keep]]
-    signed = np.array([e in EMOTION_SCORE for e in emotion])
-    rows = face_features(images[keep][signed])
-    emotion = [e for e, s in zip(emotion, signed, strict=True) if s]
+    rows = face_features(images)
     return pool_of(
         list(rows[:, None]),
         [np.ones(1, np.float32)] * len(rows),
-        [EMOTION_SCORE[e] for e in emotion],
-        [str(i) for i in range(len(rows))],
+        [EMOTION_SCORE.get(str(e), np.nan) for e in emotion],
+        marks,
         ["fer2013"] * len(rows),
-        emotion,
+        [str(e) for e in emotion],
     )
 
 
@@ -209,10 +286,12 @@ def _source(module: object) -> Path:
     return Path(str(getattr(module, "__file__", "")))
 
 
-def _cached(name: str, sources: Sequence[Path], make: Callable[[], Pool]) -> Pool:
-    """`make()`, kept under runs/features by the bytes of `sources`."""
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
-    path = CACHE / f"{name}-{digest}.npz"
+def _cached(name: str, key: Sequence[Path | str], make: Callable[[], Pool]) -> Pool:
+    """`make()`, kept under runs/features by `key`: words, and files by their bytes."""
+    digest = hashlib.sha256()
+    for part in key:
+        digest.update(part.encode() + b"\0" if isinstance(part, str) else part.read_bytes())
+    path = CACHE / f"{name}-{digest.hexdigest()[:16]}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".part.npz")

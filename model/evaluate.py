@@ -1,16 +1,16 @@
 """Measure a checkpoint on rated data: `python -m model.evaluate DATA_DIR [--checkpoint DIR] [--json OUT]`.
 
-By default on the validation part: sentences of groups, speakers and faces that trained nothing here. Every row
-stands beside the best constant, the training part's median or mean, which a model has to beat to have read
-anything.
+DATA_DIR holds any of text/*.csv.gz, speech/labels.csv, faces/*.npz and mosi_utterances/test.npz. Whatever trained the
+checkpoint or the extractors (its seen.npz) is left out. Every row stands beside the best constant for those very
+ratings, which a model has to beat to have read anything.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,49 +18,99 @@ import torch
 from numpy.typing import NDArray
 
 from model import metrics
-from model.corpora import Pool, Split
+from model.corpora import Pool, load_unseen
 from model.inference import WEIGHTS
+from model.measure_streams import coverage, on_streams
 from model.network import CoupledMamba
-from model.streams import ALL, STEP, Batch, Streams, StreamSettings, spread_words
-from model.train import load_splits
+from model.seen import Seen
+from model.streams import ALL, spread_words
 
 Array = NDArray[np.float32]
-Report = dict[str, dict[str, float]]
+Figures = dict[str, float]
+Report = dict[str, dict[str, Figures] | Figures]
+LayOut = Callable[[Pool, int], tuple[Array, Array]]
 FACE_TICKS = 5
+WORD_SECONDS = 0.36
 
 
-def evaluate(network: CoupledMamba, splits: dict[str, Split], seed: int = 7) -> dict[str, Report]:
-    """Every modality alone on its own corpora, then streams of all: {part: {row: {measure: figure}}}."""
+def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) -> Report:
+    """Every modality alone on its own corpora, then streams and intervals where all three are there."""
+    report: Report = {}
+    if "text" in pools:
+        report["text"] = on_sentences(network, pools["text"], seed)
+    if "audio" in pools:
+        report["speech"] = on_voices(network, pools["audio"])
+    if "visual" in pools:
+        report["faces"] = on_faces(network, pools["visual"])
+    if all(m in pools for m in ALL):
+        signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
+        report["streams"] = on_streams(network, signed, seed)
+        report["interval"] = coverage(network, signed, seed)
+    return report
+
+
+def on_sentences(network: CoupledMamba, pool: Pool, seed: int) -> dict[str, Figures]:
+    """{source: figures} of sentences read at an even pace, and of SST in its two and five classes."""
     rng = np.random.default_rng(seed)
+    clips = [spread_words(pool.features(i), WORD_SECONDS, rng) for i in range(len(pool))]
+    scores = clip_scores(network, "text", clips)
+    report = by_source(scores, pool, compare)
+    sst = np.char.startswith(pool.source, "sst")
+    if sst.any():
+        five = metrics.five_classes(scores[sst]) == metrics.five_classes(pool.score[sst])
+        report["sst"] = {
+            "n": int(sst.sum()),
+            "acc2": metrics.sign_accuracy(scores[sst], pool.score[sst]),
+            "acc5": float(five.mean()),
+        }
+    return report
 
-    def words(pool: Pool, i: int) -> tuple[Array, Array]:
-        return spread_words(pool.features(i), 0.36, rng)
 
-    def voice(pool: Pool, i: int) -> tuple[Array, Array]:
-        return pool.features(i).astype(np.float32), pool.observed(i)
+def on_voices(network: CoupledMamba, pool: Pool) -> dict[str, Figures]:
+    """{corpus: figures}; uar is the recall of the emotions, averaged over them, from the voice's track."""
+    signed = pool.select(np.isfinite(pool.score))
+    clips = [(signed.features(i).astype(np.float32), signed.observed(i)) for i in range(len(signed))]
+    report = by_source(clip_scores(network, "audio", clips), signed, compare)
+    for source in report:
+        part = pool if source == "all" else pool.select(pool.source == source)
+        report[source]["uar"] = metrics.unweighted_recall(emotions(part), part.emotion)
+    return report
 
-    def face(pool: Pool, i: int) -> tuple[Array, Array]:
-        return pool.features(i).astype(np.float32).repeat(FACE_TICKS, 0), np.ones(FACE_TICKS, np.float32)
 
-    return {
-        "text": by_source(network, "text", splits["text"], words),
-        "speech": by_source(network, "audio", splits["audio"], voice),
-        "faces": by_source(network, "visual", splits["visual"], face),
-        "streams": on_streams(network, {m: s.valid for m, s in splits.items()}, seed),
+def emotions(pool: Pool) -> NDArray[np.str_]:
+    """The likeliest emotion of each utterance, among those that its corpus has."""
+    from extractors.voice import EMOTIONS, emotion_rows
+
+    likely = np.array([emotion_rows(pool.features(i), pool.observed(i)) for i in range(len(pool))])
+    names, found = np.array(EMOTIONS), np.empty(len(pool), "<U16")
+    for source in np.unique(pool.source):
+        rows = pool.source == source
+        offered = np.isin(names, pool.emotion[rows])
+        found[rows] = names[np.where(offered, likely[rows], -np.inf).argmax(1)]
+    return found
+
+
+def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
+    """Accuracy and macro F1 of seven classes by the expression network; the score's figures by this one."""
+    from extractors.expression import EXPRESSIONS
+
+    probabilities = pool.rows[:, -len(EXPRESSIONS) :].astype(np.float32)
+    guessed = np.array(EXPRESSIONS)[probabilities.argmax(1)]
+    signed = pool.select(np.isfinite(pool.score))
+    shown = np.ones(FACE_TICKS, np.float32)
+    clips = [(signed.features(i).astype(np.float32).repeat(FACE_TICKS, 0), shown) for i in range(len(signed))]
+    figures = compare(clip_scores(network, "visual", clips), signed.score)
+    figures["n"] = len(pool)
+    return figures | {
+        "acc": float((guessed == pool.emotion).mean()),
+        "macro_f1": metrics.macro_f1(guessed, pool.emotion),
     }
 
 
-def by_source(
-    network: CoupledMamba, modality: str, split: Split, lay_out: Callable[[Pool, int], tuple[Array, Array]]
-) -> Report:
-    """Clip scores from one modality alone against the ratings, for each corpus and for all."""
-    pool = split.valid
-    predicted = clip_scores(network, modality, [lay_out(pool, i) for i in range(len(pool))])
-    report = {}
-    for source in ["all", *np.unique(pool.source)]:
-        keep = np.full(len(pool), True) if source == "all" else pool.source == source
-        report[str(source)] = compare(predicted[keep], pool.score[keep], split.train.score)
-    return report
+def by_source(scores: Array, pool: Pool, measure: Callable[[Array, Array], Figures]) -> dict[str, Figures]:
+    """`measure(scores, ratings)` for each corpus and for all."""
+    parts = {"all": np.full(len(pool), True)} | {str(s): pool.source == s for s in np.unique(pool.source)}
+    return {name: measure(scores[keep], pool.score[keep]) for name, keep in parts.items()}
 
 
 def clip_scores(network: CoupledMamba, modality: str, clips: Sequence[tuple[Array, Array]]) -> Array:
@@ -85,80 +135,59 @@ def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[NDArray[np.
     yield from (order[i : i + size] for i in range(0, len(order), size))
 
 
-def compare(predicted: Array, rated: Array, training: Array) -> dict[str, float]:
-    """The measures of model.metrics, and the constants' figures."""
+def compare(scores: Array, rated: Array) -> Figures:
+    """The measures of model.metrics, and what the best constant would get on the same ratings."""
+    positive = float((rated > 0).sum() / max((rated != 0).sum(), 1))
     return {
         "n": len(rated),
-        "mae": metrics.mae(predicted, rated),
-        "mae_constant": metrics.mae(np.full_like(rated, np.median(training)), rated),
-        "r": metrics.pearson(predicted, rated),
-        "ccc": metrics.ccc(predicted, rated),
-        "acc2": metrics.sign_accuracy(predicted, rated),
-        "acc2_constant": metrics.sign_accuracy(np.full_like(rated, np.mean(training)), rated),
-        "balanced_acc2": metrics.balanced_sign_accuracy(predicted, rated),
+        "mae": metrics.mae(scores, rated),
+        "mae_constant": metrics.mae(np.full_like(rated, np.median(rated)), rated),
+        "r": metrics.pearson(scores, rated),
+        "ccc": metrics.ccc(scores, rated),
+        "acc2": metrics.sign_accuracy(scores, rated),
+        "acc2_constant": max(positive, 1 - positive),
+        "balanced_acc2": metrics.balanced_sign_accuracy(scores, rated),
     }
 
 
-def on_streams(network: CoupledMamba, pools: dict[str, Pool], seed: int, count: int = 128) -> Report:
-    """Streams of 3 to 6 agreeing utterances: per tick, with all modalities and with each alone."""
-    settings = replace(StreamSettings(), utterances=(3, 6), ticks=200, disagree=0.0, everything=1.0)
-    batch = Streams(pools, settings, seed).batch(count)
-    report = {}
-    for name, kept in {"all": ALL, **{m: (m,) for m in ALL}}.items():
-        only = np.array([m in kept for m in ALL], np.float32)
-        ticks = tick_scores(network, batch, batch.presence * only)
-        told = batch.weight > 0.999
-        report[name] = {
-            "n": int(told.sum()),
-            "mae": metrics.mae(ticks[told], batch.target[told]),
-            "ccc": metrics.ccc(ticks[told], batch.target[told]),
-            "acc2": metrics.sign_accuracy(ticks[told], batch.target[told]),
-            "lag_s": lag(ticks, batch),
-        }
-    return report
+def on_mosi(data: Path) -> Figures | None:
+    """Accuracy on data/mosi_utterances/test.npz of the networks kept for it; None without the file."""
+    folder = data / "mosi_utterances"
+    if not (folder / "test.npz").is_file():
+        return None
+    from model.mosi import evaluate_folder
+
+    return evaluate_folder(folder)
 
 
-def tick_scores(network: CoupledMamba, batch: Batch, presence: Array) -> Array:
-    """Scores [B, L] of a batch of streams with another presence."""
-    with torch.inference_mode():
-        values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
-        return network(values, torch.from_numpy(presence)).ticks.numpy()
-
-
-def lag(ticks: Array, batch: Batch) -> float:
-    """Median seconds from the start of an utterance of another sign to the first tick with that sign."""
-    delays = []
-    for b, ends in enumerate(batch.ends):
-        signs = np.sign(batch.target[b])
-        for before in ends[:-1]:
-            start = before + 1 + int(np.argmax(signs[before + 1 :] != signs[before]))
-            if signs[start] * signs[before] < 0:
-                right = np.flatnonzero(np.sign(ticks[b, start:]) == signs[start])
-                delays.append(right[0] * STEP if len(right) else np.inf)
-    return float(np.median(delays))
-
-
-def table(report: dict[str, Report]) -> str:
+def table(report: Report) -> str:
     """The report as lines to read."""
     lines = []
     for part, rows in report.items():
-        for row, figures in rows.items():
-            cells = (f"{k} {v:.0f}" if k == "n" else f"{k} {v:.3f}" for k, v in figures.items())
-            lines.append(f"{part:8s} {row:10s} " + "  ".join(cells))
+        nested = rows if all(isinstance(v, dict) for v in rows.values()) else {"": rows}
+        for row, figures in nested.items():
+            assert isinstance(figures, dict)
+            cells = (f"{k} {v:.0f}" if k in ("n", "seeds") else f"{k} {v:.3f}" for k, v in figures.items())
+            lines.append(f"{part:16s} {row:12s} " + "  ".join(cells))
     return "\n".join(lines)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
+    parser.add_argument("data", type=Path, help="folder with any of text/, speech/, faces/, mosi_utterances/")
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
-        parser.error(f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/")
+        parser.error(f"there is no folder {arguments.data}: name one with text/, speech/ or faces/")
     network = CoupledMamba.from_pretrained(arguments.checkpoint).eval()
-    report = evaluate(network, load_splits(arguments.data))
+    report = evaluate(network, load_unseen(arguments.data, Seen.load(arguments.checkpoint)))
+    mosi = on_mosi(arguments.data)
+    if mosi is not None:
+        report["mosi_utterances"] = mosi
+    if not report:
+        sys.exit(f"nothing in {arguments.data} is rated and new to {arguments.checkpoint}")
     print(table(report))
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -10,15 +10,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch import Tensor
 
 from model.config import CoupledMambaConfig
+from model.intervals import around, name_of
 from model.network import CoupledMamba, Output
 
 WEIGHTS = Path(__file__).parent / "weights"
 Line = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the truth lies nine times in ten: of the clip (low, high), and low and high [L] of the ticks, in -3..3."""
+
+    clip: tuple[float, float]
+    low: Line
+    high: Line
 
 
 @dataclass(frozen=True)
@@ -27,15 +38,20 @@ class Alone:
 
     score: float
     ticks: Line
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Clip score and score at every tick [L], in -3..3, and each observed modality's alone."""
+    """Clip score and score at every tick [L], in -3..3, and each observed modality's alone.
+
+    `interval` is None where the network was never calibrated for the modalities given.
+    """
 
     clip: float
     ticks: Line
     alone: dict[str, Alone]
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +93,36 @@ def predict(
         raise ValueError("no modality was observed at any tick: there is nothing to predict from")
     with torch.inference_mode():
         whole = network(batch, observed, trace=True)
-        single = network(*_each_alone(network, batch, observed, seen))
-    alone = {m: Alone(float(single.clip[i]), single.ticks[i].numpy()) for i, m in enumerate(seen)}
-    return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone), _dynamics(network, whole)
+        rows, only = _each_alone(network, batch, observed, seen)
+        single = network(rows, only)
+    alone = {
+        m: Alone(float(single.clip[i]), single.ticks[i].numpy(), interval(network, single, i, only[i] > 0))
+        for i, m in enumerate(seen)
+    }
+    given = interval(network, whole, 0, observed[0] > 0)
+    return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone, given), _dynamics(network, whole)
+
+
+def interval(network: CoupledMamba, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
+    """The 90 % interval of one clip of a batch; `mask` tells what was given. None where some set was not calibrated.
+
+    A tick's set is what was observed up to it; ticks before anything was observed take the first set's.
+    """
+    names = [_name(network, heard) for heard in (mask.cumsum(0) > 0).tolist()]
+    told = next(name for name in names if name)
+    table = network.config.intervals
+    if any((name or told) not in table for name in names):
+        return None
+    q = np.array([table[name or told][0] for name in names], np.float32)
+    low, high = around(output.ticks[row].numpy(), output.tick_scale[row].numpy(), q)
+    ends = around(output.clip[row].numpy(), output.clip_scale[row].numpy(), table[names[-1]][1])
+    return Interval((float(ends[0]), float(ends[1])), low, high)
+
+
+def _name(network: CoupledMamba, heard: list[bool]) -> str:
+    """The set of modalities that were heard, as config.intervals names it."""
+    modalities = network.config.modalities
+    return name_of([m for m, given in zip(modalities, heard, strict=True) if given], modalities)
 
 
 def _tensors(

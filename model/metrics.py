@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import pearsonr
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
 
 
 def mae(predicted: ArrayLike, rated: ArrayLike) -> float:
@@ -43,3 +43,18 @@ def _rated_other_than_zero(predicted: ArrayLike, rated: ArrayLike) -> tuple[NDAr
     if not (r != 0).any():
         raise ValueError(f"all {len(r)} ratings are zero: a sign accuracy needs some that are not")
     return p[r != 0], r[r != 0]
+
+
+def five_classes(scores: ArrayLike) -> NDArray[np.int64]:
+    """SST's classes 0..4 of scores, the nearest of -3, -1.5, 0, 1.5 and 3."""
+    return np.clip(np.rint(np.asarray(scores, float) / 1.5), -2, 2).astype(np.int64) + 2
+
+
+def unweighted_recall(guessed: ArrayLike, wanted: ArrayLike) -> float:
+    """Recall of each class that is there, averaged over the classes."""
+    return float(recall_score(wanted, guessed, average="macro", labels=np.unique(wanted), zero_division=0))
+
+
+def macro_f1(guessed: ArrayLike, wanted: ArrayLike) -> float:
+    """F1 of each class that is there, averaged over the classes."""
+    return float(f1_score(wanted, guessed, average="macro", labels=np.unique(wanted), zero_division=0))

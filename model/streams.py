@@ -2,21 +2,25 @@
 
 Words, voices and faces come from different corpora, so they are paired by score and not recorded together. The
 target of an utterance is the mean rating of the modalities given. Modalities are dropped at random, sometimes
-they disagree, a stream keeps one speaker's voice, and the face may be lost for a while.
+they disagree, a stream keeps one speaker's voice, and the face may be lost for a while. Where they disagree nobody
+knows which is right: the truth that an interval has to cover is then that of one of them, drawn evenly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.corpora import Pool
+if TYPE_CHECKING:
+    from model.corpora import Pool
 
 Array = NDArray[np.float32]
 STEP = 0.2
+TOLD = 0.999  # weight from which an utterance has lasted long enough to be asked for
 ALL = ("text", "audio", "visual")
 
 
@@ -46,13 +50,19 @@ class StreamSettings:
 
 @dataclass(frozen=True)
 class Batch:
-    """values[m] [B, L, D_m], presence [B, L, M], target and weight [B, L], clip [B]; ends[b] last ticks."""
+    """values[m] [B, L, D_m], presence [B, L, M]; per tick [B, L] target, truth and weight; ends[b] last ticks.
+
+    target is the mean rating of the modalities given, truth that of one of them, weight 0..1 how far the utterance
+    has come; clip and clip_truth [B] are their weighted means.
+    """
 
     values: dict[str, Array]
     presence: Array
     target: Array
+    truth: Array
     weight: Array
     clip: Array
+    clip_truth: Array
     ends: list[list[int]]
 
 
@@ -72,13 +82,16 @@ class Streams:
         """`size` streams, with the modalities `given` or with some drawn for each stream."""
         length = self.settings.ticks
         values = {m: np.zeros((size, length, p.rows.shape[1]), np.float32) for m, p in self.pools.items()}
-        presence, target, weight = (np.zeros((size, length, *s), np.float32) for s in ((len(ALL),), (), ()))
+        presence = np.zeros((size, length, len(ALL)), np.float32)
+        target, truth, weight = (np.zeros((size, length), np.float32) for _ in range(3))
         ends = []
         for b in range(size):
             row = {m: v[b] for m, v in values.items()}
-            ends.append(self._stream(row, presence[b], target[b], weight[b], given or self._draw_given()))
-        clip = (target * weight).sum(1) / weight.sum(1).clip(1e-6)
-        return Batch(values, presence, target, weight, clip, ends)
+            lines = (target[b], truth[b], weight[b])
+            ends.append(self._stream(row, presence[b], lines, given or self._draw_given()))
+        total = weight.sum(1).clip(1e-6)
+        clip, clip_truth = (target * weight).sum(1) / total, (truth * weight).sum(1) / total
+        return Batch(values, presence, target, truth, weight, clip, clip_truth, ends)
 
     def _draw_given(self) -> tuple[str, ...]:
         if self.rng.random() < self.settings.everything:
@@ -87,9 +100,14 @@ class Streams:
         return tuple(sorted(self.rng.choice(ALL, count, replace=False), key=ALL.index))
 
     def _stream(
-        self, values: dict[str, Array], presence: Array, target: Array, weight: Array, given: tuple[str, ...]
+        self,
+        values: dict[str, Array],
+        presence: Array,
+        lines: tuple[Array, Array, Array],
+        given: tuple[str, ...],
     ) -> list[int]:
         """Fill one stream in place; return the last tick of each utterance."""
+        target, truth, weight = lines
         speaker = self._speakers[self.rng.choice(list(self._speakers))]
         shift = self.settings.voice_shift * self._deviation["audio"]
         shift = shift * self.rng.standard_normal(len(shift), np.float32)
@@ -106,7 +124,8 @@ class Streams:
                     values["visual"][end - 1],
                     presence[end - 1, 2],
                 )
-            target[at:gap] = np.mean([self.pools[m].score[i] for m, i in picked.items()])
+            scores = [float(self.pools[m].score[i]) for m, i in picked.items()]
+            target[at:gap], truth[at:gap] = np.mean(scores), self.rng.choice(scores)
             weight[at:gap] = np.minimum(1, (np.arange(gap - at) + 1) * STEP / self.settings.patience)
             ends.append(end - 1)
             at = gap

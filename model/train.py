@@ -1,7 +1,7 @@
 """Train a Coupled Mamba on streams: `python -m model.train [CONFIG] [--data DIR] [--out DIR]`.
 
 The schedule is fixed and the last step is the one kept, so validation data chooses nothing. A run that was
-stopped goes on from its last checkpoint under runs/.
+stopped goes on from its last checkpoint under runs/. On several GPUs: `accelerate launch -m model.train CONFIG`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,31 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.baselines import build_network
+from model.calibration import calibrate
 from model.config import CoupledMambaConfig
-from model.corpora import Pool, Split, load_faces, load_speech, load_text
+from model.corpora import Pool, load_training, what_trains
 from model.inference import WEIGHTS
-from model.network import CoupledMamba
+from model.network import CoupledMamba, Standardise
 from model.streams import ALL, Batch, Streams, StreamSettings
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 CONFIGS = Path(__file__).parent / "configs"
 DATA = Path("../shared/data")
+Log = Any
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,13 @@ class TrainSettings:
     seed: int = 1
     steps: int = 1600
     batch: int = 32
+    """Streams a step, on each device."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     clip_weight: float = 0.5
+    """Of the clip scores' loss beside that of the ticks."""
+    scale_weight: float = 0.2
+    """Of the likelihood of the truth, from which the scales learn, beside the scores' loss."""
     checkpoint_every: int = 200
     network: dict[str, Any] = field(default_factory=dict)
     streams: StreamSettings = field(default_factory=StreamSettings)
@@ -52,33 +64,51 @@ def read_settings(path: Path) -> TrainSettings:
     return TrainSettings(streams=StreamSettings(**streams), **table)
 
 
-def load_splits(data: Path) -> dict[str, Split]:
-    """Training and validation pools of every modality."""
-    return {"text": load_text(data), "audio": load_speech(data), "visual": load_faces(data)}
-
-
 def build(settings: TrainSettings, pools: dict[str, Pool]) -> CoupledMamba:
     """A fresh network with the widths and the standardisation of the training features."""
     torch.manual_seed(settings.seed)
     widths = tuple(pools[m].rows.shape[1] for m in ALL)
-    network = CoupledMamba(CoupledMambaConfig(ALL, widths, **settings.network))
+    network = build_network(CoupledMambaConfig(ALL, widths, **settings.network))
     for m in ALL:
         observed = pools[m].rows[pools[m].presence > 0]
-        network.embed.standardise[m].fit(torch.from_numpy(observed.astype(np.float32)))  # type: ignore[operator]
-    return network
+        standardise = network.get_submodule(f"embed.standardise.{m}")
+        assert isinstance(standardise, Standardise)
+        standardise.fit(torch.from_numpy(observed.astype(np.float32)))
+    return cast(CoupledMamba, network)  # or a baseline, which is used and saved alike
 
 
-def loss_of(network: CoupledMamba, batch: Batch, clip_weight: float) -> Tensor:
-    """Weighted mean absolute error of the ticks, plus that of the clips."""
-    values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
-    target, weight, clip = (torch.from_numpy(a) for a in (batch.target, batch.weight, batch.clip))
-    output = network(values, torch.from_numpy(batch.presence))
-    ticks = ((output.ticks - target).abs() * weight).sum() / weight.sum()
-    return ticks + clip_weight * (output.clip - clip).abs().mean()
+def loss_of(network: torch.nn.Module, batch: Batch, settings: TrainSettings, device: torch.device) -> Tensor:
+    """Smooth absolute error of the ticks' and the clips' scores, plus the Laplace likelihood of their truths."""
+    values = {m: torch.from_numpy(v).to(device) for m, v in batch.values.items()}
+    target, truth, weight, clip, clip_truth = (
+        torch.from_numpy(a).to(device)
+        for a in (batch.target, batch.truth, batch.weight, batch.clip, batch.clip_truth)
+    )
+    output = network(values, torch.from_numpy(batch.presence).to(device))
+    ticks = error(output.ticks, target) + settings.scale_weight * surprise(
+        output.ticks, output.tick_scale, truth
+    )
+    clips = error(output.clip, clip) + settings.scale_weight * surprise(
+        output.clip, output.clip_scale, clip_truth
+    )
+    return (ticks * weight).sum() / weight.sum() + settings.clip_weight * clips.mean()
+
+
+def error(score: Tensor, target: Tensor) -> Tensor:
+    """Huber's loss with its bend at 1 [same shape]: means for small errors, medians for large ones."""
+    return torch.nn.functional.smooth_l1_loss(score, target, reduction="none")
+
+
+def surprise(score: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
+    """Negative log likelihood under a Laplace law; the scales learn from it, the scores do not."""
+    return (score.detach() - truth).abs() / scale + scale.log()
 
 
 def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> CoupledMamba:
     """Run the schedule, from run/last.pt where a run was stopped."""
+    from accelerate import Accelerator
+
+    accelerator = Accelerator()
     network = build(settings, pools)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
@@ -88,20 +118,55 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
     )
     run.mkdir(parents=True, exist_ok=True)
     begin = resume(run / "last.pt", network, optimiser, schedule)
-    streams = Streams(pools, settings.streams, seed=settings.seed * 1_000_003 + begin)
-    with (run / "log.jsonl").open("a") as log:
-        for step in tqdm(range(begin, settings.steps), initial=begin, total=settings.steps):
-            loss = loss_of(network, streams.batch(settings.batch), settings.clip_weight)
+    wrapped, optimiser = accelerator.prepare(network, optimiser)
+    seed = (settings.seed * 1_000_003 + begin) * accelerator.num_processes + accelerator.process_index
+    streams = Streams(pools, settings.streams, seed)
+    with logging_to(run, accelerator) as log:
+        bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, disable=log is None)
+        for step in bar:
+            batch = streams.batch(settings.batch)
+            loss = loss_of(wrapped, batch, settings, accelerator.device)
             optimiser.zero_grad()
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            accelerator.backward(loss)
+            norm = accelerator.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            log.write(json.dumps({"step": step, "loss": loss.item(), "gradient": norm.item()}) + "\n")
-            if (step + 1) % settings.checkpoint_every == 0:
-                log.flush()
-                save(run / "last.pt", step + 1, network, optimiser, schedule)
-    return network.eval()
+            if log is not None:
+                log(step, loss=loss.item(), gradient=norm.item(), rate=schedule.get_last_lr()[0])
+                if (step + 1) % settings.checkpoint_every == 0:
+                    save(run / "last.pt", step + 1, network, optimiser, schedule)
+    return network.eval().cpu()
+
+
+@contextmanager
+def logging_to(run: Path, accelerator: Accelerator) -> Iterator[Log]:
+    """A function (step, **figures) that writes run/log.jsonl, and TensorBoard's files where it is installed.
+
+    None on every process but the first.
+    """
+    if not accelerator.is_main_process:
+        yield None
+        return
+    board = tensorboard(run)
+    with (run / "log.jsonl").open("a", buffering=1) as lines:
+
+        def log(step: int, **figures: float) -> None:
+            lines.write(json.dumps({"step": step, **figures}) + "\n")
+            for name, figure in figures.items() if board else ():
+                board.add_scalar(name, figure, step)
+
+        yield log
+    if board:
+        board.close()
+
+
+def tensorboard(run: Path) -> Any:
+    """A SummaryWriter on `run`, or None without the tensorboard package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(run))
 
 
 def save(path: Path, step: int, *parts: Any) -> None:
@@ -114,14 +179,29 @@ def resume(path: Path, *parts: Any) -> int:
     """Load a training state of ours where there is one; returns the step to go on from."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     for part, saved in zip(parts, state["parts"], strict=True):
         part.load_state_dict(saved)
     return int(state["step"])
 
 
 def main() -> None:
-    """The command line."""
+    """The command line: train, calibrate the intervals on the part kept for it, write the weights."""
+    arguments = parse()
+    settings = read_settings(arguments.config)
+    parts = load_training(arguments.data)
+    network = train(
+        settings,
+        {m: p.train for m, p in parts.items()},
+        arguments.run or Path("runs") / arguments.config.stem,
+    )
+    network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
+    network.save_pretrained(arguments.out)
+    what_trains(arguments.data).save(arguments.out)
+
+
+def parse() -> argparse.Namespace:
+    """The command line's options."""
     parser = argparse.ArgumentParser(prog="python -m model.train", description=__doc__)
     parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "streams.toml")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with text/, speech/ and faces/")
@@ -132,10 +212,7 @@ def main() -> None:
         parser.error(
             f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/ by --data"
         )
-    settings = read_settings(arguments.config)
-    pools = {m: s.train for m, s in load_splits(arguments.data).items()}
-    network = train(settings, pools, arguments.run or Path("runs") / arguments.config.stem)
-    network.save_pretrained(arguments.out)
+    return arguments
 
 
 if __name__ == "__main__":

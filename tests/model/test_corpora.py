@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model import corpora
+from model.seen import Seen
 from tests.model.conftest import signed_pool
 
 
@@ -22,27 +23,36 @@ def data(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_sentences_are_split_by_group_and_have_a_row_a_word(data):
-    split = corpora.load_text(data)
-    assert len(split.train) + len(split.valid) == 40
-    assert len(split.valid) > 0
-    assert not set(split.train.group) & set(split.valid.group)
-    assert split.train.features(0).shape == (6, 384)
+def test_nothing_that_trained_is_reported_on(data):
+    records = corpora.read_sentences([data / "text" / "rated.csv.gz"])
+    seen = Seen.of([r["text"].upper() for r in records[:30]], [], np.zeros((0, 48, 48), np.uint8))
+    pool = corpora.load_unseen(data, seen)["text"]
+    assert list(pool.group) == [r["group"] for r in records[30:]]
+    assert pool.features(0).shape[0] == 6
+    assert set(pool.score) == {-1.5, 1.5}
+
+
+def test_parts_that_are_missing_are_left_out(data):
+    assert set(corpora.load_unseen(data, Seen.nothing())) == {"text"}
+
+
+def test_the_split_of_groups_is_the_same_on_every_machine():
+    assert [corpora.tenth(g) for g in ("g0", "g1", "g2", "a longer name")] == [9, 9, 7, 3]
 
 
 def test_features_are_made_once_and_again_when_the_data_changes(data, monkeypatch):
-    first = corpora.load_text(data)
+    first = corpora.load_unseen(data, Seen.nothing())["text"]
     made = []
     embed = corpora._embed_sentences
-    monkeypatch.setattr(corpora, "_embed_sentences", lambda files: made.append(files) or embed(files))
-    again = corpora.load_text(data)
+    monkeypatch.setattr(corpora, "_embed_sentences", lambda records: made.append(records) or embed(records))
+    again = corpora.load_unseen(data, Seen.nothing())["text"]
     assert not made
-    np.testing.assert_array_equal(again.train.rows, first.train.rows)
+    np.testing.assert_array_equal(again.rows, first.rows)
     path = data / "text" / "rated.csv.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"tweet,3,great,g99\n"))
-    again = corpora.load_text(data)
+    again = corpora.load_unseen(data, Seen.nothing())["text"]
     assert made
-    assert len(again.train) + len(again.valid) == 41
+    assert len(again) == 41
 
 
 def test_select_keeps_each_utterance_whole():

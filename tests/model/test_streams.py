@@ -60,3 +60,12 @@ def test_words_last_as_long_as_they_are_spoken():
     assert len(values) * STEP == pytest.approx(8, abs=2)
     np.testing.assert_allclose(values[presence > 0], 1, rtol=1e-3)
     assert presence.max() <= 1
+
+
+def test_the_truth_is_that_of_one_modality_where_they_conflict(pools):
+    settings = replace(SETTINGS, disagree=1.0, face_lost=0.0, gap_seconds=(0.0, 0.0))
+    batch = Streams(pools, settings, seed=4).batch(32, ("text", "visual"))
+    apart = (batch.truth != batch.target) & (batch.weight > 0)
+    assert apart.mean() > 0.3
+    offered = np.unique(pools["text"].score)
+    assert np.isin(batch.truth[apart], offered).all()

@@ -1,0 +1,55 @@
+"""Find how many of its scales a network errs by: split conformal calibration on streams that trained nothing.
+
+For each set of modalities given, q is the conformal quantile of |truth - score| / scale (Papadopoulos et al. 2002;
+Angelopoulos and Bates 2021, section 2.2). Where modalities disagree the truth is that of one of them, which cannot be
+known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.intervals import name_of, quantile, subsets
+from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
+
+if TYPE_CHECKING:
+    from model.corpora import Pool
+    from model.network import CoupledMamba, Output
+
+Array = NDArray[np.float32]
+
+
+def calibrate(
+    network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 11, count: int = 192
+) -> dict[str, list[float]]:
+    """{set: [q of ticks, q of clips]} from `count` streams a set, drawn from pools that trained nothing."""
+    found = {}
+    for given in subsets(ALL):
+        batch, output = drawn(network, pools, given, seed, count)
+        told = batch.weight > TOLD
+        ticks = excess(output.ticks, output.tick_scale, batch.truth)[told]
+        clips = excess(output.clip, output.clip_scale, batch.clip_truth)
+        found[name_of(given, ALL)] = [quantile(ticks), quantile(clips)]
+    return found
+
+
+def drawn(
+    network: CoupledMamba, pools: Mapping[str, Pool], given: tuple[str, ...], seed: int, count: int
+) -> tuple[Batch, Output]:
+    """Streams as in training, of the modalities given, and what the network says of them."""
+    settings = replace(StreamSettings(), voice_shift=0.0)
+    batch = Streams(pools, settings, seed).batch(count, given)
+    with torch.inference_mode():
+        values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
+        return batch, network.eval()(values, torch.from_numpy(batch.presence))
+
+
+def excess(score: torch.Tensor, scale: torch.Tensor, truth: Array) -> Array:
+    """How many scales the truth lies from the score."""
+    return ((score - torch.from_numpy(truth)).abs() / scale).numpy()

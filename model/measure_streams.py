@@ -1,0 +1,107 @@
+"""How a network reads streams: per tick with all modalities and with each alone, how late, and within what interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model import metrics
+from model.calibration import drawn
+from model.corpora import Pool
+from model.intervals import around, name_of, subsets
+from model.network import CoupledMamba
+from model.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
+
+Array = NDArray[np.float32]
+Figures = dict[str, float]
+
+
+def on_streams(
+    network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int = 128
+) -> dict[str, Figures]:
+    """Streams of 3 to 12 agreeing utterances: per tick, with all modalities and with each alone."""
+    settings = replace(
+        StreamSettings(), utterances=(3, 12), ticks=300, disagree=0.0, everything=1.0, voice_shift=0.0
+    )
+    batch = Streams(pools, settings, seed).batch(count)
+    report = {}
+    for name, kept in {"all": ALL, **{m: (m,) for m in ALL}}.items():
+        only = np.array([m in kept for m in ALL], np.float32)
+        ticks = tick_scores(network, batch, batch.presence * only)
+        told = batch.weight > TOLD
+        late = lags(ticks, batch)
+        report[name] = {
+            "n": int(told.sum()),
+            "mae": metrics.mae(ticks[told], batch.target[told]),
+            "ccc": metrics.ccc(ticks[told], batch.target[told]),
+            "acc2": metrics.sign_accuracy(ticks[told], batch.target[told]),
+            "lag_s": float(np.median(late)),
+            "flips_within_2s": float((late <= 2.0).mean()),
+        }
+    return report
+
+
+def coverage(
+    network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int = 128
+) -> dict[str, float]:
+    """How often the 90 % intervals hold the truth and how wide they are, over every set of modalities given evenly.
+
+    coverage and width are those of ticks, clip_coverage and clip_width those of clips; widening is the mean width of
+    ticks where words and voice conflict over that where they agree, the same modalities given.
+    """
+    told: list[Array] = []
+    clips: list[Array] = []
+    for given in subsets(ALL):
+        batch, output = drawn(network, pools, given, seed, count)
+        q_tick, q_clip = network.config.intervals[name_of(given, ALL)]
+        keep = batch.weight > TOLD
+        low, high = around(output.ticks.numpy(), output.tick_scale.numpy(), q_tick)
+        told.append(np.stack([(low <= batch.truth) & (batch.truth <= high), high - low])[:, keep])
+        low, high = around(output.clip.numpy(), output.clip_scale.numpy(), q_clip)
+        clips.append(np.stack([(low <= batch.clip_truth) & (batch.clip_truth <= high), high - low]))
+    ticks_held, clips_held = (np.mean([part.mean(1) for part in parts], 0) for parts in (told, clips))
+    return {
+        "coverage": float(ticks_held[0]),
+        "width": float(ticks_held[1]),
+        "clip_coverage": float(clips_held[0]),
+        "clip_width": float(clips_held[1]),
+        "widening": widening(network, pools, seed, count),
+    }
+
+
+def widening(network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int) -> float:
+    """Mean scale of ticks of words and voice in conflict over that of words and voice that agree."""
+    scales = []
+    for disagree in (1.0, 0.0):
+        settings = replace(StreamSettings(), disagree=disagree, voice_shift=0.0)
+        batch = Streams(pools, settings, seed).batch(count, ("text", "audio"))
+        conflict = np.abs(batch.truth - batch.target) > 1.0 if disagree else np.full(batch.truth.shape, True)
+        with torch.inference_mode():
+            values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
+            scale = network(values, torch.from_numpy(batch.presence)).tick_scale.numpy()
+        scales.append(float(scale[conflict & (batch.weight > TOLD)].mean()))
+    return scales[0] / scales[1]
+
+
+def tick_scores(network: CoupledMamba, batch: Batch, presence: Array) -> Array:
+    """Scores [B, L] of a batch of streams with another presence."""
+    with torch.inference_mode():
+        values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
+        return network(values, torch.from_numpy(presence)).ticks.numpy()
+
+
+def lags(ticks: Array, batch: Batch) -> Array:
+    """Seconds from each start of an utterance of another sign to the first tick with that sign; infinite for never."""
+    delays = []
+    for b, ends in enumerate(batch.ends):
+        signs = np.sign(batch.target[b])
+        for before in ends[:-1]:
+            start = before + 1 + int(np.argmax(signs[before + 1 :] != signs[before]))
+            if signs[start] * signs[before] < 0:
+                right = np.flatnonzero(np.sign(ticks[b, start:]) == signs[start])
+                delays.append(right[0] * STEP if len(right) else np.inf)
+    return np.array(delays, np.float32)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.seen import Seen
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 48, 48)).astype(np.uint8)
+
+
+def test_it_knows_what_it_saw_and_nothing_else():
+    seen = Seen.of(["A fine  film .", "bad"], ["rav01"], IMAGES[:10])
+    assert seen.sentence("a fine film.")
+    assert not seen.sentence("a finer film.")
+    assert seen.speaker("rav01")
+    assert not seen.speaker("rav02")
+    assert seen.faces(IMAGES).tolist() == [True] * 10 + [False] * 10
+
+
+def test_a_mirror_image_is_the_same_face():
+    assert Seen.of([], [], IMAGES[:1]).faces(IMAGES[:1, :, ::-1]).all()
+
+
+def test_saved_and_loaded_it_says_the_same(tmp_path):
+    seen = Seen.of(["bad"], ["rav01"], IMAGES)
+    seen.save(tmp_path)
+    loaded = Seen.load(tmp_path)
+    assert loaded.sentence("bad")
+    assert loaded.speaker("rav01")
+    assert loaded.faces(IMAGES).all()
+
+
+def test_a_checkpoint_without_its_mark_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train again"):
+        Seen.load(tmp_path)
+
+
+def test_nothing_was_seen():
+    assert not Seen.nothing().sentence("bad")
+    assert not Seen.nothing().faces(IMAGES).any()
