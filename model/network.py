@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
+from model.explain import Explanation, explain
 from model.head import Head, WeighedHead
 from model.layers import CoupledLayer, Trace
 from model.streaming import Stream
@@ -59,13 +61,25 @@ class Embed(nn.Module):
         self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.features.items()})
         self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
         self.dropout = nn.Dropout(config.dropout)
+        self.hidden_share = config.feature_dropout
+        self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
 
     def forward(
         self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
     ) -> Float[Tensor, "B L M D"]:
         """Stack the chains along the modality axis."""
-        chains = [layer(self.dropout(self.standardise[m](values[m]))) for m, layer in self.project.items()]
+        chains = [
+            layer(self.dropout(self.hide(m, self.standardise[m](values[m]))))
+            for m, layer in self.project.items()
+        ]
         return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
+
+    def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
+        """In training, some of a stream's features for all its ticks, never the extractor's own readouts."""
+        if not self.training or self.hidden_share == 0:
+            return x
+        plain = x.shape[-1] - self.readouts[modality]
+        return torch.cat([F.dropout1d(x[..., :plain].mT, self.hidden_share).mT, x[..., plain:]], dim=-1)
 
 
 class CoupledMamba(
@@ -107,17 +121,34 @@ class CoupledMamba(
 
         Raises ValueError where a modality is missing from `values` or has another width or length.
         """
-        check_inputs(self.config, values, presence)
-        mask = presence > 0
-        x, traced = self.embed(values, mask), None
-        for layer in self.layers:
-            x, traced = layer(x, mask, trace=trace and layer is self.layers[-1])
+        x, mask = self.encode(values, presence, len(self.layers) - 1)
+        x, traced = self.layers[-1](x, mask, trace=trace)
         scores = self.head(x, mask)
         return Output(scores.ticks, scores.clip, scores.tick_scale, scores.clip_scale, traced)
+
+    def encode(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"], layers: int
+    ) -> tuple[Float[Tensor, "B L M D"], Bool[Tensor, "B L M"]]:
+        """The chains after the first `layers` layers, and where they were observed. Errors as in forward."""
+        check_inputs(self.config, values, presence)
+        mask = presence > 0
+        x = self.embed(values, mask)
+        for layer in self.layers[:layers]:
+            x, _ = layer(x, mask)
+        return x, mask
 
     def stream(self, batch: int | None = None) -> Stream:
         """A stream to feed tick by tick; see model.streaming."""
         return Stream(self, batch)
+
+    def explain(
+        self,
+        values: Mapping[str, Float[Tensor, "B L width"]],
+        presence: Float[Tensor, "B L M"],
+        at: int | None = None,
+    ) -> Explanation:
+        """What the score at a tick, or the clip's, owes to which source; see model.explain."""
+        return explain(self, values, presence, at)
 
 
 def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kernels import coupled_scan
+from model.baselines import build_network
+from model.explain import counterfactual, explain, output_shares, reading, trace_back
+from model.network import CoupledMamba
+from tests.model.conftest import WIDTHS, random_clip, small_config
+from tests.model.test_network import permute_modalities
+
+COUPLINGS = ["learned", "mean", "sum", "none"]
+every_coupling = pytest.mark.parametrize("coupling", COUPLINGS)
+every_moment = pytest.mark.parametrize("at", [0, 7, 13, None])
+
+
+def made(**changes: object) -> CoupledMamba:
+    """A network far from its start, in float64, where laws hold to rounding."""
+    torch.manual_seed(0)
+    network = CoupledMamba(small_config(**changes)).eval()
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if not name.endswith("log_a"):
+                tensor.add_(0.3 * torch.randn(tensor.shape))
+    return network.double()
+
+
+def clip(length: int = 14, batch: int = 2) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    values, presence = random_clip(length, batch)
+    return {m: v.double() for m, v in values.items()}, presence.double()
+
+
+@every_coupling
+@every_moment
+def test_the_parts_are_the_linearised_score(coupling, at):
+    network, (values, presence) = made(coupling=coupling), clip()
+    x, mask = network.encode(values, presence, len(network.layers))
+    x = x.detach().requires_grad_()
+    scores = network.head(x, mask)
+    score = scores.clip if at is None else scores.ticks[:, at]
+    (gradient,) = torch.autograd.grad(score.sum(), x)
+    found = network.explain(values, presence, at)
+    parts = found.memory.sum((1, 2, 3)) + (found.skip + found.stream + found.bias).sum(1)
+    torch.testing.assert_close(found.score, score.detach())
+    torch.testing.assert_close(parts, (gradient * x.detach()).sum((1, 2, 3)), rtol=0, atol=1e-10)
+    torch.testing.assert_close(parts + found.rest, found.score, rtol=0, atol=1e-10)
+
+
+@every_coupling
+def test_every_contribution_is_what_its_injection_alone_brings(coupling):
+    network, (values, presence) = made(coupling=coupling), clip(5)
+    x, mask = network.encode(values, presence, 1)
+    given = network.layers[-1].selection(x)
+    gradient = torch.randn_like(given.u)
+    found = trace_back(given, mask, gradient)
+    for source in range(3):
+        for tick in range(5):
+            alone = torch.zeros_like(given.u)
+            alone[:, tick, source] = given.u[:, tick, source]
+            expected = (gradient * reading(given._replace(u=alone), mask)).sum((1, 3))
+            torch.testing.assert_close(found[:, :, source, tick], expected, rtol=0, atol=1e-11)
+    assert found.abs().max() > 1e-3
+
+
+def test_the_reading_is_the_scan_without_skip_and_gate():
+    network, (values, presence) = made(), clip(6)
+    x, mask = network.encode(values, presence, 1)
+    given = network.layers[-1].selection(x)
+    rest = {**given._asdict(), "D": torch.zeros_like(given.D), "z": None}
+    expected = coupled_scan(**rest, delta_softplus=True, mask=mask)
+    torch.testing.assert_close(reading(given, mask), expected)
+
+
+@every_coupling
+@pytest.mark.parametrize("at", [0, 9, 13])
+def test_shares_of_the_output_summed_over_time_are_the_kernels_shares(coupling, at):
+    network, (values, presence) = made(coupling=coupling), clip()
+    with torch.no_grad():
+        expected = network(values, presence, trace=True).trace[1][:, at]
+    shares = output_shares(network, values, presence, at)
+    assert shares.shape == (2, 3, 3, at + 1)
+    torch.testing.assert_close(shares.sum(-1), expected, rtol=0, atol=1e-9)
+    total = shares.sum((2, 3))
+    silent = expected.sum(-1) == 0
+    torch.testing.assert_close(total[~silent], torch.ones_like(total[~silent]))
+    assert (total[silent] == 0).all()
+
+
+@every_moment
+def test_shares_of_the_score_sum_to_one(at):
+    found = explain(made(), *clip(), at)
+    assert found.shares.shape == (2, 3, 14 if at is None else at + 1)
+    torch.testing.assert_close(found.shares.sum((1, 2)), torch.ones(2).double())
+    torch.testing.assert_close(found.sources, found.memory.sum(1))
+
+
+def test_what_was_not_observed_is_given_nothing():
+    network, (values, presence) = made(), clip()
+    found = explain(network, values, presence, 13)
+    absent = (presence == 0).transpose(1, 2)
+    assert (found.sources[absent] == 0).all()
+    assert (found.sources[~absent] != 0).all()
+
+
+def test_uncoupled_chains_owe_nothing_to_each_other():
+    memory = explain(made(coupling="none"), *clip(), 13).memory
+    across = ~torch.eye(3, dtype=torch.bool)
+    assert (memory[:, across] == 0).all()
+    assert (explain(made(), *clip(), 13).memory[:, across] != 0).any()
+
+
+def test_later_ticks_do_not_count_and_negative_ones_count_from_the_end():
+    network, (values, presence) = made(), clip()
+    short = explain(network, {m: v[:, :8] for m, v in values.items()}, presence[:, :8], -1)
+    long = explain(network, values, presence, 7)
+    torch.testing.assert_close(short.memory, long.memory)
+    torch.testing.assert_close(short.stream, long.stream)
+
+
+@pytest.mark.parametrize("at", [13, None])
+def test_permuting_the_modalities_permutes_the_explanation(at):
+    network, (values, presence) = made(), clip()
+    order, names, widths = [2, 0, 1], list(WIDTHS), list(WIDTHS.values())
+    config = small_config(modalities=[names[i] for i in order], widths=[widths[i] for i in order])
+    other = CoupledMamba(config).eval().double()
+    state = {k: permute_modalities(k, v, order) for k, v in network.state_dict().items()}
+    other.load_state_dict(state)
+    found, permuted = explain(network, values, presence, at), explain(other, values, presence[..., order], at)
+    torch.testing.assert_close(found.memory[:, order][:, :, order], permuted.memory)
+    for name in ("skip", "stream", "bias"):
+        torch.testing.assert_close(getattr(found, name)[:, order], getattr(permuted, name))
+
+
+def test_float32_agrees_with_float64_over_a_long_clip():
+    network, (values, presence) = made(d_state=64), clip(200, 1)
+    exact = explain(network, values, presence, 199)
+    near = explain(network.float(), {m: v.float() for m, v in values.items()}, presence.float(), 199)
+    scale = exact.memory.abs().sum()
+    assert (near.memory - exact.memory).abs().sum() < 1e-4 * scale
+
+
+def test_a_clip_is_explained_the_same_in_a_batch_and_alone():
+    network, (values, presence) = made(), clip()
+    together = explain(network, values, presence, 10).memory
+    for i in range(2):
+        alone = explain(network, {m: v[i : i + 1] for m, v in values.items()}, presence[i : i + 1], 10)
+        torch.testing.assert_close(together[i : i + 1], alone.memory)
+
+
+def test_wrong_use_is_told_with_its_remedy():
+    network, (values, presence) = made(), clip(5)
+    with pytest.raises(IndexError, match="tick 5 is outside of the clip's 5"):
+        explain(network, values, presence, 5)
+    with pytest.raises(ValueError, match=r"eval\(\)"):
+        explain(made().train(), values, presence, 0)
+    with pytest.raises(ValueError, match="attention"):
+        explain(build_network(small_config(fusion="attention")).eval(), values, presence, 0)
+    with pytest.raises(ValueError, match="no modality is called smell: choose from text, audio, visual"):
+        counterfactual(network, values, presence, ["smell"])
+
+
+def test_removing_nothing_changes_nothing():
+    network, (values, presence) = made(), clip()
+    answers = counterfactual(network, values, presence, [])
+    for other in (answers.removed, answers.neutral):
+        assert torch.equal(other.ticks, answers.whole.ticks)
+        assert torch.equal(other.clip, answers.whole.clip)
+
+
+def test_removed_is_masked_and_neutral_is_the_training_mean():
+    network, (values, presence) = made(), clip()
+    network.embed.standardise["audio"].fit(torch.randn(50, WIDTHS["audio"]).double() + 2)
+    answers = counterfactual(network, values, presence, ["audio"])
+    masked = presence.clone()
+    masked[..., 1] = 0
+    mean = {**values, "audio": torch.zeros_like(values["audio"]) + network.embed.standardise["audio"].mean}
+    assert torch.equal(answers.removed.ticks, network(values, masked).ticks)
+    assert torch.equal(answers.neutral.ticks, network(mean, presence).ticks)
+    clips = (answers.whole.clip, answers.removed.clip, answers.neutral.clip)
+    assert all((a - b).abs().max() > 1e-3 for a, b in zip(clips, (clips[1], clips[2], clips[0]), strict=True))
+
+
+def test_removing_what_was_never_there_changes_nothing():
+    network, (values, presence) = made(), clip()
+    presence[..., 2] = 0
+    answers = counterfactual(network, values, presence, ["visual"])
+    assert torch.equal(answers.removed.ticks, answers.whole.ticks)
+    assert torch.equal(answers.neutral.ticks, answers.whole.ticks)
+
+
+@pytest.mark.parametrize("fusion", ["late", "concat", "attention"])
+def test_baselines_have_counterfactuals_too(fusion):
+    torch.manual_seed(0)
+    network, (values, presence) = build_network(small_config(fusion=fusion)).eval(), random_clip(9)
+    answers = counterfactual(network, values, presence, ["text"])
+    assert not torch.equal(answers.removed.clip, answers.whole.clip)
