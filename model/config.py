@@ -39,6 +39,10 @@ class CoupledMambaConfig:
     head: str = "opinions"
     """How chains become scores: opinions (weighed by their precisions) or weighed (the first checkpoint's softmax)."""
     dropout: float = 0.1
+    feature_dropout: float = 0.0
+    """Share of a stream's features hidden in training for all its ticks: few speakers must not be learnt by heart."""
+    readouts: tuple[int, ...] = ()
+    """Last columns of each modality that are never hidden: what the extractor itself makes of it. Zeros if empty."""
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
     intervals: dict[str, list[float]] = field(default_factory=dict)
@@ -49,6 +53,11 @@ class CoupledMambaConfig:
         if len(self.modalities) != len(self.widths):
             raise ValueError(
                 f"modalities are {self.modalities} but widths {self.widths}: give one width a modality"
+            )
+        self.readouts = tuple(self.readouts) or (0,) * len(self.modalities)
+        if len(self.readouts) != len(self.modalities):
+            raise ValueError(
+                f"modalities are {self.modalities} but readouts {self.readouts}: give one a modality"
             )
         if self.coupling not in COUPLINGS:
             raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")

@@ -76,6 +76,17 @@ def test_saved_and_loaded_it_says_the_same(network, tmp_path):
     torch.testing.assert_close(network(values, presence).clip, loaded(values, presence).clip, rtol=0, atol=0)
 
 
+def test_features_are_hidden_for_a_whole_stream_but_never_the_readouts():
+    torch.manual_seed(0)
+    embed = CoupledMamba(small_config(feature_dropout=0.5, readouts=(2, 0, 0))).embed
+    x = torch.ones(64, 7, WIDTHS["text"])
+    hidden = embed.train().hide("text", x)
+    assert (hidden[..., -2:] == 1).all()
+    assert (hidden[:, :1] == hidden).all()
+    assert 0.3 < (hidden[..., :-2] == 0).float().mean() < 0.7
+    assert (embed.eval().hide("text", x) == x).all()
+
+
 def test_standardise_cuts_what_is_far_out():
     layer = Standardise(2)
     layer.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
@@ -102,6 +113,7 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
         ({"layers": 0}, "layers"),
         ({"widths": (0,)}, "text"),
         ({"widths": (1, 2)}, "one width"),
+        ({"readouts": (1, 2)}, "readouts"),
     ],
 )
 def test_a_wrong_config_is_refused(change, said):
