@@ -29,6 +29,7 @@ from extractors.vad import find_speech
 from extractors.voice import describe_voice
 from extractors.words import recognise
 from tests.clips import RATE, make_clip, make_picture, make_sound, turn_clip
+from tests.sounds import SOUNDS
 
 WITHIN = 10.0  # seconds that any clip may take, once libraries and weights are loaded
 IN_OPEN = 0x20  # inotify's event for a file that is opened
@@ -188,6 +189,21 @@ def test_a_clip_cut_short_gives_what_is_left(tmp_path: Path, name: str) -> None:
     # A program stream has no header that would promise more than there is.
     assert bool(found.warnings) == (name != "a.mpg")
     assert all("damaged or cut short: decoded" in warning for warning in found.warnings)
+
+
+def test_a_clip_damaged_in_its_middle_says_what_share_was_decoded(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mp4", 8.0, sound=None, codec="mpeg4", fps=25)
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"mdat") + len(data) // 4
+    data[begin : begin + len(data) // 4] = np.random.default_rng(1).bytes(len(data) // 4)
+    path.write_bytes(bytes(data))
+    found = extract(path)
+    (warning,) = found.warnings
+    told = re.fullmatch(r"The file is damaged or cut short: decoded (\d+) of 200 frames, (\d+) %\.", warning)
+    assert told is not None
+    assert 100 < int(told[1]) < 170
+    assert int(told[2]) == round(int(told[1]) / 2)
+    assert 20 < sum(found.seen) < 36
 
 
 def test_a_clip_cut_before_its_index_is_refused(tmp_path: Path) -> None:
@@ -352,6 +368,27 @@ def test_sound_without_speech_invents_no_words(tmp_path: Path, sound: str) -> No
     found = extract(make_clip(tmp_path / "a.mp4", 4.0, sound=sound))
     assert found.transcript == Transcript()
     assert found.kinds == {"visual"}
+
+
+@pytest.mark.parametrize("name", ["chords", "pink noise", "applause", "speech under noise"])
+def test_a_sound_track_is_heard_for_what_it_is(tmp_path: Path, name: str) -> None:
+    """Through the lossy coding of a clip too, music, noise and claps hold no words, and speech over noise does."""
+    count = 6 * RATE
+    heard = (
+        SOUNDS[name](count)
+        if name in SOUNDS
+        else make_sound("speech", 6.0) + 0.02 * SOUNDS["pink noise"](count)
+    )
+    path = tmp_path / "a.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(heard[None].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    found = extract(path)
+    assert found.kinds == (set() if name in SOUNDS else {"text", "audio"})
+    assert ("times" in " ".join(word.word for word in found.transcript.words)) == (name not in SOUNDS)
 
 
 def test_no_face(tmp_path: Path) -> None:

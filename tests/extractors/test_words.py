@@ -12,6 +12,7 @@ from extractors.records import Sound, Span, Word
 from extractors.vad import find_speech
 from extractors.words import LONGEST, number_sentences, recognise, stretch_speech, transcript_of
 from tests.clips import RATE, make_sound, speech
+from tests.sounds import SOUNDS
 
 SAID = "it was the best of times it was the worst of times it was the age of wisdom it was the age of foolishness"
 
@@ -41,6 +42,20 @@ def test_no_speech_no_words(kind: str) -> None:
     assert spans == ()
     assert recognise(sound, spans) == transcript_of([], "recognised")
     assert recognise(sound, spans).source == "none"
+
+
+@pytest.mark.parametrize("name", list(SOUNDS))
+def test_noise_music_and_claps_invent_no_words(name: str) -> None:
+    sound = Sound(SOUNDS[name](12 * RATE))
+    assert find_speech(sound) == ()
+
+
+def test_speech_between_music_is_all_that_is_heard() -> None:
+    music, said = SOUNDS["drums and chords"](8 * RATE), speech()[: 4 * RATE]
+    sound = Sound(np.concatenate([music, said, music]))
+    words = recognise(sound, find_speech(sound)).words
+    assert "times" in " ".join(plain([word.word for word in words]))
+    assert all(8 < word.start < word.end < 12.6 for word in words)
 
 
 def test_the_level_does_not_move_the_speech(reading: Sound) -> None:
