@@ -22,23 +22,19 @@ from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
 from model.layers import ModalityLinear, ModalityNorm
-from model.network import CoupledMamba, Output, Standardise, check_inputs
+from model.network import CoupledMamba, Features, Output, check_inputs
 
 Values = Mapping[str, Float[Tensor, "B L width"]]
 HEADS = 4
 
 
-class Features(nn.Module):
-    """Standardised features of every modality, zeros where it was not observed."""
-
-    def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.features.items()})
+class Zeroed(Features):
+    """The features without an embedding: zeros where a modality was not observed."""
 
     def forward(self, values: Values, mask: Bool[Tensor, "B L M"]) -> dict[str, Tensor]:
         """Name -> [B, L, width]."""
-        layers = enumerate(self.standardise.items())
-        return {m: torch.where(mask[..., i, None], layer(values[m]), 0.0) for i, (m, layer) in layers}
+        features = enumerate(self.prepare(values).items())
+        return {m: torch.where(mask[..., i, None], x, 0.0) for i, (m, x) in features}
 
 
 class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba", license="other"):
@@ -51,7 +47,7 @@ class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba", 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed = Features(config)
+        self.embed = Zeroed(config)
         self.alone = nn.ModuleDict(
             {m: CoupledMamba(single_chain(config, m, width)) for m, width in config.features.items()}
         )
@@ -83,7 +79,7 @@ class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed = Features(config)
+        self.embed = Zeroed(config)
         self.chain = CoupledMamba(single_chain(config, "all", sum(config.widths) + len(config.widths)))
 
     def forward(self, values: Values, presence: Float[Tensor, "B L M"], trace: bool = False) -> Output:
@@ -211,8 +207,9 @@ def mean_of_heard(
 
 
 def single_chain(config: CoupledMambaConfig, name: str, width: int) -> CoupledMambaConfig:
-    """The config of one Mamba chain alone."""
-    return replace(config, modalities=(name,), widths=(width,), fusion="independent")
+    """The config of one Mamba chain alone; hiding features is left to what stands before it."""
+    sizes = replace(config, modalities=(name,), widths=(width,), readouts=())
+    return replace(sizes, fusion="independent", feature_dropout=0.0)
 
 
 BUILDERS: dict[str, type[nn.Module]] = {

@@ -52,27 +52,18 @@ class Standardise(nn.Module):
         return ((x - self.get_buffer("mean")) / self.get_buffer("deviation")).clamp(-5, 5)
 
 
-class Embed(nn.Module):
-    """Each modality's features to a chain of width D; an unobserved tick gets the chain's own learnt token."""
+class Features(nn.Module):
+    """Every modality's features standardised, and in training partly hidden."""
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
         self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.features.items()})
-        self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.features.items()})
-        self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
-        self.dropout = nn.Dropout(config.dropout)
         self.hidden_share = config.feature_dropout
         self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
 
-    def forward(
-        self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
-    ) -> Float[Tensor, "B L M D"]:
-        """Stack the chains along the modality axis."""
-        chains = [
-            layer(self.dropout(self.hide(m, self.standardise[m](values[m]))))
-            for m, layer in self.project.items()
-        ]
-        return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
+    def prepare(self, values: Mapping[str, Float[Tensor, "B L width"]]) -> dict[str, Tensor]:
+        """Name -> [B, L, width], in the order of the modality axis."""
+        return {m: self.hide(m, layer(values[m])) for m, layer in self.standardise.items()}
 
     def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
         """In training, some of a stream's features for all its ticks, never the extractor's own readouts."""
@@ -80,6 +71,23 @@ class Embed(nn.Module):
             return x
         plain = x.shape[-1] - self.readouts[modality]
         return torch.cat([F.dropout1d(x[..., :plain].mT, self.hidden_share).mT, x[..., plain:]], dim=-1)
+
+
+class Embed(Features):
+    """Each modality's features to a chain of width D; an unobserved tick gets the chain's own learnt token."""
+
+    def __init__(self, config: CoupledMambaConfig) -> None:
+        super().__init__(config)
+        self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.features.items()})
+        self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
+    ) -> Float[Tensor, "B L M D"]:
+        """Stack the chains along the modality axis."""
+        chains = [self.project[m](self.dropout(x)) for m, x in self.prepare(values).items()]
+        return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
 
 
 class CoupledMamba(

@@ -99,6 +99,14 @@ def test_gradients_reach_every_parameter(fusion):
 
 
 @every_fusion
+def test_features_are_hidden_in_training_alone(fusion):
+    network, (values, presence) = made(fusion, feature_dropout=0.5, readouts=(1, 0, 0)), random_clip(9)
+    assert torch.equal(network(values, presence).clip, network(values, presence).clip)
+    network.train()
+    assert not torch.equal(network(values, presence).clip, network(values, presence).clip)
+
+
+@every_fusion
 def test_one_modality_is_enough(fusion):
     config = small_config(fusion=fusion, modalities=("text",), widths=(WIDTHS["text"],))
     values, presence = random_clip(9)
