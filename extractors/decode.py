@@ -18,16 +18,28 @@ from extractors.records import Sound
 
 RATE = 16_000
 WHOLE = 0.97  # a stream decoded to this share counts as whole: headers round their durations
+HOLES = {"audio": 0.5, "video": 2.0}  # seconds without a packet that are told; slow pictures are none
 GAP = 0.05  # seconds by which sound may stray from its time stamps before it is placed anew
 
 
 @dataclass
 class Tally:
-    """How much of a stream was read: packets that decoded, packets that did not, the end of the last, seconds."""
+    """How much of a stream was read: packets that decoded, packets that did not, the end of the last, seconds.
+
+    `missing` is the seconds between packets that the file skips. In a file without an index, nothing else tells that
+    a part of it was overwritten.
+    """
 
     good: int = 0
     bad: int = 0
     end: float = 0.0
+    missing: float = 0.0
+
+    def take_time(self, kind: str, start: float, duration: float) -> None:
+        """Note that a packet lasts `duration` seconds from `start` on, in a stream of "audio" or "video"."""
+        if self.end > 0 and start - self.end > HOLES[kind]:
+            self.missing += start - self.end
+        self.end = max(self.end, start + duration)
 
     def warning(self, what: str, promised: int, duration: float) -> str | None:
         """A sentence with the share decoded, or None where all was.
@@ -39,7 +51,7 @@ class Tally:
         if not promised and duration > 0 and self.end < WHOLE * duration - 1:
             expected = max(expected, round((self.good + self.bad) * duration / max(self.end, 0.04)))
         if expected == 0 or self.good >= WHOLE * expected:
-            return None
+            return f"The file holds no {what} for {self.missing:.1f} s of its time." if self.missing else None
         unit = "frames" if what == "pictures" else "packets of sound"
         share = round(100 * self.good / expected)
         return f"The file is damaged or cut short: decoded {self.good:,} of {expected:,} {unit}, {share} %."
@@ -62,7 +74,8 @@ def decode(
         if packet is not None and packet.size:
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
-                tally.end = max(tally.end, float((time + (packet.duration or 0)) * packet.time_base) - start)
+                base = packet.time_base
+                tally.take_time(stream.type, float(time * base) - start, float((packet.duration or 0) * base))
         for frame in frames:
             # Not frame.time: the last frames, drained from the decoder, come without a time base of their own.
             yield None if frame.pts is None else float(frame.pts * stream.time_base) - start, frame

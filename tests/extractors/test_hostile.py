@@ -206,6 +206,25 @@ def test_a_clip_damaged_in_its_middle_says_what_share_was_decoded(tmp_path: Path
     assert 20 < sum(found.seen) < 36
 
 
+def test_a_hole_in_a_clip_without_an_index_is_told(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mkv", 12.0, codec="mpeg4", fps=25)
+    data = bytearray(path.read_bytes())
+    begin, length = len(data) // 4, len(data) // 2
+    data[begin : begin + length] = np.random.default_rng(1).bytes(length)
+    path.write_bytes(bytes(data))
+    warnings: list[str] = []
+    seen = len(list(read_frames(path, 5, warnings=warnings)))
+    read_sound(path, warnings)
+    pictures, sound = (
+        re.fullmatch(rf"The file holds no {what} for (\d+\.\d) s of its time\.", warning)
+        for what, warning in zip(("pictures", "sound"), warnings, strict=True)
+    )
+    assert pictures is not None
+    assert sound is not None
+    assert float(pictures[1]) == pytest.approx(12 - seen / 5, abs=0.5)
+    assert float(sound[1]) > 2
+
+
 def test_a_clip_cut_before_its_index_is_refused(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", 2.0)
     data = path.read_bytes()
