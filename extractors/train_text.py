@@ -5,17 +5,13 @@ trained on the packaged MiniLM through sentence-transformers' own adapter suppor
 linear in the mean of its words' embeddings, so the same readout applies to each word: a score for every source,
 and five classes for the sentences that have them.
 
-Of the near-duplicate groups, one tenth is for validation and one is kept for the fusion network, which must see
-embeddings as reliable as those of new sentences; eight tenths train. The last epoch's averaged weights are kept.
-A run goes on from its last epoch when it is started again, and ends where an uninterrupted one does.
+The schedule is fixed and the last epoch's averaged weights are kept; nothing is chosen on the validation tenth. A
+run goes on from its last epoch when it is started again, and ends where an uninterrupted one does.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import io
 import json
 import math
 import time
@@ -30,41 +26,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from extractors.text import MAX_WORDS, held_for_fusion, held_out, load_base
+from extractors.adapter import READOUTS, WEIGHTS, write
+from extractors.rated import Sentence, agreement, held_for_fusion, read_sentences, training_part
+from extractors.text import MAX_WORDS, load_base
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-CLASSES = 5
-STEP = 1.5  # between the five classes' scores: -3, -1.5, 0, 1.5, 3
-GRADED = ("sst5-train", "sst5-dev")  # sources whose scores are five classes
+LONGEST = 256  # tokens; the longest rated sentence has fewer than 200
+Tokens = tuple[list[int], list[float]]  # token numbers, and each token's share in the mean over words
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How the adapter is trained."""
 
-    epochs: int = 4
+    epochs: int = 3
     batch: int = 32
     rate: float = 1e-3  # peak of the one-cycle schedule
     decay: float = 0.01  # AdamW's weight decay
     rank: int = 32
     alpha: int = 32
-    classes: float = 0.5  # weight of the five classes' cross-entropy
+    classes: float = 1.0  # weight of the five classes' cross-entropy
     smoothing: float = 0.05
     dropout: float = 0.1  # of the sentence's mean embedding
     average: float = 0.995  # of the weights, per step
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A rated sentence; score in -3..3."""
-
-    text: str
-    score: float
-    source: str
-    group: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,11 @@ class Batch:
 
 @dataclass
 class Run:
-    """What a checkpoint holds, and the encoder it works on."""
+    """What a checkpoint holds, and the encoder it works on.
+
+    `inside` are the encoder's own bfloat16 copies, which compute; `weights`, of the adapter and the readout, are what
+    the optimiser moves, in float32.
+    """
 
     encoder: SentenceTransformer
     head: nn.Linear
@@ -93,23 +84,6 @@ class Run:
     epoch: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
-
-
-def read_sentences(folder: Path) -> list[Sentence]:
-    """The rated sentences of folder/*.csv.gz that have words. Raises FileNotFoundError where there is no table."""
-    files = sorted(folder.glob("*.csv.gz"))
-    if not files:
-        raise FileNotFoundError(f"no *.csv.gz in {folder}: give the folder of rated_sentences.csv.gz")
-    texts = (gzip.decompress(f.read_bytes()).decode("utf-8") for f in files)
-    rows = (r for t in texts for r in csv.DictReader(io.StringIO(t, newline="")))
-    return [
-        Sentence(r["text"], float(r["score"]), r["source"], r["group"]) for r in rows if r["text"].split()
-    ]
-
-
-def training_part(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """The eight tenths that train."""
-    return [s for s in sentences if not (held_out(s.group) or held_for_fusion(s.group))]
 
 
 def start(schedule: Schedule, sentences: int) -> Run:
@@ -126,7 +100,7 @@ def start(schedule: Schedule, sentences: int) -> Run:
             target_modules=r".*encoder\.layer\.\d+\..*(query|key|value|dense)",
         )
     )
-    head = nn.Linear(encoder[0].auto_model.config.hidden_size, 1 + CLASSES)
+    head = nn.Linear(encoder[0].auto_model.config.hidden_size, len(READOUTS))
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     lora = {k: v for k, v in encoder[0].auto_model.named_parameters() if v.requires_grad}
@@ -150,17 +124,15 @@ def start(schedule: Schedule, sentences: int) -> Run:
 
 
 @torch.no_grad()
-def _publish_step(run: Run) -> None:
+def _tell(run: Run) -> None:
     """Give the encoder, which computes in bfloat16, the weights that the optimiser holds in float32."""
     torch._foreach_copy_(list(run.inside.values()), [run.weights[k] for k in run.inside])
 
 
-def tokenise(
-    encoder: SentenceTransformer, sentences: Sequence[Sentence]
-) -> list[tuple[list[int], list[float]]]:
+def tokenise(encoder: SentenceTransformer, sentences: Sequence[Sentence]) -> list[Tokens]:
     """Token numbers of each sentence, and each token's share in the mean over words."""
     words = [s.text.split()[:MAX_WORDS] for s in sentences]
-    encoded = encoder.tokenizer(words, is_split_into_words=True, truncation=True, max_length=256)
+    encoded = encoder.tokenizer(words, is_split_into_words=True, truncation=True, max_length=LONGEST)
     result = []
     for i, ids in enumerate(encoded["input_ids"]):
         owners = encoded.word_ids(i)
@@ -172,7 +144,7 @@ def tokenise(
 
 def batches(
     sentences: Sequence[Sentence],
-    tokens: Sequence[tuple[list[int], list[float]]],
+    tokens: Sequence[Tokens],
     size: int,
     order: NDArray[np.int64],
 ) -> Iterator[Batch]:
@@ -196,9 +168,7 @@ def _spreads(sentences: Sequence[Sentence]) -> dict[str, float]:
     }
 
 
-def _batch(
-    sentences: Sequence[Sentence], tokens: Sequence[tuple[list[int], list[float]]], spread: dict[str, float]
-) -> Batch:
+def _batch(sentences: Sequence[Sentence], tokens: Sequence[Tokens], spread: dict[str, float]) -> Batch:
     length = max(len(ids) for ids, _ in tokens)
     ids = torch.zeros(len(tokens), length, dtype=torch.long)
     mask, weight = torch.zeros_like(ids), torch.zeros(len(tokens), length)
@@ -206,14 +176,13 @@ def _batch(
         ids[row, : len(numbers)] = torch.tensor(numbers)
         mask[row, : len(numbers)] = 1
         weight[row, : len(numbers)] = torch.tensor(shares)
-    label = [round(s.score / STEP) + CLASSES // 2 if s.source in GRADED else -1 for s in sentences]
     return Batch(
         ids,
         mask,
         weight,
         torch.tensor([s.score for s in sentences]),
         torch.tensor([spread[s.source] for s in sentences]),
-        torch.tensor(label),
+        torch.tensor([s.label for s in sentences]),
     )
 
 
@@ -243,7 +212,7 @@ def loss_of(out: Tensor, batch: Batch, schedule: Schedule) -> Tensor:
 def train_epoch(
     run: Run,
     sentences: Sequence[Sentence],
-    tokens: Sequence[tuple[list[int], list[float]]],
+    tokens: Sequence[Tokens],
     schedule: Schedule,
 ) -> float:
     """One pass in a seeded order; the mean loss."""
@@ -263,14 +232,9 @@ def train_epoch(
         nn.utils.clip_grad_norm_(run.weights.values(), 1.0)
         run.optimiser.step()
         run.scheduler.step()
-        _publish_step(run)
+        _tell(run)
         _average(run, schedule.average)
         losses.append(loss.item())
-        if len(losses) % 100 == 0:
-            print(
-                f"  step {len(losses)}: {np.mean(losses[-100:]):.4f}, {time.process_time() - began:.0f} s",
-                flush=True,
-            )
     run.epoch += 1
     run.seconds += time.process_time() - began
     run.losses.append(float(np.mean(losses)))
@@ -312,77 +276,62 @@ def resume(run: Run, path: Path) -> None:
     run.optimiser.load_state_dict(state["optimiser"])
     run.scheduler.load_state_dict(state["scheduler"])
     run.epoch, run.seconds, run.losses = state["epoch"], state["seconds"], state["losses"]
-    _publish_step(run)
+    _tell(run)
+
+
+@torch.no_grad()
+def settle(run: Run) -> None:
+    """End the training: the averaged weights take the others' place, and the encoder computes in float32."""
+    run.encoder.float()
+    for name, value in run.weights.items():
+        value.copy_(run.averaged[name])
+    _tell(run)
+    run.encoder.eval()
 
 
 @torch.inference_mode()
 def read(run: Run, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
-    """Readouts [n, 6] of the averaged weights."""
-    now = {k: v.detach().clone() for k, v in run.weights.items()}
-    for name, value in run.weights.items():
-        value.copy_(run.averaged[name])
-    _publish_step(run)
-    run.encoder.eval()
+    """Readouts [n, 6] of a run that `settle` ended."""
     tokens = tokenise(run.encoder, sentences)
     order = np.argsort([len(ids) for ids, _ in tokens], kind="stable")
-    result = np.zeros((len(sentences), 1 + CLASSES), np.float32)
-    spread = {s.source: 1.0 for s in sentences}
+    result = np.zeros((len(sentences), len(READOUTS)), np.float32)
+    spread = dict.fromkeys((s.source for s in sentences), 1.0)
     for first in range(0, len(order), 64):
         rows = order[first : first + 64]
         batch = _batch([sentences[i] for i in rows], [tokens[i] for i in rows], spread)
-        pooled = pool(run.encoder, batch)
-        result[rows] = run.head(pooled).numpy()
-    for name, value in run.weights.items():
-        value.copy_(now[name])
-    _publish_step(run)
+        result[rows] = run.head(pool(run.encoder, batch)).numpy()
     return result
 
 
-def report(out: NDArray[np.float32], sentences: Sequence[Sentence]) -> dict[str, dict[str, float]]:
-    """Per source: sign accuracy (zeros left out), MAE, and five classes by the class readout."""
-    result = {}
-    source = np.array(["sst5" if s.source in GRADED else s.source for s in sentences])
-    score = np.array([s.score for s in sentences])
-    for name in sorted(set(source)):
-        rows = source == name
-        signed = rows & (score != 0)
-        result[name] = {
-            "sign": round(float(((out[signed, 0] > 0) == (score[signed] > 0)).mean()), 4),
-            "mae": round(float(np.abs(out[rows, 0].clip(-3, 3) - score[rows]).mean()), 4),
-        }
-        if name == "sst5":
-            wanted = np.round(score[rows] / STEP) + CLASSES // 2
-            result[name]["five"] = round(float((out[rows, 1:].argmax(1) == wanted).mean()), 4)
-            rounded = np.clip(np.round(out[rows, 0] / STEP), -2, 2) + 2
-            result[name]["five_of_score"] = round(float((rounded == wanted).mean()), 4)
-    return result
+def train(
+    sentences: Sequence[Sentence], schedule: Schedule, checkpoint: Path, epochs: int | None = None
+) -> Run:
+    """Train on all of the sentences, from the checkpoint on where there is one; `epochs` stops it earlier."""
+    run = start(schedule, len(sentences))
+    if checkpoint.exists():
+        resume(run, checkpoint)
+    tokens = tokenise(run.encoder, sentences)
+    while run.epoch < (schedule.epochs if epochs is None else epochs):
+        loss = train_epoch(run, sentences, tokens, schedule)
+        save(run, checkpoint)
+        print(f"epoch {run.epoch}: loss {loss:.4f}, {run.seconds:.0f} CPU s", flush=True)
+    return run
 
 
 def main() -> None:
-    """Parse the command line and train."""
+    """Parse the command line, train, write the weights and print how they do on the tenth kept for the fusion."""
     options = parse()
-    schedule = Schedule(
-        epochs=options.epochs,
-        seed=options.seed,
-        rank=options.rank,
-        alpha=options.alpha,
-        rate=options.rate,
-        batch=options.batch,
-        classes=options.classes,
-    )
+    schedule = Schedule(epochs=options.epochs, seed=options.seed)
     everything = read_sentences(options.data)
     ours = training_part(everything)
-    ours_dev = [s for s in everything if held_for_fusion(s.group)]
-    print(asdict(schedule), len(ours), len(ours_dev), flush=True)
-    run, checkpoint = start(schedule, len(ours)), options.runs / "last.pt"
-    if checkpoint.exists():
-        resume(run, checkpoint)
-    tokens = tokenise(run.encoder, ours)
-    while run.epoch < schedule.epochs:
-        loss = train_epoch(run, ours, tokens, schedule)
-        save(run, checkpoint)
-        print(f"epoch {run.epoch}: loss {loss:.4f}, {run.seconds:.0f} CPU s", flush=True)
-        print(json.dumps(report(read(run, ours_dev), ours_dev)), flush=True)
+    run = train(ours, schedule, options.runs / "last.pt")
+    settle(run)
+    trained = {"sentences": len(ours), "cpu_seconds": round(run.seconds), **asdict(schedule)}
+    write(run.encoder, run.head, options.weights, trained)
+    kept = [s for s in everything if held_for_fusion(s.group)]
+    if kept:
+        out = read(run, kept)
+        print(json.dumps(agreement(out[:, 0], kept, out[:, 1:]), indent=2))
 
 
 def parse() -> argparse.Namespace:
@@ -391,12 +340,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of rated_sentences.csv.gz")
     parser.add_argument("--epochs", type=int, default=Schedule.epochs)
     parser.add_argument("--seed", type=int, default=Schedule.seed)
-    parser.add_argument("--rank", type=int, default=Schedule.rank)
-    parser.add_argument("--alpha", type=int, default=Schedule.alpha)
-    parser.add_argument("--rate", type=float, default=Schedule.rate)
-    parser.add_argument("--batch", type=int, default=Schedule.batch)
-    parser.add_argument("--classes", type=float, default=Schedule.classes)
     parser.add_argument("--runs", type=Path, default=Path("runs/text"), help="folder of the checkpoint")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder the weights are written to")
     return parser.parse_args()
 
 
