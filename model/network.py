@@ -97,7 +97,7 @@ class CoupledMamba(
     tags=["multimodal", "sentiment", "state-space-model", "mamba"],
     license="other",
 ):
-    """The network. `save_pretrained`, `from_pretrained` and `push_to_hub` keep safetensors and config.json alone."""
+    """The network. `save_pretrained` and `push_to_hub` write safetensors, config.json and a card, never a pickle."""
 
     fusions: tuple[str, ...] = ("coupled", "independent")
 

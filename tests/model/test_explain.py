@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernels import coupled_scan
 from model.baselines import build_network
@@ -93,6 +95,24 @@ def test_shares_of_the_score_sum_to_one(at):
     assert found.shares.shape == (2, 3, 14 if at is None else at + 1)
     torch.testing.assert_close(found.shares.sum((1, 2)), torch.ones(2).double())
     torch.testing.assert_close(found.sources, found.memory.sum(1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    length=st.integers(1, 20),
+    coupling=st.sampled_from(COUPLINGS),
+    seed=st.integers(0, 10**6),
+    share=st.floats(0, 1),
+)
+def test_conservation_holds_for_any_mask(length, coupling, seed, share):
+    network, (values, _) = made(coupling=coupling), clip(length)
+    presence = (torch.rand(2, length, 3, generator=torch.Generator().manual_seed(seed)) < share).double()
+    found, by_output = explain(network, values, presence), output_shares(network, values, presence, -1)
+    parts = found.memory.sum((1, 2, 3)) + (found.skip + found.stream + found.bias).sum(1) + found.rest
+    torch.testing.assert_close(parts, found.score, rtol=0, atol=1e-10)
+    assert (found.sources[(presence == 0).transpose(1, 2)] == 0).all()
+    total = by_output.sum((2, 3))
+    torch.testing.assert_close(total, (total != 0).double())
 
 
 def test_what_was_not_observed_is_given_nothing():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.baselines import build_network
 from model.network import CoupledMamba
@@ -61,6 +63,24 @@ def test_the_clip_so_far_is_the_pass_over_what_was_fed():
         whole = network(values, presence)
     torch.testing.assert_close(stream.clip().score, part.clip, rtol=0, atol=1e-4)
     assert (part.clip - whole.clip).abs().max() > 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    length=st.integers(1, 30),
+    coupling=st.sampled_from(COUPLINGS),
+    seed=st.integers(0, 10**6),
+    share=st.floats(0, 1),
+)
+def test_any_mask_streams_as_it_runs_whole(length, coupling, seed, share):
+    network, (values, _) = made(coupling=coupling), random_clip(length, 2, seed)
+    presence = (torch.rand(2, length, 3, generator=torch.Generator().manual_seed(seed)) < share).float()
+    with torch.no_grad():
+        whole = network(values, presence)
+    stream = network.stream(2)
+    torch.testing.assert_close(fed(stream, values, presence)[0], whole.ticks, rtol=0, atol=1e-4)
+    # Where nothing was heard the pooling is over ticks that do not count, and the score is the prior's.
+    torch.testing.assert_close(stream.clip().score, whole.clip, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("sizes", [{"d_conv": 1}, {"layers": 1}, {"d_state": 1}])

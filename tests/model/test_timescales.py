@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from model.half_lives import _of_layer, couplings, half_lives, weighted_median
 from model.layers import Selection
 from model.network import CoupledMamba
+from model.timescales import _of_layer, couplings, half_lives, weighted_median
 from tests.model.conftest import random_clip, small_config
 
 
