@@ -135,13 +135,13 @@ def _peer_pictures(run: Run) -> str:
 
 def _peer_detection(run: Run) -> str:
     """Every picture searched as a whole, as if there had been none before it; decoding included."""
-    from extractors.face import FaceFinder
+    from extractors.follow import FaceFollower
     from extractors.media import read_frames
 
-    finder, seen, count = FaceFinder(), 0, 0
+    follower, seen, count = FaceFollower(), 0, 0
     for frame in read_frames(run.clip, FACES_A_SECOND):
-        finder.box, finder.looks = None, 0
-        seen += finder.look(frame.image)[0] is not None
+        follower.forget()
+        seen += follower.look(frame.image) > 0
         count += 1
     return f"a face in {seen} of {count} pictures"
 

@@ -5,6 +5,9 @@ kept back is looked at now and then, and is later what the fusion network learns
 fixed and the last epoch is kept, so nothing is chosen on fer2013_valid, which is measured at the end.
 A run goes on from its last epoch when it is started again; every epoch has its own seed, so an interrupted run
 ends where an uninterrupted one does.
+
+With --teacher WEIGHTS a wider network starts as the trained one and goes on: `widen` keeps what it computes, and
+half of what it is to answer is what the teacher says, as the labels are right only two times in three.
 """
 
 from __future__ import annotations
@@ -23,7 +26,15 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from extractors.expression import EXPRESSIONS, WEIGHTS, Config, ExpressionNet, fusion_split
+from extractors.expression import (
+    EXPRESSIONS,
+    WEIGHTS,
+    Config,
+    ExpressionNet,
+    fusion_split,
+    load_expression,
+    read_config,
+)
 
 VALENCE = {
     "happy": 2.0, "neutral": 0.0, "sad": -1.5, "fear": -2.0, "disgust": -2.0, "angry": -2.5,
@@ -37,11 +48,23 @@ class Schedule:
 
     epochs: int = 45
     batch: int = 128
-    rate: float = 4e-3  # peak of the one-cycle schedule
+    rate: float = 2e-3  # held from the second epoch until the weights settle
+    settling: float = 0.45  # last share of the epochs, over which the rate falls to nothing
     decay: float = 0.05  # AdamW's weight decay
     smoothing: float = 0.1  # FER2013's labels agree with people about two times in three
-    average: float = 0.998  # of the weights, per step
+    taught: float = 0.5  # share of the target that is the teacher's answer, where there is a teacher
+    average: float = 0.999  # of the weights, per step
+    widths: tuple[int, ...] = (48, 96, 192)
     seed: int = 0
+
+    def rate_at(self, part: float) -> float:
+        """The learning rate when `part` epochs are done: up over one, level, then straight down."""
+        left = (self.epochs - part) / max(self.settling * self.epochs, 1e-9)
+        return self.rate * max(min(part, left, 1.0), 1e-3)
+
+    def hardness(self, epoch: int) -> float:
+        """How hard the augmentation of an epoch is, 0..1: milder while the weights settle."""
+        return 0.8 if epoch < (1 - self.settling) * self.epochs else 0.5
 
 
 @dataclass
@@ -51,87 +74,118 @@ class Run:
     network: ExpressionNet
     averaged: AveragedModel
     optimiser: torch.optim.AdamW
-    scheduler: torch.optim.lr_scheduler.OneCycleLR
     epoch: int = 0
 
 
-def start(schedule: Schedule, faces: int) -> Run:
-    """A fresh run over `faces` training images."""
+def start(schedule: Schedule, teacher: ExpressionNet | None = None) -> Run:
+    """A fresh run, from nothing or from what the teacher computes, with as many or fewer channels everywhere."""
     torch.manual_seed(schedule.seed)
-    network = ExpressionNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its types
-    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=schedule.decay)
-    steps = schedule.epochs * (faces // schedule.batch)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, schedule.rate, total_steps=steps, pct_start=0.2
+    network = ExpressionNet(schedule.widths)
+    if teacher is not None:
+        widen(teacher, network)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its types
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=schedule.rate, weight_decay=schedule.decay, fused=True
     )
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(schedule.average), use_buffers=True)
-    return Run(network, averaged, optimiser, scheduler)
+    return Run(network, averaged, optimiser)
 
 
-def train_epoch(run: Run, images: NDArray[np.uint8], labels: NDArray[np.int8], schedule: Schedule) -> float:
-    """One pass over images [n, 48, 48] in a seeded order; the mean loss."""
+@torch.no_grad()
+def widen(narrow: ExpressionNet, wide: ExpressionNet) -> None:
+    """Make `wide`, freshly drawn, compute what `narrow` does, in place.
+
+    The narrow network becomes its first channels, which do not listen to the new ones yet; the new ones listen to
+    all and are as they were drawn. Raises ValueError where `wide` is the narrower one, or one of other stages.
+    """
+    known, fresh = narrow.state_dict(), wide.state_dict()
+    if known.keys() != fresh.keys() or any(known[k].shape > fresh[k].shape for k in known):
+        raise ValueError(
+            "cannot widen to fewer channels or other stages: give a width for each of the same stages"
+        )
+    for name, value in known.items():
+        into = fresh[name]
+        if value.ndim > 1:
+            into[: len(value), value.shape[1] :] = 0
+        into[tuple(slice(size) for size in value.shape)] = value
+
+
+def targets(
+    labels: NDArray[np.int8], schedule: Schedule, said: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """What is to be answered [n, 7]: the labels, smoothed, mixed with what a teacher said [n, 7]."""
+    kinds = len(EXPRESSIONS)
+    plain = np.eye(kinds, dtype=np.float32)[labels] * (1 - schedule.smoothing) + schedule.smoothing / kinds
+    return plain if said is None else (1 - schedule.taught) * plain + schedule.taught * said
+
+
+def train_epoch(
+    run: Run, images: NDArray[np.uint8], wanted: NDArray[np.float32], schedule: Schedule
+) -> float:
+    """One pass over images [n, 48, 48] and what they are to answer [n, 7] in a seeded order; the mean loss."""
     torch.manual_seed(1000 * (schedule.seed + 1) + run.epoch)
     run.network.train()
     order, total = torch.randperm(len(images)).numpy(), 0.0
-    batches = len(images) // schedule.batch
+    batches, hardness = len(images) // schedule.batch, schedule.hardness(run.epoch)
     for i in range(batches):
+        run.optimiser.param_groups[0]["lr"] = schedule.rate_at(run.epoch + i / batches)
         rows = order[i * schedule.batch : (i + 1) * schedule.batch]
-        faces = augment(torch.from_numpy(images[rows])[:, None].float() / 255)
+        faces = augment(torch.from_numpy(images[rows])[:, None].float() / 255, hardness)
         with torch.autocast("cpu", torch.bfloat16):
             logits = run.network(faces)
-        wanted = torch.from_numpy(labels[rows]).long()
-        loss = F.cross_entropy(logits.float(), wanted, label_smoothing=schedule.smoothing)
+        loss = F.cross_entropy(logits.float(), torch.from_numpy(wanted[rows]))
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         run.optimiser.step()
-        run.scheduler.step()
         run.averaged.update_parameters(run.network)
         total += loss.item()
     run.epoch += 1
     return total / batches
 
 
-def augment(faces: Tensor) -> Tensor:
+def augment(faces: Tensor, hardness: float = 1.0) -> Tensor:
     """Seen from elsewhere, in other light, partly covered, and as soft as a face cut from video.
 
-    faces [n, 1, 48, 48] in 0..1, and so is what comes back.
+    faces [n, 1, 48, 48] in 0..1, and so is what comes back; hardness 0..1 scales how far and how often.
     """
-    faces = _move(faces)
+    faces = _move(faces, hardness)
     n = len(faces)
     # The mean and the contrast are undone by the network; what is lost by clipping and by gamma is not.
-    gamma = torch.empty(n, 1, 1, 1).uniform_(-0.4, 0.4).exp()
-    contrast = torch.empty(n, 1, 1, 1).uniform_(0.7, 1.4)
-    shift = torch.empty(n, 1, 1, 1).uniform_(-0.15, 0.15)
+    gamma = (torch.empty(n, 1, 1, 1).uniform_(-0.4, 0.4) * hardness).exp()
+    contrast = (torch.empty(n, 1, 1, 1).uniform_(-0.35, 0.35) * hardness).exp()
+    shift = torch.empty(n, 1, 1, 1).uniform_(-0.15, 0.15) * hardness
     faces = ((faces.clamp_min(0) ** gamma - 0.5) * contrast + 0.5 + shift).clamp(0, 1)
-    return _cover(_soften(faces))
+    return _cover(_soften(faces, 0.25 * hardness), 0.5 * hardness)
 
 
-def _move(faces: Tensor) -> Tensor:
+def _move(faces: Tensor, hardness: float) -> Tensor:
     n = len(faces)
-    angle = torch.empty(n).uniform_(-0.26, 0.26)
-    wide, high = torch.empty(2, n).uniform_(-0.17, 0.17).exp()
+    angle = torch.empty(n).uniform_(-0.26, 0.26) * hardness
+    wide, high = (torch.empty(2, n).uniform_(-0.17, 0.17) * hardness).exp()
     mirror = torch.randint(0, 2, (n,)) * 2.0 - 1
     matrix = torch.zeros(n, 2, 3)
     matrix[:, 0, 0], matrix[:, 0, 1] = mirror * wide * angle.cos(), -high * angle.sin()
     matrix[:, 1, 0], matrix[:, 1, 1] = mirror * wide * angle.sin(), high * angle.cos()
-    matrix[:, :, 2] = torch.empty(n, 2).uniform_(-0.2, 0.2)
+    matrix[:, :, 2] = torch.empty(n, 2).uniform_(-0.2, 0.2) * hardness
     grid = F.affine_grid(matrix, list(faces.shape), align_corners=False)
     return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
 
 
-def _soften(faces: Tensor) -> Tensor:
-    """A quarter of the batch, at one lower resolution drawn for it."""
-    part, side = len(faces) // 4, int(torch.randint(14, 37, ()))
+def _soften(faces: Tensor, share: float) -> Tensor:
+    """A share of the batch, at one lower resolution drawn for it."""
+    part, side = int(share * len(faces)), int(torch.randint(14, 37, ()))
+    if not part:
+        return faces
     small = F.interpolate(faces[:part], size=(side, side), mode="area")
     soft = F.interpolate(small, size=faces.shape[2:], mode="bilinear", align_corners=False)
     return torch.cat([soft, faces[part:]])
 
 
-def _cover(faces: Tensor) -> Tensor:
-    """A grey square of 6 to 18 pixels over half of the faces."""
+def _cover(faces: Tensor, share: float) -> Tensor:
+    """A grey square of 6 to 18 pixels over a share of the faces."""
     n, side = len(faces), faces.shape[2]
     centre = torch.rand(2, n, 1) * side
-    half = torch.empty(n, 1).uniform_(3, 9) * torch.randint(0, 2, (n, 1))
+    half = torch.empty(n, 1).uniform_(3, 9) * (torch.rand(n, 1) < share)
     place = torch.arange(side) + 0.5
     rows, columns = ((place - centre[i]).abs() < half for i in (0, 1))
     hidden = (rows[:, :, None] & columns[:, None, :])[:, None]
@@ -145,7 +199,8 @@ def probabilities(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArra
     parts = []
     for i in range(0, len(images), 256):
         faces = torch.from_numpy(images[i : i + 256])[:, None].float() / 255
-        parts.append((network(faces).softmax(1) + network(faces.flip(3)).softmax(1)).numpy() / 2)
+        shown = network(torch.cat([faces, faces.flip(3)])).float().softmax(1)
+        parts.append(shown.unflatten(0, (2, -1)).mean(0).numpy())
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -184,7 +239,6 @@ def save(run: Run, path: Path) -> None:
         "network": run.network.state_dict(),
         "averaged": run.averaged.state_dict(),
         "optimiser": run.optimiser.state_dict(),
-        "scheduler": run.scheduler.state_dict(),
         "epoch": run.epoch,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +253,6 @@ def resume(run: Run, path: Path) -> None:
     run.network.load_state_dict(state["network"])
     run.averaged.load_state_dict(state["averaged"])
     run.optimiser.load_state_dict(state["optimiser"])
-    run.scheduler.load_state_dict(state["scheduler"])
     run.epoch = state["epoch"]
 
 
@@ -213,7 +266,7 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
     data = to_bytes(kept | counters)
     config: Config = {
         "sha256": hashlib.sha256(data).hexdigest(),
-        "widths": [32, 64, 128],
+        "widths": [block.second.out_channels for block in run.network.blocks[::2]],
         "expressions": list(EXPRESSIONS),
         "trained": trained,
         "measured": measured,
@@ -226,16 +279,22 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
 def main() -> None:
     """Parse the command line, train, measure and write the weights."""
     options = parse()
-    schedule = Schedule(epochs=options.epochs, seed=options.seed)
+    schedule = Schedule(options.epochs, rate=options.rate, widths=tuple(options.widths), seed=options.seed)
     arrays = np.load(options.data / "fer2013_train.npz")
     images, labels = arrays["image"], arrays["label"]
     ours, held = fusion_split(images)
-    run, checkpoint = start(schedule, len(ours)), options.runs / "last.pt"
+    teacher = load_expression(options.teacher) if options.teacher else None
+    said = None
+    if teacher is not None:
+        with torch.autocast("cpu", torch.bfloat16):
+            said = probabilities(teacher, images[ours])
+    wanted = targets(labels[ours], schedule, said)
+    run, checkpoint = start(schedule, teacher), options.runs / "last.pt"
     if checkpoint.exists():
         resume(run, checkpoint)
     while run.epoch < schedule.epochs:
         began = time.process_time()
-        loss = train_epoch(run, images[ours], labels[ours], schedule)
+        loss = train_epoch(run, images[ours], wanted, schedule)
         save(run, checkpoint)
         print(f"epoch {run.epoch}: loss {loss:.4f}, {time.process_time() - began:.0f} CPU s", flush=True)
         if run.epoch % LOOK_EVERY == 0:
@@ -245,7 +304,8 @@ def main() -> None:
     }
     valid = np.load(options.data / "fer2013_valid.npz")
     measured["fer2013_valid"] = report(probabilities(run.averaged.module, valid["image"]), valid["label"])
-    publish(run, options.weights, {"faces": len(ours), **asdict(schedule)}, measured)
+    trained = {"faces": len(ours), "taught_by": read_config(options.teacher)["sha256"] if teacher else None}
+    publish(run, options.weights, trained | asdict(schedule), measured)
     print(json.dumps(measured, indent=2))
 
 
@@ -256,6 +316,11 @@ def parse() -> argparse.Namespace:
         "--data", type=Path, required=True, help="folder of fer2013_train.npz and fer2013_valid.npz"
     )
     parser.add_argument("--epochs", type=int, default=Schedule.epochs)
+    parser.add_argument("--rate", type=float, default=Schedule.rate, help="highest learning rate")
+    parser.add_argument(
+        "--widths", type=int, nargs="+", default=list(Schedule.widths), help="channels of the stages"
+    )
+    parser.add_argument("--teacher", type=Path, help="weights to start from and to learn from")
     parser.add_argument("--seed", type=int, default=Schedule.seed)
     parser.add_argument("--runs", type=Path, default=Path("runs/expression"), help="folder of the checkpoint")
     parser.add_argument(

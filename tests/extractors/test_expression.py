@@ -94,6 +94,64 @@ def test_augmented_faces_stay_pictures_and_differ() -> None:
     assert ((seen - faces).abs().mean((1, 2, 3)) > 0.01).all()
 
 
+def test_milder_augmentation_changes_a_face_less_and_none_only_mirrors_it() -> None:
+    picture = load_picture()
+    change = []
+    for hardness in (1.0, 0.5, 0.0):
+        torch.manual_seed(0)
+        seen = training.augment(picture, hardness)
+        change.append(float(torch.minimum(apart(seen, picture), apart(seen, picture.flip(3))).mean()))
+    assert change[0] > 1.2 * change[1]
+    assert change[2] < 1e-5
+
+
+def load_picture() -> torch.Tensor:
+    """Sixty-four times the same smooth picture, which is not its own mirror image."""
+    place = torch.linspace(0, 1, 48)
+    return (0.2 + 0.6 * place[:, None] * (3 * place).sin().abs()).expand(64, 1, 48, 48).clone()
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    return (one - other).abs().mean((1, 2, 3))
+
+
+def test_a_widened_network_computes_what_the_narrow_one_did(faces: torch.Tensor) -> None:
+    torch.manual_seed(4)
+    narrow, wide = ExpressionNet((8, 16, 24)), ExpressionNet((12, 16, 40))
+    for network in (narrow, wide):
+        for block in network.blocks:
+            torch.nn.init.normal_(block.second_norm.weight)
+    training.widen(narrow, wide)
+    torch.testing.assert_close(wide.eval()(faces), narrow.eval()(faces), atol=1e-5, rtol=1e-5)
+    # The new channels can learn: they compute something, and what listens to them has a gradient.
+    wide(faces).square().sum().backward()
+    assert wide.narrow.weight.grad[:, 24:].abs().max() > 0
+    assert wide.stem.weight[8:].abs().max() > 0
+
+
+@pytest.mark.parametrize("widths", [(8, 16, 16), (8, 16), (4, 8, 16, 32)])
+def test_widening_to_less_or_to_other_stages_is_refused(widths: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="cannot widen"):
+        training.widen(ExpressionNet((8, 16, 24)), ExpressionNet(widths))
+
+
+def test_targets_are_shares_and_lean_towards_the_teacher() -> None:
+    labels = np.array([0, 3], np.int8)
+    schedule = training.Schedule(smoothing=0.14, taught=0.5)
+    plain = training.targets(labels, schedule)
+    np.testing.assert_allclose(plain[0], [0.88, *[0.02] * 6], atol=1e-6)
+    said = np.full((2, 7), 1 / 7, np.float32)
+    np.testing.assert_allclose(training.targets(labels, schedule, said), (plain + 1 / 7) / 2, atol=1e-6)
+
+
+def test_the_rate_climbs_stays_and_falls_to_almost_nothing() -> None:
+    schedule = training.Schedule(epochs=10, rate=1.0, settling=0.4)
+    assert [schedule.rate_at(part) for part in (0.5, 1, 3, 6)] == [0.5, 1, 1, 1]
+    assert schedule.rate_at(8) == pytest.approx(0.5)
+    assert 0 < schedule.rate_at(10) < 0.01
+    assert schedule.hardness(5) > schedule.hardness(6)
+
+
 def test_agreement_is_one_for_the_same_and_falls_with_a_shift() -> None:
     x = np.array([-2.0, 0.0, 1.0, 3.0])
     assert training.agreement(x, x) == pytest.approx(1)
@@ -113,23 +171,24 @@ def test_report_counts_by_class() -> None:
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (32, 48, 48), np.uint8), rng.integers(0, 7, 32).astype(np.int8)
-    schedule = training.Schedule(epochs=2, batch=16)
-    whole = training.start(schedule, len(images))
+    schedule = training.Schedule(epochs=2, batch=16, widths=(8, 8, 8))
+    wanted = training.targets(labels, schedule)
+    whole = training.start(schedule)
     for _ in range(2):
-        training.train_epoch(whole, images, labels, schedule)
-    part = training.start(schedule, len(images))
-    training.train_epoch(part, images, labels, schedule)
+        training.train_epoch(whole, images, wanted, schedule)
+    part = training.start(schedule)
+    training.train_epoch(part, images, wanted, schedule)
     training.save(part, tmp_path / "last.pt")
-    again = training.start(schedule, len(images))
+    again = training.start(schedule)
     training.resume(again, tmp_path / "last.pt")
-    training.train_epoch(again, images, labels, schedule)
+    training.train_epoch(again, images, wanted, schedule)
     assert again.epoch == whole.epoch == 2
     for name, value in whole.averaged.module.state_dict().items():
         torch.testing.assert_close(again.averaged.module.state_dict()[name], value, msg=name)
 
 
 def test_published_weights_load_as_what_was_averaged(tmp_path: Path) -> None:
-    run = training.start(training.Schedule(), 128)
+    run = training.start(training.Schedule(widths=(8, 16, 24)))
     training.publish(run, tmp_path / "expression.safetensors", {}, {})
     loaded = load_expression(tmp_path / "expression.safetensors").state_dict()
     for name, value in run.averaged.module.state_dict().items():

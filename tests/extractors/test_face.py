@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from extractors.expression import EXPRESSIONS
 from extractors.face import COLUMNS, describe_faces, face_features, find_faces, steady
+from extractors.follow import FaceFollower, Sightings
 from extractors.records import Frame
 
 Picture = NDArray[np.uint8]
@@ -111,6 +112,72 @@ def test_the_nearer_of_two_faces_is_the_main_one(portrait: Picture, coffee: Pict
     for flipped in (picture, picture[:, ::-1].copy()):
         faces = find_faces(clip(*[flipped] * 3))
         assert (faces.boxes[:, 2] * 600 > 60).all()
+
+
+@pytest.mark.parametrize("lean", [-30, -24, 24, 30])
+def test_a_tilted_face_is_found_and_its_crop_is_upright(portrait: Picture, lean: int) -> None:
+    upright = find_faces(clip(portrait)).crops[0].astype(float)
+    faces = find_faces(clip(*[turned(portrait, lean)] * 3))
+    assert (faces.confidence > 0.3).all()
+    assert np.corrcoef(faces.crops[2].ravel(), upright.ravel())[0, 1] > 0.2
+    middle = faces.boxes[2, :2] + faces.boxes[2, 2:] / 2
+    place = cv2.getRotationMatrix2D((256, 256), -lean, 0.9) @ np.array([226, 122, 1])
+    assert np.hypot(*(middle * 512 - place)) < 30
+
+
+def turned(picture: Picture, lean: float) -> Picture:
+    """The portrait leaning clockwise by so many degrees."""
+    matrix = cv2.getRotationMatrix2D((256, 256), -lean, 0.9)
+    return cv2.warpAffine(picture, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+
+
+def test_a_head_that_leans_over_and_back_is_followed(portrait: Picture) -> None:
+    leans = [0, 8, 16, 24, 32, 32, 24, 16, 8, 0]
+    seen = sightings(*[turned(portrait, lean) for lean in leans])
+    assert set(seen.face) == {seen.face[0]}
+    assert seen.look.tolist() == list(range(10))
+    assert not seen.matched.any()
+    assert seen.tilt[0] == seen.tilt[-1] == 0 < seen.tilt[4]
+
+
+def sightings(*pictures: Picture) -> Sightings:
+    follower = FaceFollower()
+    for picture in pictures:
+        follower.look(picture)
+    return follower.sightings()
+
+
+def test_a_profile_is_found_with_little_confidence() -> None:
+    grey = skimage.data.camera()
+    faces = find_faces(clip(*[cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)] * 12))
+    assert 0 < faces.confidence.max() < 0.2
+    x, y = (faces.boxes[:, :2] + faces.boxes[:, 2:] / 2)[faces.confidence > 0].mean(0) * 512
+    assert 180 < x < 270
+    assert 90 < y < 200
+
+
+def test_the_count_and_the_movement_go_along(portrait: Picture, coffee: Picture) -> None:
+    pair = scene(scene(coffee, portrait, 280, 0), portrait, 300, 290)
+    faces = find_faces(clip(pair, pair, pair, coffee))
+    assert faces.count.tolist() == [2, 2, 2, 0]
+    assert not faces.movement[[0, 3]].any()
+    assert faces.movement[2, 0] < 0.2
+    moving = find_faces(clip(*[scene(coffee, portrait, 380, 20 + 12 * i) for i in range(15)]))
+    # 12 of 600 pixels a look, of a face about 80 wide, five times a second
+    assert 0.4 < np.median(moving.movement[2:, 0]) < 1.2
+    assert (moving.count == 1).all()
+
+
+def test_sound_is_asked_for_only_where_several_faces_are(portrait: Picture, coffee: Picture) -> None:
+    asked = []
+
+    def hear() -> None:
+        asked.append(1)
+
+    find_faces(clip(*[portrait] * 3), hear)
+    assert not asked
+    find_faces(clip(*[scene(scene(coffee, portrait, 280, 0), portrait, 300, 290)] * 3), hear)
+    assert asked
 
 
 def test_no_frames_give_an_empty_track() -> None:
