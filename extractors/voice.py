@@ -3,7 +3,7 @@
 librosa measures frames of 10 ms; each hop holds the mean and the standard deviation of its frames. The
 samples are first scaled so that the clip's speech has a level (root mean square) of 0.1, which makes every
 column independent of the volume. Entry: samples at 16 kHz. Exit: one row of 130 columns a hop (see
-`COLUMNS`).
+`COLUMNS`), then, where they are asked for, what `voice_encoder` makes of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors import voice_encoder
 from extractors.records import FloatArray, SecondsArray, Sound, Span, Track
+from extractors.voice_encoder import VoiceHead
 
 RATE = 16_000
 HOP_SECONDS = 0.2
@@ -38,29 +40,51 @@ FRAME_COLUMNS = (
 COLUMNS = (*(f"{name}_mean" for name in FRAME_COLUMNS), *(f"{name}_std" for name in FRAME_COLUMNS))
 _PITCH = FRAME_COLUMNS.index("pitch")
 _VOICING = FRAME_COLUMNS.index("voicing")
+ENCODED = (
+    False  # whether the emotion columns follow unasked; off until the fusion network is trained to read them
+)
 VOICED = 0.5  # voicing above which a frame's pitch is believed
 
 
-def describe_voice(sound: Sound, speech: Sequence[Span]) -> Track:
-    """The voice's track: values [hops, 130], one row a hop of 0.2 s; the last may be shorter.
+def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None = None) -> Track:
+    """The voice's track: values [hops, 130 or 140], one row a hop of 0.2 s; the last may be shorter.
 
     Confidence is the share of the hop that `speech` (in order, disjoint) covers; a hop that holds speech is described
     by its speech alone. Columns are in `COLUMNS`: log10 power of 40 mel bands plus 3 (-3 is silence), 20 MFCC of
     them, level (log10, plus 1), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz over the voiced
-    frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop.
+    frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop. With
+    `ENCODED`, or where a head is given, the ten of `voice_encoder.COLUMNS` follow: log-probabilities of nine emotions
+    and the expected score.
 
     Raises:
-        ValueError: the sound is not at 16 kHz.
+        ValueError: the sound is not at 16 kHz; the head's weights are damaged.
     """
+    measured, spoken, share = _measure_hops(sound, speech)
+    start = sound.start + HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
+    end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
+    if head is None and not ENCODED:
+        return Track(measured, start, end, share, COLUMNS)
+    rows = voice_encoder.hop_rows(sound.samples, _gain(sound.samples, spoken), measured, spoken)
+    found = voice_encoder.encode(rows, share, head or voice_encoder.load_head())
+    columns = (*COLUMNS, *voice_encoder.COLUMNS)
+    return Track(np.concatenate([measured, found], axis=1), start, end, share, columns)
+
+
+def hop_rows(sound: Sound, speech: Sequence[Span]) -> tuple[NDArray[np.float16], FloatArray]:
+    """What the head reads of each hop [hops, 2434], and the share of speech in it [hops]."""
+    measured, spoken, share = _measure_hops(sound, speech)
+    return voice_encoder.hop_rows(sound.samples, _gain(sound.samples, spoken), measured, spoken), share
+
+
+def _measure_hops(sound: Sound, speech: Sequence[Span]) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
+    """librosa's columns [hops, 130], which frames of 10 ms are speech, and the share of speech in each hop."""
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
-    spoken = spoken_frames(
-        len(sound.samples), [Span(s.start - sound.start, s.end - sound.start) for s in speech]
-    )
-    values = voice_features(sound.samples, spoken)
-    start = sound.start + HOP_SECONDS * np.arange(len(values), dtype=np.float64)
-    end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
-    return Track(values, start, end, _shares(speech, start, end), COLUMNS)
+    spans = [Span(s.start - sound.start, s.end - sound.start) for s in speech]
+    spoken = spoken_frames(len(sound.samples), spans)
+    measured = voice_features(sound.samples, spoken)
+    start = HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
+    return measured, spoken, _shares(spans, start, np.minimum(start + HOP_SECONDS, sound.duration))
 
 
 def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
