@@ -4,6 +4,10 @@ An `Analysis` is what the page draws, what `/analyze` returns and what is saved.
 seconds from the clip's start; tick i covers ticks.start[i] .. ticks.start[i] + ticks.step, and every line has one
 number a tick. A modality that was not observed has presence 0 throughout and is not in `sentiment.alone`.
 Numbers are finite: NaN never enters.
+
+Fields are added under the same schema name where they have a default: earlier readers ignore them, and files without
+them are read. The name changes when a field changes its meaning, moves or goes. Added so far: `transcript.sentences`,
+`sentiment.interval`, `sentiment.alone.*.interval`.
 """
 
 from __future__ import annotations
@@ -66,10 +70,14 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Transcript:
-    """Words in order; source is "given", "embedded", "recognised" or "none"."""
+    """Words in order; source is "given", "embedded", "recognised" or "none".
+
+    sentences[i] is the number of the sentence that words[i] is in; empty where that is not known.
+    """
 
     source: str
     words: tuple[TimedWord, ...]
+    sentences: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,20 +97,32 @@ class ClipScore:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Where the rating lies nine times in ten: the clip's in low..high, a tick's in ticks_low..ticks_high."""
+
+    low: float
+    high: float
+    ticks_low: Line
+    ticks_high: Line
+
+
+@dataclass(frozen=True)
 class AloneScore:
-    """What one modality says with the others masked."""
+    """What one modality says with the others masked; interval is None where the model was not calibrated for it."""
 
     score: float
     ticks: Line
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Score of the clip, score at every tick, and each observed modality's alone."""
+    """Score of the clip, score at every tick, and each observed modality's alone; interval as in `AloneScore`."""
 
     clip: ClipScore
     ticks: Line
     alone: Mapping[str, AloneScore]
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +166,13 @@ class Analysis:
                 raise SchemaError(f"unknown modality {name!r}: known are {', '.join(MODALITIES)}")
         for target, sources in self.dynamics.share.items():
             _check_shares(target, sources)
+        for where, interval in self._intervals().items():
+            _check_interval(where, interval)
+        if self.transcript.sentences and len(self.transcript.sentences) != len(self.transcript.words):
+            raise SchemaError(
+                f"transcript.sentences: {len(self.transcript.sentences)} numbers for "
+                f"{len(self.transcript.words)} words: give one a word, or none"
+            )
 
     @property
     def end(self) -> float:
@@ -180,6 +207,12 @@ class Analysis:
         alone = {f"sentiment.alone.{m}.score": a.score for m, a in self.sentiment.alone.items()}
         return {"sentiment.clip.score": self.sentiment.clip.score, **alone}
 
+    def _intervals(self) -> dict[str, Interval]:
+        """Every interval that is known, by its place."""
+        found = {f"sentiment.alone.{m}.interval": a.interval for m, a in self.sentiment.alone.items()}
+        found["sentiment.interval"] = self.sentiment.interval
+        return {where: interval for where, interval in found.items() if interval is not None}
+
     def _lines(self) -> dict[str, Line]:
         """Every line that must have one number a tick, by its place."""
         lines = {"sentiment.ticks": self.sentiment.ticks, "ticks.start": self.ticks.start}
@@ -188,6 +221,8 @@ class Analysis:
         lines |= {f"dynamics.state_norm.{m}": line for m, line in self.dynamics.state_norm.items()}
         for target, sources in self.dynamics.share.items():
             lines |= {f"dynamics.share.{target}.{m}": line for m, line in sources.items()}
+        for where, interval in self._intervals().items():
+            lines |= {f"{where}.ticks_low": interval.ticks_low, f"{where}.ticks_high": interval.ticks_high}
         return lines
 
 
@@ -197,6 +232,15 @@ def _check_line(where: str, line: Line, length: int) -> None:
     for i, value in enumerate(line):
         if not math.isfinite(value):
             raise SchemaError(f"{where}[{i}]: {value} is not a finite number")
+
+
+def _check_interval(where: str, interval: Interval) -> None:
+    pairs = [(interval.low, interval.high), *zip(interval.ticks_low, interval.ticks_high, strict=True)]
+    for low, high in pairs:
+        if not LOWEST <= low <= high <= HIGHEST:
+            raise SchemaError(
+                f"{where}: {low:g}..{high:g} is no interval within {LOWEST:g}..{HIGHEST:g}: give its low end first"
+            )
 
 
 def _check_shares(target: str, sources: Mapping[str, Line]) -> None:

@@ -30,7 +30,7 @@ from extractors.languages import LanguageError, language_name
 from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
 
 if TYPE_CHECKING:
-    from model.inference import Dynamics, Prediction
+    from model.inference import Dynamics, Interval, Prediction
 
 RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is told
 NAMES = {"text": "words", "audio": "voice", "visual": "face"}
@@ -107,13 +107,17 @@ def build(
         clip=plain.Clip(
             float(info.duration), info.width, info.height, float(info.fps), info.has_audio, info.has_video
         ),
-        transcript=plain.Transcript(transcript.source if words else "none", words),
+        transcript=plain.Transcript(transcript.source if words else "none", words, transcript.sentences),
         ticks=plain.Ticks(_line(grid.start), float(grid.step)),
         presence={m: _line(grid.presence.get(m, silence)) for m in MODALITIES},
         sentiment=plain.Sentiment(
             plain.ClipScore(score, plain.label(score)),
             _line(prediction.ticks),
-            {m: plain.AloneScore(_clamp(a.score), _line(a.ticks)) for m, a in prediction.alone.items()},
+            {
+                m: plain.AloneScore(_clamp(a.score), _line(a.ticks), _interval(a.interval))
+                for m, a in prediction.alone.items()
+            },
+            _interval(prediction.interval),
         ),
         dynamics=plain.Dynamics(
             {m: _line(norm) for m, norm in dynamics.state_norm.items()},
@@ -236,6 +240,13 @@ def _rare(grid: Grid) -> list[str]:
 
 def _join(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _interval(interval: Interval | None) -> plain.Interval | None:
+    if interval is None:
+        return None
+    low, high = interval.clip
+    return plain.Interval(float(low), float(high), _line(interval.low), _line(interval.high))
 
 
 def _line(values: ArrayLike) -> tuple[float, ...]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from html import escape
 
-from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis
+from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
 from app.figures.style import NAMES, OWNERS
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
 from app.tables import tick_table
-from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
+from app.wording import (
+    clock,
+    disagreement,
+    presence_words,
+    signed,
+    spread,
+    strongest_moment,
+    typical_shares,
+)
 
 SOURCES = {
     "given": "from the file given",
@@ -19,19 +27,19 @@ SOURCES = {
 
 
 def result_card(analysis: Analysis) -> str:
-    """The clip as a whole: the score in words and number, each modality alone, two sentences, warnings."""
-    clip = analysis.sentiment.clip
-    rows = [_row("all together", "all", clip.score, "")]
+    """The clip as a whole: the score in words and number with its interval, each modality alone, two sentences."""
+    clip, interval = analysis.sentiment.clip, analysis.sentiment.interval
+    rows = [_row("all together", "all", clip.score, "", interval)]
     for name in MODALITIES:
-        alone = analysis.sentiment.alone.get(name)
-        rows.append(
-            _row(f"{NAMES[name]} alone", name, alone.score if alone else None, presence_words(analysis, name))
-        )
+        alone, note = analysis.sentiment.alone.get(name), presence_words(analysis, name)
+        score, between = (alone.score, alone.interval) if alone else (None, None)
+        rows.append(_row(f"{NAMES[name]} alone", name, score, note, between))
     return (
         '<section class="cm-result" aria-label="Result">'
         '<p class="cm-kicker">The clip as a whole</p>'
         f'<h2 class="cm-score"><span>{escape(clip.label)}</span> '
         f'<span class="cm-number" title="on a scale from −3 to +3">{signed(clip.score)}</span></h2>'
+        f"{_spread_line(interval)}"
         f'<div class="cm-rows" role="table" aria-label="Scores on a scale from −3 to +3">{"".join(rows)}</div>'
         '<div class="cm-scale" aria-hidden="true"><span></span>'
         "<span><i>−3 negative</i><i>0</i><i>positive +3</i></span></div>"
@@ -107,18 +115,37 @@ def title(name: str, hint: str, keys: str = "") -> str:
     return f'<div class="cm-title"><h3>{escape(name)}</h3><span class="cm-hint">{escape(hint)}</span>{keys}</div>'
 
 
-def _row(name: str, kind: str, score: float | None, note: str) -> str:
-    if score is None:
-        dot, number = "", "–"
-    else:
-        left = 100 * (score - LOWEST) / (HIGHEST - LOWEST)
-        dot, number = f'<i style="left:{left:.2f}%"></i>', signed(score)
+def _spread_line(interval: Interval | None) -> str:
+    """The clip's interval as a line under the score, and behind it what is meant."""
+    if interval is None:
+        return ""
+    hint = (
+        "On clips kept apart when the model was made, the rating lay within such a range nine times in ten. "
+        "How wide the range is, the model says anew for every clip."
+    )
+    return f'<p class="cm-spread" title="{hint}">{escape(spread(interval))}</p>'
+
+
+def _row(name: str, kind: str, score: float | None, note: str, interval: Interval | None) -> str:
+    mark, number, hint = "", "–", ""
+    if score is not None:
+        mark, number = f'<i style="left:{_percent(score):.2f}%"></i>', signed(score)
+    if interval is not None:
+        left, right = _percent(interval.low), _percent(interval.high)
+        mark = f'<b style="left:{left:.2f}%;width:{right - left:.2f}%"></b>{mark}'
+        told = spread(interval)
+        number, hint = f'{number}<span class="cm-unseen"> {told}</span>', f' title="{told}"'
     return (
-        f'<div class="cm-row cm-{kind}" role="row"><span class="cm-name" role="rowheader">{name}</span>'
-        f'<span class="cm-track" aria-hidden="true">{dot}</span>'
+        f'<div class="cm-row cm-{kind}" role="row"{hint}><span class="cm-name" role="rowheader">{name}</span>'
+        f'<span class="cm-track" aria-hidden="true">{mark}</span>'
         f'<span class="cm-value" role="cell">{number}</span>'
         f'<span class="cm-note" role="cell">{note}</span></div>'
     )
+
+
+def _percent(score: float) -> float:
+    """Where on the track a score stands."""
+    return 100 * (score - LOWEST) / (HIGHEST - LOWEST)
 
 
 def _cell(target: str, source: str, share: float) -> str:

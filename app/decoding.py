@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -18,8 +19,9 @@ class SchemaError(ValueError):
 def decode(kind: type[T], data: Any) -> T:
     """`data` (dicts, lists, numbers, strings) as the dataclass `kind`.
 
-    Knows bool, int, float, str, tuple[X, ...], Mapping[str, X] and dataclasses of these. Unknown keys are ignored,
-    so that a later minor addition does not shut out earlier readers. Raises SchemaError.
+    Knows bool, int, float, str, tuple[X, ...], Mapping[str, X], X | None and dataclasses of these. Unknown keys are
+    ignored, and a field with a default may be missing, so that a later addition shuts out neither earlier readers nor
+    earlier files. Raises SchemaError.
     """
     return _decode(kind, data, "")
 
@@ -28,6 +30,9 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
     if is_dataclass(kind):
         return _decode_record(kind, data, where)
     origin = get_origin(kind)
+    if origin is UnionType:
+        (inner,) = (k for k in get_args(kind) if k is not NoneType)
+        return None if data is None else _decode(inner, data, where)
     if origin is tuple:
         if not isinstance(data, (list, tuple)):
             raise _unexpected(where, "a list", data)
@@ -44,18 +49,20 @@ def _decode_record(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
         raise _unexpected(where, "an object", data)
     values = {}
-    for name, inner in _hints(kind).items():
+    for name, (inner, needed) in _hints(kind).items():
         place = f"{where}.{name}" if where else name
-        if name not in data:
+        if name in data:
+            values[name] = _decode(inner, data[name], place)
+        elif needed:
             raise SchemaError(f"{place} is missing")
-        values[name] = _decode(inner, data[name], place)
     return kind(**values)
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """{field: (type, whether it has no default)}."""
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return {field.name: (hints[field.name], field.default is MISSING) for field in fields(kind)}
 
 
 def _decode_plain(kind: type, data: Any, where: str) -> Any:

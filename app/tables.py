@@ -6,28 +6,38 @@ import math
 
 import numpy as np
 
-from app.analysis import MODALITIES, Analysis
+from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Line, Sentiment
 from app.figures.style import NAMES
 from app.figures.words import words_at
 from app.wording import clock, signed
 
 
 def tick_table(analysis: Analysis, most: int = 300) -> tuple[list[str], list[list[str]]]:
-    """(header, rows): time, what was said, the score of all together, each modality's alone, whether observed.
+    """(header, rows): time, what was said, the scores with their intervals, whether observed.
 
-    Up to `most` rows: in a longer clip a row stands for several ticks and gives their mean.
+    Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of their scores, and an
+    interval as wide as the widest end to end.
     """
     count = len(analysis.ticks.start)
     each = max(1, math.ceil(count / most))
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
     header = ["time", "said", "all together", *(f"{NAMES[m]} alone" for m in names), "heard or seen"]
     said = words_at(analysis)
-    lines = [analysis.sentiment.ticks, *(analysis.sentiment.alone[m].ticks for m in names)]
+    scored: list[Sentiment | AloneScore] = [analysis.sentiment, *(analysis.sentiment.alone[m] for m in names)]
     rows = []
     for a in range(0, count, each):
         b = min(count, a + each)
         words = " ".join(dict.fromkeys(w for w in said[a:b] if w != "–"))
-        scores = [signed(float(np.mean(line[a:b])), 2) for line in lines]
+        scores = [_told(s.ticks[a:b], s.interval, a, b) for s in scored]
         seen = [NAMES[m] for m in MODALITIES if any(analysis.presence.get(m, ())[a:b])]
         rows.append([clock(analysis.ticks.start[a]), words, *scores, ", ".join(seen)])
     return header, rows
+
+
+def _told(scores: Line, interval: Interval | None, first: int, end: int) -> str:
+    """A score of ticks first..end, with its interval where one is known."""
+    score = signed(float(np.mean(scores)), 2)
+    if interval is None:
+        return score
+    low, high = min(interval.ticks_low[first:end]), max(interval.ticks_high[first:end])
+    return f"{score} ({signed(low, 2)} to {signed(high, 2)})"

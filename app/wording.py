@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from app.analysis import MODALITIES, Analysis
+from app.analysis import MODALITIES, Analysis, Interval
 from app.figures.style import NAMES
 from app.figures.timeline import stretches
 
@@ -25,6 +25,13 @@ def clock(seconds: float) -> str:
     """Seconds as 0:04.2 or 12:30.0."""
     tenths = round(10 * seconds)
     return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
+def spread(interval: Interval | None) -> str:
+    """ "somewhere between −1.5 and +0.3, nine times in ten"; empty where no interval is known."""
+    if interval is None:
+        return ""
+    return f"somewhere between {signed(interval.low)} and {signed(interval.high)}, nine times in ten"
 
 
 def presence_share(analysis: Analysis, modality: str) -> float:

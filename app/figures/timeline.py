@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.analysis import HIGHEST, MODALITIES, Analysis
+from app.analysis import HIGHEST, MODALITIES, Analysis, Interval
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
 from app.figures.words import LANES, moved_words, since_observed, word_traces, words_at
@@ -68,7 +68,7 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
 
 
 def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
-    """The line of all together, in ink and on top, and each modality's own line."""
+    """The line of all together, in ink and on top, with its interval as a band, and each modality's own line."""
     alone = analysis.sentiment.alone
     lines = [
         # Before it was first observed a modality says nothing, so nothing is drawn.
@@ -79,13 +79,32 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
             COLOURS[m],
             f"{NAMES[m]} alone",
             1.6,
+            between=alone[m].interval,
         )
         for m in MODALITIES
         if m in alone
     ]
-    whole = _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3)
+    between = analysis.sentiment.interval
+    whole = _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3, between=between)
     whole.zorder = 1
-    return [whole, *lines]
+    return [whole, *lines, *([] if between is None else [_band(seconds, between)])]
+
+
+def _band(seconds: NDArray[np.float32], between: Interval) -> Any:
+    """The interval as one area: along its high ends, and back along its low ends."""
+    low, high = (np.asarray(line, np.float32) for line in (between.ticks_low, between.ticks_high))
+    return go.Scatter(
+        x=np.concatenate([seconds, seconds[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        yaxis="y",
+        # Of one tick no area can be made: a line from its low to its high end.
+        mode="none" if len(seconds) > 1 else "lines",
+        line={"width": 6, "color": FAINT},
+        fill="toself",
+        fillcolor=FAINT,
+        hoverinfo="skip",
+        zorder=-1,
+    )
 
 
 def _word_hover(analysis: Analysis, seconds: NDArray[np.float32]) -> Any:
@@ -147,7 +166,12 @@ def _line(
     name: str,
     width: float,
     told: Callable[[float], str] = signed_hundredths,
+    between: Interval | None = None,
 ) -> Any:
+    texts = [told(v) for v in values]
+    if between is not None:
+        ends = zip(texts, between.ticks_low, between.ticks_high, strict=True)
+        texts = [f"{text} ({told(low)} to {told(high)})" for text, low, high in ends]
     return go.Scatter(
         x=seconds,
         y=np.asarray(values, np.float32),
@@ -157,7 +181,7 @@ def _line(
         marker={"color": colour, "size": 8},
         name=name,
         # Told in words made here, since plotly's versions differ in the number formats they take.
-        customdata=[told(v) for v in values],
+        customdata=texts,
         hovertemplate="%{customdata}",
     )
 
@@ -165,6 +189,9 @@ def _line(
 def _limit(analysis: Analysis) -> float:
     """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood."""
     lines = [analysis.sentiment.ticks, *(a.ticks for a in analysis.sentiment.alone.values())]
+    between = analysis.sentiment.interval
+    if between is not None:
+        lines += [between.ticks_low, between.ticks_high]
     most = max(max(map(abs, line)) for line in lines)
     return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)
 

@@ -53,3 +53,23 @@ def make_shares(target: str, time: np.ndarray) -> dict[str, plain.Line]:
 
 def with_warnings(analysis: Analysis, *warnings: str) -> Analysis:
     return replace(analysis, warnings=warnings)
+
+
+def with_intervals(analysis: Analysis, half: float = 0.8) -> Analysis:
+    """The analysis with an interval of `half` either way around every score, within -3..3."""
+
+    def around(score: float, ticks: plain.Line) -> plain.Interval:
+        line = np.asarray(ticks)
+        low, high = np.clip(line - half, -3, 3), np.clip(line + half, -3, 3)
+        return plain.Interval(
+            max(-3.0, score - half), min(3.0, score + half), tuple(low.tolist()), tuple(high.tolist())
+        )
+
+    feeling = analysis.sentiment
+    alone = {m: replace(a, interval=around(a.score, a.ticks)) for m, a in feeling.alone.items()}
+    whole = around(feeling.clip.score, feeling.ticks)
+    return replace(analysis, sentiment=replace(feeling, alone=alone, interval=whole))
+
+
+def with_words(analysis: Analysis, *words: plain.TimedWord, sentences: tuple[int, ...] = ()) -> Analysis:
+    return replace(analysis, transcript=plain.Transcript("given", words, sentences))

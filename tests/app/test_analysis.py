@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.analysis import Analysis, ClipScore, label
 from app.decoding import SchemaError
-from tests.app.made import make_analysis
+from tests.app.made import make_analysis, with_intervals
 
 
 def test_json_and_back_is_the_same_to_six_decimals() -> None:
@@ -28,8 +28,8 @@ def test_json_has_the_fields_of_the_schema() -> None:
         "schema", "clip", "transcript", "ticks", "presence", "sentiment", "dynamics", "timings", "warnings",
     }  # fmt: skip
     assert set(data["clip"]) == {"duration", "width", "height", "fps", "has_audio", "has_video"}
-    assert set(data["sentiment"]) == {"clip", "ticks", "alone"}
-    assert set(data["sentiment"]["alone"]["text"]) == {"score", "ticks"}
+    assert set(data["sentiment"]) == {"clip", "ticks", "alone", "interval"}
+    assert set(data["sentiment"]["alone"]["text"]) == {"score", "ticks", "interval"}
     assert set(data["dynamics"]["share"]["audio"]) == {"text", "audio", "visual"}
     assert len(data["ticks"]["start"]) == 5
 
@@ -46,6 +46,11 @@ def test_json_has_the_fields_of_the_schema() -> None:
         (("presence",), {"smell": [0.0] * 60}, r"unknown modality 'smell'"),
         (("schema",), "coupled-mamba/9", r"schema is 'coupled-mamba/9'"),
         (("ticks", "step"), 0, r"a step above 0"),
+        (("transcript", "sentences"), [0], r"transcript\.sentences: 1 numbers for 15 words"),
+        (("sentiment", "interval"), [1], r"sentiment\.interval: expected an object"),
+        (("sentiment", "interval", "low"), 2.9, r"sentiment\.interval: 2\.9\.\.\S+ is no interval within -3\.\.3"),
+        (("sentiment", "interval", "ticks_low"), [0.0], r"sentiment\.interval\.ticks_low: 1 numbers for 60 ticks"),
+        (("sentiment", "alone", "text", "interval", "high"), 4, r"sentiment\.alone\.text\.interval: .*\.\.4 is no"),
         (("dynamics", "share", "text", "text"), [0.5] * 60, r"dynamics\.share\.text: the shares at tick 0 sum to"),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None,
@@ -53,13 +58,33 @@ def test_json_has_the_fields_of_the_schema() -> None:
 def test_what_does_not_fit_is_refused_with_its_place(
     place: tuple[str, ...], value: object, message: str
 ) -> None:
-    data = json.loads(make_analysis().to_json())
+    data = json.loads(with_intervals(make_analysis()).to_json())
     inner = data
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
     with pytest.raises(SchemaError, match=message):
         Analysis.from_dict(data)
+
+
+def test_intervals_survive_json() -> None:
+    analysis = with_intervals(make_analysis(7))
+    again = Analysis.from_json(analysis.to_json())
+    assert again.sentiment.interval is not None
+    assert again.sentiment.interval.low == pytest.approx(analysis.sentiment.clip.score - 0.8, abs=1e-6)
+    assert again.sentiment.alone["audio"].interval is not None
+    assert again.to_json() == analysis.to_json()
+
+
+def test_files_from_before_a_field_was_added_are_read() -> None:
+    data = json.loads(make_analysis().to_json())
+    del data["sentiment"]["interval"], data["transcript"]["sentences"]
+    for alone in data["sentiment"]["alone"].values():
+        del alone["interval"]
+    analysis = Analysis.from_dict(data)
+    assert analysis.sentiment.interval is None
+    assert analysis.sentiment.alone["text"].interval is None
+    assert analysis.transcript.sentences == ()
 
 
 def test_missing_field_is_named() -> None:

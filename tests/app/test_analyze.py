@@ -8,13 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, Analysis
-from app.analyze import analyze
+from app.analyze import analyze, build
 from app.stages import STAGES
 from extractors.cache import Cache
-from extractors.records import InputError
+from extractors.records import Grid, InputError, MediaInfo, Transcript, Word
+from model.inference import Alone, Dynamics, Interval, Prediction
 from tests.clips import Subtitles, make_clip
 
 
@@ -247,3 +249,23 @@ def test_a_language_that_cannot_be_heard_here_is_told(
     assert ("words", 1.0) in told
     with pytest.raises(InputError, match="'deutsch': a code such as"):
         analyze(clip, language="deutsch")
+
+
+def test_the_models_intervals_and_sentences_reach_the_analysis() -> None:
+    line = np.zeros(2, np.float32)
+    between = Interval((-0.5, 1.0), line - 1, line + 2)
+    norms = dict.fromkeys(MODALITIES, line)
+    analysis = build(
+        MediaInfo("clip.mp4", 0.4, 0, 0, 0.0, True, False),
+        Transcript((Word("so", 0.0, 0.1), Word("what", 0.2, 0.3)), (0, 1), "given"),
+        Grid(0.2, np.array([0.0, 0.2]), {}, {"text": line + 1}),
+        Prediction(0.2, line, {"text": Alone(0.1, line, None)}, between),
+        Dynamics(norms, {}),
+        {},
+        (),
+    )
+    whole = analysis.sentiment.interval
+    assert whole is not None
+    assert (whole.low, whole.high, whole.ticks_low, whole.ticks_high) == (-0.5, 1.0, (-1.0, -1.0), (2.0, 2.0))
+    assert analysis.sentiment.alone["text"].interval is None
+    assert analysis.transcript.sentences == (0, 1)

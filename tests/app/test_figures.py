@@ -12,9 +12,9 @@ from app.analysis import MODALITIES, Analysis, TimedWord
 from app.figures import draw_coupling, draw_timeline
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, INK
-from app.figures.timeline import stretches
+from app.figures.timeline import signed_hundredths, stretches
 from app.figures.words import LANES, MovedWord, moved_words, place, words_at
-from tests.app.made import make_analysis, make_shares
+from tests.app.made import make_analysis, make_shares, with_intervals
 
 
 def test_timeline_draws_every_line_in_its_colour() -> None:
@@ -43,9 +43,34 @@ def test_a_modality_that_was_not_observed_has_no_line_and_no_bar() -> None:
     assert sorted(len(bar.x) for bar in bars) == [0, 1, 1]
 
 
+def test_the_band_is_the_interval_and_the_hover_tells_it() -> None:
+    analysis = with_intervals(make_analysis(40))
+    between = analysis.sentiment.interval
+    assert between is not None
+    figure = draw_timeline(analysis)
+    (band,) = [trace for trace in figure.data if getattr(trace, "fill", None) == "toself"]
+    assert np.allclose(band.y[:40], between.ticks_high)
+    assert np.allclose(band.y[40:][::-1], between.ticks_low)
+    assert np.allclose(band.x[:40], band.x[40:][::-1])
+    assert band.hoverinfo == "skip"
+    told = {trace.name: trace.customdata for trace in figure.data if trace.name}
+    ends = f"({signed_hundredths(between.ticks_low[3])} to {signed_hundredths(between.ticks_high[3])})"
+    assert told["all together"][3] == f"{signed_hundredths(analysis.sentiment.ticks[3])} {ends}"
+    assert "(" in told["voice alone"][0]
+    low, high = figure.layout.yaxis.range
+    assert low <= min(between.ticks_low)
+    assert high >= max(between.ticks_high)
+
+
+def test_without_an_interval_there_is_no_band() -> None:
+    figure = draw_timeline(make_analysis())
+    assert not [trace for trace in figure.data if getattr(trace, "fill", None) == "toself"]
+    assert all("(" not in text for t in figure.data if t.name == "all together" for text in t.customdata)
+
+
 @pytest.mark.parametrize("ticks", [1, 2, 9000])
 def test_pictures_of_any_length(ticks: int) -> None:
-    analysis = make_analysis(ticks)
+    analysis = with_intervals(make_analysis(ticks))
     assert len(draw_timeline(analysis).to_json()) < 3_000_000
     assert len(draw_coupling(analysis).to_json()) < 3_000_000
 

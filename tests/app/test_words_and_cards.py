@@ -11,7 +11,7 @@ from app.cards import coupling_card, result_card, table_card, transcript_card
 from app.report import render_report
 from app.tables import tick_table
 from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
-from tests.app.made import make_analysis, with_warnings
+from tests.app.made import make_analysis, with_intervals, with_warnings
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,37 @@ def test_result_card_says_what_was_not_observed() -> None:
     face = html[html.index("face alone") :]
     assert "not seen" in face
     assert "–" in face
+
+
+def test_result_card_says_the_interval_in_words_and_draws_it() -> None:
+    analysis = with_intervals(make_analysis())
+    score = analysis.sentiment.clip.score
+    html = result_card(analysis)
+    told = f"somewhere between {signed(score - 0.8)} and {signed(score + 0.8)}, nine times in ten"
+    assert f">{told}</p>" in html
+    assert html.count("<b style=") == 4
+    assert f'<b style="left:{100 * (score - 0.8 + 3) / 6:.2f}%;width:{100 * 1.6 / 6:.2f}%">' in html
+    assert told in render_report(analysis)
+
+
+def test_without_an_interval_nothing_is_said_of_it() -> None:
+    html = result_card(make_analysis())
+    assert "nine times in ten" not in html
+    assert "<b style=" not in html
+
+
+def test_table_gives_the_interval_that_the_picture_shows() -> None:
+    analysis = with_intervals(make_analysis(60))
+    between = analysis.sentiment.interval
+    assert between is not None
+    row = tick_table(analysis)[1][7]
+    ends = f"({signed(between.ticks_low[7], 2)} to {signed(between.ticks_high[7], 2)})"
+    assert row[2] == f"{signed(analysis.sentiment.ticks[7], 2)} {ends}"
+    long = with_intervals(make_analysis(600))
+    widest = long.sentiment.interval
+    assert widest is not None
+    low, high = min(widest.ticks_low[:2]), max(widest.ticks_high[:2])
+    assert tick_table(long)[1][0][2].endswith(f"({signed(low, 2)} to {signed(high, 2)})")
 
 
 def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
