@@ -10,6 +10,7 @@ else: a corrected transcript changes the words, their features and the grid.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,9 +29,10 @@ Progress = Callable[[float], None]
 class ClipReader:
     """The stages of one clip, each worked out at most once, by whoever asks first.
 
-    `faces` may be asked for in another thread than the rest; the others follow one another. `warnings` holds the
-    sentences that opening and decoding gave; `worked` names the stages that were worked out rather than read from the
-    cache, in the order in which they ended.
+    `faces` may be asked for in another thread than the rest; the others follow one another. Where there are several
+    faces it asks for the sound itself, to see who speaks. `warnings` holds the sentences that opening and decoding
+    gave; `worked` names the stages that were worked out rather than read from the cache, in the order in which they
+    ended.
 
     Raises:
         InputError: the clip cannot be used, or the language is none.
@@ -51,13 +53,21 @@ class ClipReader:
         self.language = language_setting(language)
         self._path, self._given, self._cache = Path(path), transcript, cache
         self._keys: dict[str, str] = {}
+        self._heard: list[Sound | None] = []  # the sound, once it is known
+        self._hearing = threading.Lock()
         limits = Limits.from_environment()
         self.info = probe(path, limits, self.warnings)
         # After the limits: what is too large is not read through.
         self._clip = [] if cache is None else [digest_file(path), self._path.suffix.lower(), asdict(limits)]
 
     def sound(self) -> Sound | None:
-        """The clip's sound, None without."""
+        """The clip's sound, None without; may be asked for by several threads."""
+        with self._hearing:
+            if not self._heard:
+                self._heard.append(self._read_sound())
+            return self._heard[0]
+
+    def _read_sound(self) -> Sound | None:
         from extractors.media import read_sound
 
         def make(warnings: list[str]) -> Sound | None:
@@ -113,14 +123,15 @@ class ClipReader:
 
     def faces(self, progress: Progress | None = None) -> Track:
         """The main face's track; a clip without pictures gives one of no rows."""
+        from extractors.detect import yunet_setting
         from extractors.face import describe_faces
         from extractors.media import read_frames
 
         def make(warnings: list[str]) -> Track:
             frames = read_frames(self._path, per_second=FACES_A_SECOND, warnings=warnings)
-            return describe_faces(self._counted(frames, progress))
+            return describe_faces(self._counted(frames, progress), self.sound)
 
-        return self._stage("faces", [self._clip, FACES_A_SECOND], make)
+        return self._stage("faces", [self._clip, FACES_A_SECOND, yunet_setting()], make)
 
     def grid(self, tracks: dict[str, Track]) -> Grid:
         """The tracks on the common grid, by modality; they are those that this reader gave."""
@@ -134,7 +145,7 @@ class ClipReader:
         from extractors.subtitles import read_transcript
 
         def make(_: list[str]) -> Transcript:
-            found = read_transcript(path, sound, speech, self.info.duration, self._heard(sound, speech))
+            found = read_transcript(path, sound, speech, self.info.duration, self._recogniser(sound, speech))
             return replace(found, language=read_language("", self.language))
 
         try:
@@ -168,7 +179,7 @@ class ClipReader:
         rests_on = [*self._on("sound", "speech"), self.language, whisper_setting()]
         return self._stage("recognised", rests_on, make)
 
-    def _heard(self, sound: Sound | None, speech: tuple[Span, ...]) -> Callable[[], Transcript]:
+    def _recogniser(self, sound: Sound | None, speech: tuple[Span, ...]) -> Callable[[], Transcript]:
         """What is recognised in the speech, for a transcript that cannot be aligned to it; nothing where it cannot."""
 
         def hear() -> Transcript:

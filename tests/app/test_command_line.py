@@ -11,6 +11,8 @@ import pytest
 
 from app.__main__ import BAD_INPUT, main
 from app.analysis import Analysis
+from extractors.cache import Cache
+from tests.app.made import make_analysis
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -65,3 +67,21 @@ def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert "usage: python -m app" in capsys.readouterr().err
+
+
+def test_a_cache_is_kept_only_where_one_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def note(
+        clip: str, transcript: str | None, progress: object, cache: object, language: object
+    ) -> Analysis:
+        asked.append((cache, language))
+        return make_analysis()
+
+    monkeypatch.setattr("app.analyze.analyze", note)
+    monkeypatch.delenv("COUPLED_MAMBA_CACHE", raising=False)
+    assert main(["analyze", "a.mp4"]) == 0
+    assert main(["analyze", "a.mp4", "--cache", str(tmp_path / "mine"), "--language", "de"]) == 0
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
+    assert main(["analyze", "a.mp4"]) == 0
+    assert asked == [(None, None), (Cache(tmp_path / "mine"), "de"), (Cache(tmp_path / "stages"), None)]

@@ -5,19 +5,24 @@ from pathlib import Path
 import pytest
 
 from extractors import bench
-from extractors.bench import ON_PICTURES, ON_SOUND, STAGES, Row, main, table
+from extractors.bench import CACHED, ON_PICTURES, ON_SOUND, ON_WORDS, STAGES, Row, main, table
 from tests.clips import make_clip
 
 
 def test_every_stage_and_peer_gets_a_row(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", 3.0)
     rows = {row.stage: row for row in bench.bench(clip)}
-    assert list(rows) == [*STAGES, "all stages", *ON_SOUND, *ON_PICTURES]
+    assert list(rows) == [*STAGES, "all stages", *CACHED, *ON_WORDS, *ON_SOUND, *ON_PICTURES]
     assert all(row.warm > 0 and row.first > 0 for row in rows.values())
     assert rows["all stages"].warm == pytest.approx(sum(rows[name].warm for name in STAGES))
     assert rows["pictures + faces"].found == "a face in 15 of 15 pictures"
     assert rows["grid"].found in ("15 ticks", "16 ticks")
     assert int(rows["words"].found.split()[0]) >= 4
+    again, corrected = rows["cache: filled, then read"], rows["cache: another transcript"]
+    assert again.found == "0 stages worked out"
+    assert again.first > 2 * again.warm
+    assert corrected.found == "given, text, grid worked out"
+    assert corrected.warm < again.first
 
 
 def test_memory_is_the_peak_of_the_stage_alone() -> None:
@@ -34,9 +39,9 @@ def test_memory_is_the_peak_of_the_stage_alone() -> None:
 
 def test_clips_without_sound_or_pictures_are_measured_all_the_same(tmp_path: Path) -> None:
     silent = [row.stage for row in bench.bench(make_clip(tmp_path / "a.mp4", 0.4, sound=None))]
-    assert silent == [*STAGES, "all stages", *ON_PICTURES]
+    assert silent == [*STAGES, "all stages", *CACHED, *ON_PICTURES]
     heard = [row.stage for row in bench.bench(make_clip(tmp_path / "a.wav", 1.0, video=None), peers=False)]
-    assert heard == [*STAGES, "all stages"]
+    assert heard == [*STAGES, "all stages", *CACHED, *ON_WORDS]
 
 
 def test_the_table_says_how_many_times_faster_than_the_clip() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from extractors.cache import Cache
 from extractors.clip import ClipReader
-from extractors.records import Grid, InputError
+from extractors.records import Grid, InputError, Sound
 from tests.clips import make_clip
 
 ALL = ["sound", "speech", "subtitles", "recognised", "text", "voice", "faces", "grid"]
@@ -109,6 +111,28 @@ def test_warnings_of_a_stage_are_told_again(tmp_path: Path) -> None:
     assert all("damaged or cut short" in sentence for sentence in first[2])
     assert set(again[2]) == set(first[2])
     assert again[0] == []
+
+
+def test_faces_and_voice_share_one_reading_of_the_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from extractors import media
+
+    read_sound, count = media.read_sound, 0
+
+    def counted(*given: Any) -> Sound | None:
+        nonlocal count
+        count += 1
+        return read_sound(*given)
+
+    monkeypatch.setattr(media, "read_sound", counted)
+    reader = ClipReader(make_clip(tmp_path / "a.mp4", 2.0, video="two", size=(480, 240)))
+    with ThreadPoolExecutor(1) as beside:
+        faces = beside.submit(reader.faces)
+        assert reader.sound() is reader.sound()
+        assert (faces.result().confidence > 0).any()
+    assert count == 1
+    assert reader.worked.count("sound") == 1
 
 
 def test_a_bad_transcript_is_told_with_a_cache_too(tmp_path: Path, clip: Path) -> None:
