@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,12 @@ from numpy.typing import NDArray
 
 import extractors
 from extractors import face as face_extractor
+from extractors import hearing, voice_encoder
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
+from extractors.train_voice import fold_files, fold_heads
+from extractors.voice_encoder import VoiceHead
+from extractors.voice_windows import code
 from model.seen import Seen, face_marks
 
 Images = NDArray[np.uint8]
@@ -166,13 +170,18 @@ def _voices(data: Path, wanted: Callable[[dict[str, str]], bool], heard: bool) -
     """Voices of data/speech/labels.csv that are wanted; `heard`: speakers that trained the shipped encoder."""
     labels = data / "speech" / "labels.csv"
     records = [r for r in read_labels(labels) if wanted(r)]
+    encoded = heard and voice_extractor.ENCODED
+    heads = fold_heads(labels.parent) if encoded else {}
+    folds = set(fold_files(labels.parent).values()) if encoded else set()
     key: list[Path | str] = [
-        _source(voice_extractor),
-        *weights("voice"),
+        *(code(_source(module)) for module in (voice_extractor, voice_encoder, hearing)),
+        *(weights("voice") if voice_extractor.ENCODED else ()),
+        str(voice_extractor.ENCODED),
+        *sorted(folds),
         str(heard),
         *(str(sorted(r.items())) for r in records),
     ]
-    return _cached("speech", key, lambda: _describe_speech(labels.parent, records))
+    return _cached("speech", key, lambda: _describe_speech(labels.parent, records, heads))
 
 
 def _faces(data: Path, wanted: Callable[[Path, Images], Mask]) -> Pool:
@@ -226,7 +235,8 @@ def _embed_sentences(records: Sequence[dict[str, str]]) -> Pool:
     )
 
 
-def _describe_speech(folder: Path, records: Sequence[dict[str, str]]) -> Pool:
+def _describe_speech(folder: Path, records: Sequence[dict[str, str]], heads: Mapping[str, VoiceHead]) -> Pool:
+    """The recordings' voices, each read with its speaker's head where `heads` has one, else with the shipped one."""
     from tqdm import tqdm
 
     from extractors.media import read_sound
@@ -236,7 +246,7 @@ def _describe_speech(folder: Path, records: Sequence[dict[str, str]]) -> Pool:
     for record in tqdm(records, desc="voice features"):
         sound = read_sound(folder / record["file"])
         assert sound is not None, f"{record['file']} has no sound"
-        tracks.append(voice_extractor.describe_voice(sound, find_speech(sound)))
+        tracks.append(voice_extractor.describe_voice(sound, find_speech(sound), heads.get(record["speaker"])))
     return pool_of(
         [t.values for t in tracks],
         [t.confidence for t in tracks],
