@@ -78,15 +78,24 @@ def on_voices(network: CoupledMamba, pool: Pool) -> dict[str, Figures]:
 
 
 def emotions(pool: Pool) -> NDArray[np.str_]:
-    """The likeliest emotion of each utterance, among those that its corpus has."""
-    from extractors.voice import EMOTIONS, emotion_rows
+    """The likeliest emotion of each utterance by its voice's track, among those that its corpus has."""
+    from extractors import voice, voice_encoder
+    from extractors.records import Track
 
-    likely = np.array([emotion_rows(pool.features(i), pool.observed(i)) for i in range(len(pool))])
-    names, found = np.array(EMOTIONS), np.empty(len(pool), "<U16")
+    columns = (*voice.COLUMNS, *voice_encoder.COLUMNS)
+    likely = np.zeros((len(pool), len(voice_encoder.EMOTIONS)))
+    for i in range(len(pool)):
+        rows, start = (
+            pool.features(i).astype(np.float32),
+            voice.HOP_SECONDS * np.arange(len(pool.features(i))),
+        )
+        track = Track(rows, start, start + voice.HOP_SECONDS, pool.observed(i), columns)
+        likely[i] = voice_encoder.emotion_probabilities(track)
+    names, found = np.array(voice_encoder.EMOTIONS), np.empty(len(pool), "<U16")
     for source in np.unique(pool.source):
-        rows = pool.source == source
-        offered = np.isin(names, pool.emotion[rows])
-        found[rows] = names[np.where(offered, likely[rows], -np.inf).argmax(1)]
+        rows_of = pool.source == source
+        offered = np.isin(names, pool.emotion[rows_of])
+        found[rows_of] = names[np.where(offered, likely[rows_of], -1).argmax(1)]
     return found
 
 
