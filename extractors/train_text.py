@@ -137,7 +137,7 @@ def tokenise(encoder: SentenceTransformer, sentences: Sequence[Sentence]) -> lis
     for i, ids in enumerate(encoded["input_ids"]):
         owners = encoded.word_ids(i)
         counts = np.bincount([o for o in owners if o is not None] or [0])
-        share = 1 / max(np.count_nonzero(counts), 1)
+        share = 1 / max(int(np.count_nonzero(counts)), 1)
         result.append((ids, [0.0 if o is None else share / counts[o] for o in owners]))
     return result
 
@@ -227,7 +227,7 @@ def train_epoch(
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for name, value in run.inside.items():
-            run.weights[name].grad = value.grad.float()
+            run.weights[name].grad = None if value.grad is None else value.grad.float()
             value.grad = None
         nn.utils.clip_grad_norm_(run.weights.values(), 1.0)
         run.optimiser.step()
