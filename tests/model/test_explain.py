@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels import coupled_scan
 from model.baselines import build_network
-from model.explain import counterfactual, explain, output_shares, reading, trace_back
+from model.explain import counterfactual, explain, mean_gradient, output_shares, reading, trace_back
 from model.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.test_network import permute_modalities
@@ -35,18 +35,27 @@ def clip(length: int = 14, batch: int = 2) -> tuple[dict[str, torch.Tensor], tor
 
 @every_coupling
 @every_moment
-def test_the_parts_are_the_linearised_score(coupling, at):
+def test_the_parts_are_the_networks_score_and_base_is_the_score_with_nothing_read(coupling, at):
     network, (values, presence) = made(coupling=coupling), clip()
-    x, mask = network.encode(values, presence, len(network.layers))
-    x = x.detach().requires_grad_()
-    scores = network.head(x, mask)
-    score = scores.clip if at is None else scores.ticks[:, at]
-    (gradient,) = torch.autograd.grad(score.sum(), x)
     found = network.explain(values, presence, at)
-    parts = found.memory.sum((1, 2, 3)) + (found.skip + found.stream + found.bias).sum(1)
-    torch.testing.assert_close(found.score, score.detach())
-    torch.testing.assert_close(parts, (gradient * x.detach()).sum((1, 2, 3)), rtol=0, atol=1e-10)
-    torch.testing.assert_close(parts + found.rest, found.score, rtol=0, atol=1e-10)
+    whole = network(values, presence)
+    expected = whole.clip if at is None else whole.ticks[:, at]
+    torch.testing.assert_close(found.score, expected.detach())
+    x, mask = network.encode(values, presence, 1)
+    silent = network.head(x + network.layers[-1].out.bias, mask)
+    torch.testing.assert_close(found.base, (silent.clip if at is None else silent.ticks[:, at]).detach())
+    parts = found.memory.sum((1, 2, 3)) + found.skip.sum(1) + found.base
+    torch.testing.assert_close(parts, found.score, rtol=0, atol=2e-5)
+    assert (found.score - found.base).abs().min() > 1e-3
+
+
+def test_the_mean_gradient_accounts_for_the_whole_way():
+    end = torch.tensor([[0.5, -2.0, 1.0]]).double()
+    found = mean_gradient(lambda p: torch.tanh(p.sum(-1)) + (p**3).sum(-1), end)
+    rise = torch.tanh(end.sum(-1)) + (end**3).sum(-1)
+    torch.testing.assert_close((found * end).sum(-1), rise)
+    linear = torch.tensor([[3.0, -1.0, 2.0]]).double()
+    torch.testing.assert_close(mean_gradient(lambda p: (p * linear).sum(-1), end), linear)
 
 
 @every_coupling
@@ -108,11 +117,13 @@ def test_conservation_holds_for_any_mask(length, coupling, seed, share):
     network, (values, _) = made(coupling=coupling), clip(length)
     presence = (torch.rand(2, length, 3, generator=torch.Generator().manual_seed(seed)) < share).double()
     found, by_output = explain(network, values, presence), output_shares(network, values, presence, -1)
-    parts = found.memory.sum((1, 2, 3)) + (found.skip + found.stream + found.bias).sum(1) + found.rest
-    torch.testing.assert_close(parts, found.score, rtol=0, atol=1e-10)
+    parts = found.memory.sum((1, 2, 3)) + found.skip.sum(1) + found.base
+    torch.testing.assert_close(parts, found.score, rtol=0, atol=1e-4)
     assert (found.sources[(presence == 0).transpose(1, 2)] == 0).all()
     total = by_output.sum((2, 3))
     torch.testing.assert_close(total, (total != 0).double())
+    score = network(values, presence).clip.detach()
+    torch.testing.assert_close(found.score, score)
 
 
 def test_what_was_not_observed_is_given_nothing():
@@ -135,7 +146,7 @@ def test_later_ticks_do_not_count_and_negative_ones_count_from_the_end():
     short = explain(network, {m: v[:, :8] for m, v in values.items()}, presence[:, :8], -1)
     long = explain(network, values, presence, 7)
     torch.testing.assert_close(short.memory, long.memory)
-    torch.testing.assert_close(short.stream, long.stream)
+    torch.testing.assert_close(short.skip, long.skip)
 
 
 @pytest.mark.parametrize("at", [13, None])
@@ -148,8 +159,8 @@ def test_permuting_the_modalities_permutes_the_explanation(at):
     other.load_state_dict(state)
     found, permuted = explain(network, values, presence, at), explain(other, values, presence[..., order], at)
     torch.testing.assert_close(found.memory[:, order][:, :, order], permuted.memory)
-    for name in ("skip", "stream", "bias"):
-        torch.testing.assert_close(getattr(found, name)[:, order], getattr(permuted, name))
+    torch.testing.assert_close(found.skip[:, order], permuted.skip)
+    torch.testing.assert_close(found.base, permuted.base)
 
 
 def test_float32_agrees_with_float64_over_a_long_clip():
