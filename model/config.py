@@ -28,6 +28,8 @@ class CoupledMambaConfig:
     """Ticks seen by the causal depthwise convolution."""
     d_state: int = 64
     """States a channel."""
+    dt_divisor: int = 8
+    """d_model over the rank of the Delta projection: 16, 8 or 4 in the paper's ablation."""
     layers: int = 3
     coupling: str = "learned"
     """W of h_t^m = S_t^m sum_j W_mj h_{t-1}^j + b_t^m: learned (row softmax), mean (1/M), sum (1), none (identity)."""
@@ -65,7 +67,7 @@ class CoupledMambaConfig:
             raise ValueError(f"unknown fusion {self.fusion!r}: choose one of {', '.join(FUSIONS)}")
         if self.fusion == "independent":
             self.coupling = "none"
-        for name in ("d_model", "expand", "d_conv", "d_state", "layers"):
+        for name in ("d_model", "expand", "d_conv", "d_state", "dt_divisor", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name, width in self.features.items():
@@ -84,5 +86,5 @@ class CoupledMambaConfig:
 
     @property
     def dt_rank(self) -> int:
-        """Rank of the Delta projection, ceil(d_model / 8): what the paper prints as "Delta = d_state / 8"."""
-        return math.ceil(self.d_model / 8)
+        """Rank of the Delta projection, ceil(d_model / 8) unless set: the paper prints "Delta = d_state / 8"."""
+        return math.ceil(self.d_model / self.dt_divisor)
