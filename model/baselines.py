@@ -212,7 +212,8 @@ def single_chain(config: CoupledMambaConfig, name: str, width: int) -> CoupledMa
     return replace(sizes, fusion="independent", feature_dropout=0.0)
 
 
-BUILDERS: dict[str, type[nn.Module]] = {
+Network = CoupledMamba | LateFusion | ConcatFusion
+BUILDERS: dict[str, type[Network]] = {
     "coupled": CoupledMamba,
     "independent": CoupledMamba,
     "late": LateFusion,
@@ -221,12 +222,12 @@ BUILDERS: dict[str, type[nn.Module]] = {
 }
 
 
-def build_network(config: CoupledMambaConfig) -> nn.Module:
+def build_network(config: CoupledMambaConfig) -> Network:
     """The network that config.fusion names, fresh. Raises ValueError where no modality is named."""
     return BUILDERS[config.fusion](config)
 
 
-def load_network(folder: Path) -> nn.Module:
+def load_network(folder: Path) -> Network:
     """What `save_pretrained` of any fusion left in a folder, ready to predict."""
     config = CoupledMambaConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
     network = build_network(config)

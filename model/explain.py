@@ -29,10 +29,12 @@ from kernels import coupled_scan
 from model.layers import Selection, coupled_layers
 
 if TYPE_CHECKING:
+    from model.baselines import Network
     from model.network import CoupledMamba, Output
 
 NODES = (12, 48, 192)
 CLOSED = 2e-5
+ALWAYS = slice(None)
 Values = Mapping[str, Float[Tensor, "B L width"]]
 
 
@@ -209,19 +211,25 @@ def up_to(
 
 @torch.no_grad()
 def counterfactual(
-    network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"], without: Sequence[str]
+    network: Network,
+    values: Values,
+    presence: Float[Tensor, "B L M"],
+    without: Sequence[str],
+    during: slice = ALWAYS,
 ) -> Counterfactual:
     """What the network says of the whole, with modalities removed, and with them held at neutral.
 
-    Held at neutral is another question than removed: the modality is still there and says what is usual. Any fusion
-    will do. Raises ValueError for an unknown modality, with its name.
+    Held at neutral is another question than removed: the modality is still there and says what is usual. `during`
+    are the ticks at which it is so, all by default: a word or a look at one moment can be taken away. Goes through
+    all layers and any fusion. Raises ValueError for an unknown modality, with its name.
     """
     names = list(network.config.modalities)
     if unknown := [m for m in without if m not in names]:
         raise ValueError(f"no modality is called {', '.join(unknown)}: choose from {', '.join(names)}")
     fewer, neutral = presence.clone(), dict(values)
     for m in without:
-        fewer[..., names.index(m)] = 0
-        neutral[m] = network.embed.standardise[m].get_buffer("mean").expand_as(values[m])
+        fewer[:, during, names.index(m)] = 0
+        neutral[m] = values[m].clone()
+        neutral[m][:, during] = network.embed.standardise[m].get_buffer("mean")
     answers = network(values, presence), network(values, fewer), network(neutral, presence)
     return Counterfactual(*answers)

@@ -212,6 +212,19 @@ def test_removed_is_masked_and_neutral_is_the_training_mean():
     assert all((a - b).abs().max() > 1e-3 for a, b in zip(clips, (clips[1], clips[2], clips[0]), strict=True))
 
 
+def test_a_modality_is_removed_during_some_ticks_alone():
+    network, (values, presence) = made(), clip()
+    presence[:] = 1
+    answers = counterfactual(network, values, presence, ["text"], during=slice(5, 8))
+    for other in (answers.removed, answers.neutral):
+        assert torch.equal(other.ticks[:, :5], answers.whole.ticks[:, :5])
+        assert (other.ticks[:, 5:] - answers.whole.ticks[:, 5:]).abs().min() > 1e-7
+    masked = presence.clone()
+    masked[:, 5:8, 0] = 0
+    assert torch.equal(answers.removed.clip, network(values, masked).clip)
+    assert (values["text"][:, 5:8] != 0).all()
+
+
 def test_removing_what_was_never_there_changes_nothing():
     network, (values, presence) = made(), clip()
     presence[..., 2] = 0
