@@ -73,8 +73,13 @@ def make_detector() -> Detector:
     Raises:
         InputError: YuNet is asked for and cannot be had.
     """
-    setting = os.environ.get(YUNET_SETTING, "")
+    setting = yunet_setting()
     return YuNet(_yunet_file(setting)) if setting else Cascades()
+
+
+def yunet_setting() -> str:
+    """What COUPLED_MAMBA_YUNET says; empty where YuNet is not asked for."""
+    return os.environ.get(YUNET_SETTING, "")
 
 
 class Cascades:
@@ -133,10 +138,12 @@ class Cascades:
         found = self._profiles(region, 0.75 * last.side, 1.35 * last.side, PROFILE_LEAST_NEAR)
         return _place(max(found, key=lambda box: box.weight), back, 0.0) if found else None
 
-    def _profiles(self, grey: Grey, least: float, most: float, sure: float = PROFILE_LEAST) -> list[Box]:
+    def _profiles(
+        self, grey: Grey, smallest: float, largest: float, sure: float = PROFILE_LEAST
+    ) -> list[Box]:
         """Faces seen from either side: the cascade knows one, and the mirror image shows the other."""
         found, width = [], grey.shape[1]
-        least, most = max(LEAST_SIDE, round(least)), min(round(most), *grey.shape)
+        least, most = max(LEAST_SIDE, round(smallest)), min(round(largest), *grey.shape)
         if least > most:
             return []
         for mirrored in (False, True):

@@ -54,10 +54,11 @@ class Block(nn.Module):
 
 
 class ExpressionNet(nn.Module):
-    """0.7 M parameters: a 5x5 stem to 24x24, three stages of two blocks, the mean over places, 64 numbers, 7 logits."""
+    """A 5x5 stem to 24x24, three stages of two blocks, the mean over places, 64 numbers, 7 logits."""
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128), dropout: float = 0.2) -> None:
+    def __init__(self, widths: tuple[int, ...] = (48, 96, 192), dropout: float = 0.2) -> None:
         super().__init__()
+        self.widths = widths
         self.stem = nn.Conv2d(1, widths[0], 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         blocks: list[Block] = []

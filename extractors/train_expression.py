@@ -266,7 +266,7 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
     data = to_bytes(kept | counters)
     config: Config = {
         "sha256": hashlib.sha256(data).hexdigest(),
-        "widths": [block.second.out_channels for block in run.network.blocks[::2]],
+        "widths": list(run.network.widths),
         "expressions": list(EXPRESSIONS),
         "trained": trained,
         "measured": measured,
