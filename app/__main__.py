@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.exports import FORMATS, save
 from app.stages import STAGES
 from extractors.records import InputError
 
@@ -54,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     analyse.add_argument(
         "--language", metavar="CODE", help="language of the speech, such as de, or auto (default: en)"
     )
-    analyse.add_argument("--json", metavar="OUT", type=Path, help="write the analysis as JSON")
-    analyse.add_argument("--html", metavar="OUT", type=Path, help="write a report as one HTML file")
+    for kind, format_ in FORMATS.items():
+        analyse.add_argument(f"--{kind}", metavar="OUT", type=Path, help=f"write {format_.told}")
     analyse.set_defaults(run=_analyze)
     serve = commands.add_parser("serve", help="serve the page", description="Serve the page.")
     serve.set_defaults(run=_serve)
@@ -67,8 +68,9 @@ def _analyze(options: argparse.Namespace) -> int:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    for out in (options.json, options.html):
-        if out is not None and not out.resolve().parent.is_dir():
+    wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
+    for out in wanted.values():
+        if not out.resolve().parent.is_dir():
             raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
     from app.analyze import analyze
     from extractors.cache import Cache
@@ -76,14 +78,18 @@ def _analyze(options: argparse.Namespace) -> int:
     cache = Cache.from_environment(options.cache)
     with _Bar() as bar:
         analysis = analyze(options.clip, options.transcript, bar, cache, options.language)
-    if options.json is not None:
-        options.json.write_text(analysis.to_json(indent=1), encoding="utf-8")
-    if options.html is not None:
-        from app.report import write_report
-
-        write_report(analysis, options.html, Path(options.clip).name)
+    for kind, out in wanted.items():
+        save(analysis, kind, out, _seen_from(out.resolve().parent, Path(options.clip)))
     print(summary(analysis, Path(options.clip).name))
     return 0
+
+
+def _seen_from(folder: Path, clip: Path) -> str:
+    """The clip's path as a file in `folder` would link it; its name where the two share no drive."""
+    try:
+        return os.path.relpath(clip.resolve(), folder)
+    except ValueError:
+        return clip.name
 
 
 def _serve(_: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.cards import result_card
+from app.exports import FORMATS
 from app.panels import coupling, saving, status, timeline, transcript
 from app.runs import Run, Runs
 from app.stages import STAGES, StoppedError
@@ -74,7 +75,7 @@ class Service:
     def show(self, analysis: Any, video: str | None, target: str) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
-            return [gr.skip() for _ in range(7)]
+            return [gr.skip() for _ in range(5 + len(FORMATS))]
         return [
             *timeline.show(analysis, target),
             *coupling.show(analysis),

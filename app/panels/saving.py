@@ -1,4 +1,4 @@
-"""What can be taken home: the analysis as JSON, and a report as one HTML file."""
+"""What can be taken home: a button for each format of `app.exports`."""
 
 from __future__ import annotations
 
@@ -11,37 +11,43 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.report import write_report
+from app.exports import FORMATS, save
 
 
 @dataclass(frozen=True)
 class SavingPanel:
-    """The components that `show` fills."""
+    """The components that `show` fills, by the format's ending."""
 
-    json: gr.DownloadButton
-    report: gr.DownloadButton
+    buttons: dict[str, gr.DownloadButton]
 
 
 def render() -> SavingPanel:
     """Lay out the panel."""
-    with gr.Row(elem_classes="cm-saving"):
+    with gr.Row(elem_classes="cm-saving", elem_id="cm-saving"):
+        gr.HTML('<span class="cm-small">Save</span>', padding=False, min_width=40)
         return SavingPanel(
-            gr.DownloadButton("Save JSON", size="sm", elem_id="cm-save-json", min_width=140),
-            gr.DownloadButton("Save HTML report", size="sm", elem_id="cm-save-html", min_width=140),
+            {
+                kind: gr.DownloadButton(format_.label, size="sm", elem_id=f"cm-save-{kind}", min_width=76)
+                for kind, format_ in FORMATS.items()
+            }
         )
 
 
 def outputs(panel: SavingPanel) -> list[Any]:
     """What `show` gives values for."""
-    return [panel.json, panel.report]
+    return list(panel.buttons.values())
 
 
 def show(analysis: Analysis, clip: str, cache: str) -> list[str]:
     """Values for `outputs`: files named after the clip, in a new folder of the page's `cache`."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:60] or "clip"
     Path(cache).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=cache))
-    saved, report = folder / f"{stem}.json", folder / f"{stem}.html"
-    saved.write_text(analysis.to_json(), encoding="utf-8")
-    write_report(analysis, report, Path(clip).name)
-    return [str(saved), str(report)]
+    paths = [folder / f"{stem(clip)}.{kind}" for kind in FORMATS]
+    for kind, path in zip(FORMATS, paths, strict=True):
+        save(analysis, kind, path, Path(clip).name)
+    return [str(path) for path in paths]
+
+
+def stem(clip: str | Path) -> str:
+    """The clip's name without its ending, fit for any file system and any header."""
+    return re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:60] or "clip"

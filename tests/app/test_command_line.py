@@ -11,6 +11,7 @@ import pytest
 
 from app.__main__ import BAD_INPUT, main
 from app.analysis import Analysis
+from app.exports import FORMATS
 from extractors.cache import Cache
 from tests.app.made import make_analysis
 from tests.clips import make_clip
@@ -18,20 +19,27 @@ from tests.clips import make_clip
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_clip_gives_a_summary_and_both_files(tmp_path: Path) -> None:
+def test_a_clip_gives_a_summary_and_every_file(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "my clip.mp4", 3.0)
+    (tmp_path / "out").mkdir()
     command = [sys.executable, "-m", "app", "analyze", str(clip)]
-    command += ["--json", str(tmp_path / "a.json"), "--html", str(tmp_path / "a.html")]
+    for kind in FORMATS:
+        command += [f"--{kind}", str(tmp_path / "out" / f"a.{kind}")]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env=os.environ, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    analysis = Analysis.from_json((tmp_path / "a.json").read_text(encoding="utf-8"))
+    analysis = Analysis.from_json((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
     assert done.stdout.startswith(f"my clip.mp4 (0:03.0): {analysis.sentiment.clip.label}, ")
     assert "words alone" in done.stdout
     assert "100 %" in done.stderr  # the progress bar
     assert "Traceback" not in done.stderr
-    assert "Plotly.newPlot(" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Plotly.newPlot(" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "a.csv").read_bytes().count(b"\r\n") == len(analysis.ticks.start) + 1
+    assert (tmp_path / "out" / "a.vtt").read_text(encoding="utf-8").startswith("WEBVTT")
+    assert 'RELATIVE_MEDIA_URL="./../my%20clip.mp4"' in (tmp_path / "out" / "a.eaf").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("case", ["missing", "empty", "text", "no folder to write to", "transcript missing"])
