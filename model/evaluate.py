@@ -85,10 +85,8 @@ def emotions(pool: Pool) -> NDArray[np.str_]:
     columns = (*voice.COLUMNS, *voice_encoder.COLUMNS)
     likely = np.zeros((len(pool), len(voice_encoder.EMOTIONS)))
     for i in range(len(pool)):
-        rows, start = (
-            pool.features(i).astype(np.float32),
-            voice.HOP_SECONDS * np.arange(len(pool.features(i))),
-        )
+        rows = pool.features(i).astype(np.float32)
+        start = voice.HOP_SECONDS * np.arange(len(rows), dtype=np.float64)
         track = Track(rows, start, start + voice.HOP_SECONDS, pool.observed(i), columns)
         likely[i] = voice_encoder.emotion_probabilities(track)
     names, found = np.array(voice_encoder.EMOTIONS), np.empty(len(pool), "<U16")
