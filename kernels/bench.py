@@ -24,7 +24,7 @@ from kernels.backends import BACKENDS, obstacle
 from kernels.floor import copied, exponentials
 from kernels.inputs import ScanInputs
 from kernels.measure import peak_megabytes, percentiles
-from kernels.peers import cross_attention, mamba_scans, plain_scans
+from kernels.peers import cross_attention, mamba_scans, plain_scans, ways
 
 Sizes = tuple[int, int, int, int, int]  # B, L, M, E, N
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 1e-2}
@@ -87,8 +87,8 @@ def forward(sizes: Sizes, dtype: torch.dtype, device: str) -> Iterator[Contender
     exact = _exactly(i)
     moved = 4 * i.u.nbytes + i.B.nbytes + i.C.nbytes
     for name in _runnable(i.u):
-        call = partial(coupled_scan, **vars(i), backend=name)
-        yield Contender(name, call, moved, partial(_verify, call, exact))
+        for label, call in ways(name, partial(coupled_scan, **vars(i), backend=name)):
+            yield Contender(label, call, moved, partial(_verify, call, exact))
     alone = replace(i, coupling=torch.eye(sizes[2], device=device))
     separate = _exactly(alone)
     for name, peer in (("plain scans", plain_scans), ("mamba_ssm", mamba_scans)):
@@ -110,7 +110,8 @@ def training_step(sizes: Sizes, dtype: torch.dtype, device: str) -> Iterator[Con
 
     exact = _joined(step("reference")).double()
     for name in _runnable(i.u):
-        yield Contender(name, partial(step, name), moved, partial(_verify, partial(step, name), exact))
+        for label, call in ways(name, partial(step, name)):
+            yield Contender(label, call, moved, partial(_verify, call, exact))
 
 
 def trace(sizes: Sizes, dtype: torch.dtype, device: str) -> Iterator[Contender]:

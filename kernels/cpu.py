@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kernels.cpu_backward import backward
-from kernels.cpu_forward import SPACING, forward
+from kernels.cpu_backward import STRIP, backward, backward_room
+from kernels.cpu_forward import SPACING, forward, forward_room, trace_room
 from kernels.cpu_forward import trace as trace_kernel
 from kernels.inputs import ScanInputs, Traced
 from kernels.lanes import LANES
@@ -41,15 +41,16 @@ def trace(inputs: ScanInputs, shares: bool) -> Traced:
     """Give y, the norms, the shares where asked for, and the final state, without gradients."""
     softly, layout = inputs.delta_softplus, _Layout.of(inputs.u, inputs.A)
     given, h0 = _prepare(inputs.in_order)
-    y, last = torch.empty_like(given[0]), torch.empty(layout.states)
+    y, last = torch.empty_like(cast(Tensor, given[0])), torch.empty(layout.states)
     squares = torch.empty(layout.batch, layout.blocks, layout.length, layout.modalities)
     share = None
     if shares:
         products = torch.empty(*squares.shape, layout.modalities)
-        _spread(trace_kernel, layout, softly, given, h0, y, last, _flat(products), _flat(squares))
+        outputs = (h0, y, last, products, squares)
+        _spread(trace_kernel, trace_room, layout, softly, given, *outputs)
         share = as_shares(products.sum(1))
     else:
-        _spread(forward, layout, softly, given, h0, y, last, torch.empty(0), _flat(squares))
+        _spread(forward, forward_room, layout, softly, given, h0, y, last, None, squares)
     return Traced(_unrows(y, inputs.u), squares.sum(1).sqrt(), share, _unpack(last, layout))
 
 
@@ -72,21 +73,21 @@ class _Scan(torch.autograd.Function):
         u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
         layout = _Layout.of(u, A)
         given, h0 = _prepare(tensors)
-        kept = torch.empty(layout.checkpoints * layout.states if any(ctx.needs_input_grad) else 0)
-        y, last = torch.empty_like(given[0]), torch.empty(layout.states if with_state else 0)
-        _spread(forward, layout, softly, given, h0, y, last, kept, torch.empty(0))
+        kept = torch.empty(layout.checkpoints * layout.states) if any(ctx.needs_input_grad) else None
+        y, last = torch.empty_like(cast(Tensor, given[0])), torch.empty(layout.states) if with_state else None
+        _spread(forward, forward_room, layout, softly, given, h0, y, last, kept, None)
         ctx.save_for_backward(*given, h0, kept, u)
         ctx.softly, ctx.layout = softly, layout
         ctx.dtypes = [None if value is None else value.dtype for value in tensors]
         ctx.set_materialize_grads(False)
-        return _unrows(y, u), _unpack(last, layout) if with_state else None
+        return _unrows(y, u), None if last is None else _unpack(last, layout)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
         *given, h0, kept, u = ctx.saved_tensors
         dy = torch.zeros_like(given[0]) if dy is None else _rows(dy)
-        dlast = torch.empty(0) if dlast is None else _pack(dlast.float())
+        dlast = None if dlast is None else _pack(dlast.float())
         saved = (tuple(given), h0, kept)
         found = _gradients(ctx.layout, ctx.softly, saved, dy, dlast, u, ctx.needs_input_grad[-1])
         typed = [None if t is None or g is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
@@ -96,35 +97,37 @@ class _Scan(torch.autograd.Function):
 def _gradients(
     layout: _Layout,
     softly: bool,
-    saved: tuple[tuple[Tensor, ...], Tensor, Tensor],
+    saved: tuple[tuple[Tensor | None, ...], Tensor | None, Tensor],
     dy: Tensor,
-    dlast: Tensor,
+    dlast: Tensor | None,
     u: Tensor,
     of_start: bool,
 ) -> tuple[Tensor | None, ...]:
     """The gradients in the order of the inputs, in float32."""
     given, h0, kept = saved
     B, L, M, N = layout.batch, layout.length, layout.modalities, layout.states_per_channel
-    du, ddelta, dz = torch.empty_like(dy), torch.empty_like(dy), torch.empty_like(given[7])
-    dA = torch.empty(B, layout.state)
-    dB, dC = torch.zeros(layout.parts, B * L * M * N), torch.zeros(layout.parts, B * L * M * N)
+    du, ddelta = torch.empty_like(dy), torch.empty_like(dy)
+    dz = None if given[7] is None else torch.empty_like(dy)
+    dA, padded = torch.empty(B, layout.state), -(-N // STRIP) * STRIP
+    dB, dC = (torch.zeros(layout.parts, B, L, M, padded) for _ in range(2))
     dW = torch.zeros(B * layout.blocks, M, M, dtype=torch.float64)
-    dD, dbias = torch.empty(B, layout.blocks, M, LANES), torch.empty(B, layout.blocks, M, LANES)
-    dh0 = torch.empty(layout.states if of_start else 0)
-    sums = (_flat(dA), dB, dC, _flat(dW), _flat(dD), _flat(dbias))
-    _spread(backward, layout, softly, given, h0, kept, dy, dlast, du, ddelta, dz, *sums, dh0)
+    dD, dbias = (torch.empty(B, layout.blocks, M, LANES) for _ in range(2))
+    dh0 = torch.empty(layout.states) if of_start else None
+    outputs = (du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0)
+    sharing = (-(-layout.blocks // layout.parts), B * L * M)
+    _spread(backward, backward_room, layout, softly, given, h0, kept, dy, dlast, *outputs, last=(sharing,))
     return (
         _unrows(du, u),
         _unrows(ddelta, u),
         _unpack(dA.sum(0), replace(layout, batch=1))[0],
-        dB.sum(0).view(B, L, M, N),
-        dC.sum(0).view(B, L, M, N),
+        dB.sum(0)[..., :N],
+        dC.sum(0)[..., :N],
         dW.sum(0),
         _channels(dD, layout),
-        _unrows(dz, u) if len(dz) == len(dy) else None,
+        None if dz is None else _unrows(dz, u),
         _channels(dbias, layout),
         None,
-        _unpack(dh0, layout) if of_start else None,
+        None if dh0 is None else _unpack(dh0, layout),
     )
 
 
@@ -174,36 +177,49 @@ class _Layout:
         return self.batch * self.state
 
 
-def _prepare(tensors: Sequence[Tensor | None]) -> tuple[tuple[Tensor, ...], Tensor]:
-    """(the arrays that the kernels call `given`, the initial state), flat float32, empty where absent."""
+def _prepare(tensors: Sequence[Tensor | None]) -> tuple[tuple[Tensor | None, ...], Tensor | None]:
+    """(the arrays that the kernels call `given`, the initial state), flat float32."""
     found = [None if value is None else value.detach().float() for value in tensors]
     u, delta, A, B, C, W, D, z, bias, mask, h0 = found
-    rows = [torch.empty(0) if v is None else _rows(v) for v in (u, delta, D, z, bias)]
-    flat = [torch.empty(0) if v is None else _flat(v) for v in (B, C, W, mask)]
+    u, delta, D, z, bias = (None if v is None else _rows(v) for v in (u, delta, D, z, bias))
+    B, C, W, mask = (None if v is None else _flat(v) for v in (B, C, W, mask))
     scaled = _pack(cast(Tensor, A) * math.log2(math.e))
-    given = (rows[0], rows[1], scaled, flat[0], flat[1], flat[2], rows[2], rows[3], rows[4], flat[3])
-    return given, torch.empty(0) if h0 is None else _pack(h0)
+    return (u, delta, scaled, B, C, W, D, z, bias, mask), None if h0 is None else _pack(h0)
 
 
 def _spread(
-    kernel: Callable[..., None], layout: _Layout, softly: bool, given: tuple[Tensor, ...], *tensors: Tensor
+    kernel: Callable[..., None],
+    room: Callable[[int, int, int], int],
+    layout: _Layout,
+    softly: bool,
+    given: tuple[Tensor | None, ...],
+    *tensors: Tensor | None,
+    last: tuple[Any, ...] = (),
 ) -> None:
     """Run a kernel over all its blocks, in as many threads as torch uses and the work is worth."""
-    arrays = [tuple(value.numpy() for value in given), *(value.numpy() for value in tensors), softly]
-    sizes = (layout.length, layout.blocks * LANES, layout.states_per_channel)
-    chains = (0,) * layout.modalities
     runs = layout.batch * layout.parts
     work = layout.states // LANES * layout.length
     threads = max(1, min(torch.get_num_threads(), runs, work // THREAD_WORK))
     edges = [layout.first_task(runs * k // threads) for k in range(threads + 1)]
+    M, N = layout.modalities, layout.states_per_channel
+    scratch = [torch.empty(room(layout.blocks, M, N)) for _ in range(threads)]
+    addresses = tuple(_address(value) for value in given), *(_address(value) for value in tensors)
+    sizes = (layout.length, layout.blocks * LANES, N)
+
+    def run(k: int) -> None:
+        kernel(*addresses, scratch[k].data_ptr(), softly, sizes, (0,) * M, *last, *edges[k : k + 2])
+
     if threads == 1:
-        kernel(*arrays, sizes, chains, *edges)
+        run(0)
         return
     # A pool of its own for every call: no state is shared between callers, and none is lost in a fork.
     with ThreadPoolExecutor(threads) as pool:
-        parts = [pool.submit(kernel, *arrays, sizes, chains, *edges[k : k + 2]) for k in range(threads)]
-    for part in parts:
-        part.result()
+        list(pool.map(run, range(threads)))
+
+
+def _address(value: Tensor | None) -> int:
+    """Where a contiguous tensor begins, 0 for none or nothing."""
+    return 0 if value is None else value.data_ptr()
 
 
 def _flat(value: Tensor) -> Tensor:
@@ -228,13 +244,13 @@ def _channels(parts: Tensor, layout: _Layout) -> Tensor:
 
 
 def _pack(states: Tensor) -> Tensor:
-    """[..., M, E, N] -> flat [..., blocks, M, N, LANES], with E padded by zeros to whole blocks."""
+    """[..., M, E, N] -> flat [..., blocks, N, M, LANES], with E padded by zeros to whole blocks."""
     padded = F.pad(states, (0, 0, 0, -states.shape[-2] % LANES))
-    return _flat(padded.unflatten(-2, (-1, LANES)).transpose(-4, -3).transpose(-1, -2))
+    return _flat(padded.unflatten(-2, (-1, LANES)).movedim((-3, -1), (-4, -3)))
 
 
 def _unpack(flat: Tensor, layout: _Layout) -> Tensor:
     """The reverse of `_pack`, to [B, M, E, N]."""
     batch, M, N = layout.batch, layout.modalities, layout.states_per_channel
-    states = flat.view(batch, layout.blocks, M, N, LANES).permute(0, 2, 1, 4, 3)
+    states = flat.view(batch, layout.blocks, N, M, LANES).permute(0, 3, 1, 4, 2)
     return states.reshape(batch, M, layout.blocks * LANES, N)[:, :, : layout.channels]

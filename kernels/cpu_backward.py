@@ -14,12 +14,22 @@ import math
 
 import numpy as np
 
-from kernels.cpu_forward import SPACING, step_size, step_slope
-from kernels.lanes import LANES, compiled, exp2, load, scratch, sigmoid, splat, store, total
+from kernels.cpu_forward import FAR, NEAR, SPACING, copy, decay, steepest, step_size, step_slope
+from kernels.lane_functions import WITHIN, add_totals, columns, mix, mix_back, outer, peak, sigmoid
+from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zero_pairs, zeros
 
-STRIP = 16  # states n that the backward takes through a chunk at a time, so that they stay in the cache
+STRIP = (
+    LANES  # states n that go through a chunk at a time: few enough for the cache, and as `columns` takes them
+)
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LN2 = np.float32(math.log(2))
+_ROWS = 6
+
+
+def backward_room(blocks: int, modalities: int, states: int) -> int:
+    """Floats of scratch for `backward`: rows, H, S, G and the terms of dB and dC."""
+    ticks = (_ROWS * SPACING + (2 * SPACING + 1) * STRIP + states + 2 * STRIP) * modalities
+    return ticks * LANES
 
 
 @compiled
@@ -39,155 +49,163 @@ def backward(
     dD,
     dbias,
     dh0,
+    room,
     softly,
     sizes,
     chains,
+    sharing,
     start,
     stop,
 ):
-    """Gradients of blocks start..stop. dA [tasks, M, N, LANES], dW [tasks, M, M], dD and dbias [tasks, M, LANES] are
-    one part for every task, dB and dC [parts, B L M N] one for a run of blocks that no two threads share; they are
-    added up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0 may be empty.
+    """Gradients of blocks start..stop. dA [tasks, N, M, LANES], dW [tasks, M, M] in float64, dD and dbias [tasks, M,
+    LANES] are one part for every task; dB and dC [parts, B L M, N up to whole strips] are one for a run of blocks
+    that no two threads share, `sharing` being (blocks in a run, B L M). They are added up afterwards in one order, so
+    that threads do not change the bits. dlast, dz and dh0 may be absent.
     """
     (L, E, N), M = sizes, len(chains)
-    size = M * N * LANES
+    width = M * LANES
+    size = N * width
     blocks = E // LANES
-    together = -(-blocks // dB.shape[0])
     chunks = (L + SPACING - 1) // SPACING
-    rows = scratch(6 * SPACING * M * LANES)
-    H = scratch((SPACING + 1) * M * STRIP * LANES)
-    S = scratch(SPACING * M * STRIP * LANES)
-    q = scratch(M * STRIP * LANES)
-    G = scratch(size)
-    pairs = scratch(M * M * LANES)
+    H = room + 4 * _ROWS * SPACING * width
+    S = H + 4 * (SPACING + 1) * STRIP * width
+    G = S + 4 * SPACING * STRIP * width
+    terms = G + 4 * size
+    w = matrix(given[5], chains)
     for task in range(start, stop):
         b, block = divmod(task, blocks)
-        for o in range(0, size, LANES):
-            store(G, o, load(dlast, task * size + o) if len(dlast) > 0 else splat(_ZERO))
-            store(dA, task * size + o, splat(_ZERO))
-        for o in range(task * M * LANES, (task + 1) * M * LANES, LANES):
-            store(dD, o, splat(_ZERO))
-            store(dbias, o, splat(_ZERO))
+        copy(G, dlast + 4 * task * size if dlast != 0 else 0, N, chains)
+        copy(dA + 4 * task * size, 0, N, chains)
+        copy(dD + 4 * task * width, 0, 1, chains)
+        copy(dbias + 4 * task * width, 0, 1, chains)
+        far = WITHIN / steepest(given[2], block * size, N, chains)
         for chunk in range(chunks - 1, -1, -1):
             first = chunk * SPACING
             ticks = min(SPACING, L - first)
-            row, part = (b * L + first) * M, block // together
-            _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks)
-            checkpoint = (task * (chunks - 1) + chunk - 1) * size if chunk > 0 else task * size
-            source = kept if chunk > 0 else h0
+            row, part = (b * L + first) * M, block // sharing[0] * sharing[1]
+            furthest = _open_rows(given, dy, room, softly, sizes, chains, row, block, ticks)
+            source = h0 + 4 * task * size if h0 != 0 else 0
+            if chunk > 0:
+                source = kept + 4 * (task * (chunks - 1) + chunk - 1) * size
             for n in range(0, N, STRIP):
                 strip = (n, min(n + STRIP, N))
-                for o in range(0, M * M * LANES, LANES):
-                    store(pairs, o, splat(_ZERO))
-                _replay(given, source, checkpoint, rows, H, S, sizes, chains, row, block, ticks, strip)
-                _walk_back(
-                    given, rows, H, S, q, G, pairs, dA, dB, dC, sizes, chains, row, part, task, ticks, strip
+                begun = source + 4 * n * width if source != 0 else 0
+                if furthest <= far:
+                    _replay(NEAR, given, begun, room, H, S, w, sizes, chains, row, block, ticks, strip)
+                else:
+                    _replay(FAR, given, begun, room, H, S, w, sizes, chains, row, block, ticks, strip)
+                pairs = _walk_back(
+                    given,
+                    room,
+                    H,
+                    S,
+                    G,
+                    terms,
+                    w,
+                    dA + 4 * task * size,
+                    dB,
+                    dC,
+                    sizes,
+                    chains,
+                    row,
+                    part,
+                    block,
+                    ticks,
+                    strip,
                 )
                 # Float64 beyond a strip: one float32 sum over all of L was the least exact gradient.
-                for k in range(M * M):
-                    dW[task * M * M + k] += total(load(pairs, k * LANES))
-            _close_rows(given, dy, rows, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks)
-        if len(dh0) > 0:
-            for o in range(0, size, LANES):
-                store(dh0, task * size + o, load(G, o))
+                add_totals(dW + 8 * task * M * M, pairs)
+            _close_rows(given, dy, room, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks)
+        if dh0 != 0:
+            copy(dh0 + 4 * task * size, G, N, chains)
 
 
 @compiled
 def _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks):
     """Fill rows [6, SPACING, M, LANES] of a chunk: delta, delta u, the gradient before the gate, and three zeros for
-    what is summed over n: towards delta, towards delta u, and C . h.
+    what is summed over n: towards delta, towards delta u, and C . h. Gives the largest delta.
     """
     u, z = given[0], given[7]
     (_, E, _), M = sizes, len(chains)
-    step = SPACING * M * LANES
-    for r in range(ticks * M):
-        o, p = r * LANES, (row + r) * E + block * LANES
-        d, f = step_size(given, softly, row + r, p, r % M * E + block * LANES), load(dy, p)
-        if len(z) > 0:
-            f = f * load(z, p) * sigmoid(load(z, p))
-        store(rows, o, d)
-        store(rows, step + o, d * load(u, p))
-        store(rows, 2 * step + o, f)
-        for k in range(3, 6):
-            store(rows, k * step + o, splat(_ZERO))
+    width = M * LANES
+    step = SPACING * width
+    most = _ZERO
+    for t in range(ticks):
+        o, p = t * width, (row + t * M) * E + block * LANES
+        d = step_size(given, softly, row + t * M, p, block * LANES, E, chains)
+        most = max(most, peak(d))
+        f = load(dy, p, E, chains)
+        if z != 0:
+            gate = load(z, p, E, chains)
+            f = f * gate * sigmoid(gate)
+        store(rows, o, LANES, d)
+        store(rows, step + o, LANES, d * load(u, p, E, chains))
+        store(rows, 2 * step + o, LANES, f)
+        for k in range(3, _ROWS):
+            store(rows, k * step + o, LANES, zeros(chains))
+    return most
 
 
 @compiled
-def _replay(given, source, checkpoint, rows, H, S, sizes, chains, row, block, ticks, strip):
-    """Recompute the states n of a strip over one chunk: S [ticks, M, STRIP, LANES] and H [1 + ticks, ...]."""
-    _, _, A, B, _, W = given[:6]
+def _replay(reach, given, source, rows, H, S, w, sizes, chains, row, block, ticks, strip):
+    """Recompute the states n of a strip over one chunk: S [ticks, STRIP, M, LANES] and H [1 + ticks, ...]."""
+    _, _, A, B, _, _, _, _, _, _ = given
     (_, _, N), M = sizes, len(chains)
     low, high = strip
-    step = M * STRIP * LANES
-    for m in range(M):
-        for n in range(low, high):
-            h = load(source, checkpoint + (m * N + n) * LANES) if len(source) > 0 else splat(_ZERO)
-            store(H, (m * STRIP + n - low) * LANES, h)
+    width = M * LANES
+    step = STRIP * width
+    copy(H, source, high - low, chains)
     for t in range(ticks):
-        for m in range(M):
-            r = t * M + m
-            d, x = load(rows, r * LANES), load(rows, (SPACING * M + r) * LANES)
-            for n in range(low, high):
-                o = (m * STRIP + n - low) * LANES
-                g = splat(W[m * M]) * load(H, t * step + (n - low) * LANES)
-                for j in range(1, M):
-                    g = splat(W[m * M + j]) * load(H, t * step + (j * STRIP + n - low) * LANES) + g
-                s = exp2(d * load(A, (block * M * N + m * N + n) * LANES))
-                store(S, t * step + o, s)
-                store(H, (t + 1) * step + o, s * g + x * splat(B[(row + r) * N + n]))
+        d, x = load(rows, t * width, LANES, chains), load(rows, (SPACING + t) * width, LANES, chains)
+        for n in range(low, high):
+            o = t * step + (n - low) * width
+            s = decay(reach, d, load(A, (block * N + n) * width, LANES, chains))
+            g = mix(w, load(H, o, LANES, chains))
+            store(S, o, LANES, s)
+            store(H, o + step, LANES, s * g + x * spread(B, (row + t * M) * N + n, N, chains))
 
 
 @compiled
-def _walk_back(given, rows, H, S, q, G, pairs, dA, dB, dC, sizes, chains, row, part, task, ticks, strip):
-    """Walk a strip of states back over one chunk; G [M, N, LANES] goes from after its last tick to before its first."""
-    _, _, A, B, C, W = given[:6]
-    (_, E, N), M = sizes, len(chains)
+def _walk_back(given, rows, H, S, G, terms, w, dA, dB, dC, sizes, chains, row, part, block, ticks, strip):
+    """Walk a strip of states back over one chunk; G [N, M, LANES] goes from after its last tick to before its first.
+    Gives the sums of q^m h^j over the strip.
+    """
+    _, _, A, B, C, _, _, _, _, _ = given
+    N, M = sizes[2], len(chains)
     low, high = strip
-    step, across = M * STRIP * LANES, SPACING * M * LANES
+    width = M * LANES
+    step, across = STRIP * width, SPACING * width
+    padded = (N + STRIP - 1) // STRIP * STRIP
+    pairs = zero_pairs(chains)
     for t in range(ticks - 1, -1, -1):
-        for m in range(M):
-            r = t * M + m
-            k = r * LANES
-            d, x, f = load(rows, k), load(rows, across + k), load(rows, 2 * across + k)
-            to_delta, to_x, out = (
-                load(rows, 3 * across + k),
-                load(rows, 4 * across + k),
-                load(rows, 5 * across + k),
-            )
-            for n in range(low, high):
-                o = (m * STRIP + n - low) * LANES
-                state = (m * N + n) * LANES
-                c = splat(C[(row + r) * N + n])
-                lam = f * c + load(G, state)
-                q_n = load(S, t * step + o) * lam
-                store(q, o, q_n)
-                g = splat(W[m * M]) * load(H, t * step + (n - low) * LANES)
-                for j in range(1, M):
-                    g = splat(W[m * M + j]) * load(H, t * step + (j * STRIP + n - low) * LANES) + g
-                qg = q_n * g
-                to_delta = qg * load(A, task % (E // LANES) * M * N * LANES + state) + to_delta
-                to_x = lam * splat(B[(row + r) * N + n]) + to_x
-                h = load(H, (t + 1) * step + o)
-                out = h * c + out
-                place = task * M * N * LANES + state
-                store(dA, place, qg * d + load(dA, place))
-                dB[part, (row + r) * N + n] += total(lam * x)
-                dC[part, (row + r) * N + n] += total(f * h)
-            store(rows, 3 * across + k, to_delta)
-            store(rows, 4 * across + k, to_x)
-            store(rows, 5 * across + k, out)
-        for m in range(M):
-            for n in range(low, high):
-                g = splat(W[m]) * load(q, (n - low) * LANES)
-                for i in range(1, M):
-                    g = splat(W[i * M + m]) * load(q, (i * STRIP + n - low) * LANES) + g
-                store(G, (m * N + n) * LANES, g)
-            for j in range(M):
-                pair = load(pairs, (m * M + j) * LANES)
-                for n in range(high - low):
-                    h = load(H, t * step + (j * STRIP + n) * LANES)
-                    pair = load(q, (m * STRIP + n) * LANES) * h + pair
-                store(pairs, (m * M + j) * LANES, pair)
+        k = t * width
+        d, x = load(rows, k, LANES, chains), load(rows, across + k, LANES, chains)
+        f = load(rows, 2 * across + k, LANES, chains)
+        to_delta = load(rows, 3 * across + k, LANES, chains)
+        to_x = load(rows, 4 * across + k, LANES, chains)
+        out = load(rows, 5 * across + k, LANES, chains)
+        for n in range(low, high):
+            i = (n - low) * width
+            c = spread(C, (row + t * M) * N + n, N, chains)
+            lam = f * c + load(G, n * width, LANES, chains)
+            q = load(S, t * step + i, LANES, chains) * lam
+            before, after = load(H, t * step + i, LANES, chains), load(H, (t + 1) * step + i, LANES, chains)
+            qg = q * mix(w, before)
+            store(G, n * width, LANES, mix_back(w, q))
+            pairs = outer(q, before) + pairs
+            to_delta = qg * load(A, (block * N + n) * width, LANES, chains) + to_delta
+            to_x = lam * spread(B, (row + t * M) * N + n, N, chains) + to_x
+            out = after * c + out
+            store(dA, n * width, LANES, qg * d + load(dA, n * width, LANES, chains))
+            store(terms, i, LANES, lam * x)
+            store(terms, step + i, LANES, f * after)
+        store(rows, 3 * across + k, LANES, to_delta)
+        store(rows, 4 * across + k, LANES, to_x)
+        store(rows, 5 * across + k, LANES, out)
+        own = (part + row + t * M) * padded + low
+        store(dB, own, padded, columns(terms, 0, LANES, chains) + load(dB, own, padded, chains))
+        store(dC, own, padded, columns(terms, step, LANES, chains) + load(dC, own, padded, chains))
+    return pairs
 
 
 @compiled
@@ -195,20 +213,23 @@ def _close_rows(given, dy, rows, du, ddelta, dz, dD, dbias, softly, sizes, chain
     """From the sums over n, the gradients of u, delta and z over one chunk, and the parts of D's and the bias's."""
     u, D, z = given[0], given[6], given[7]
     (_, E, _), M = sizes, len(chains)
+    width = M * LANES
+    across = SPACING * width
     block = task % (E // LANES)
-    across = SPACING * M * LANES
-    for r in range(ticks * M):
-        m, k, p = r % M, r * LANES, (row + r) * E + block * LANES
-        place, own = m * E + block * LANES, (task * M + m) * LANES
-        d, f, v, to_x = load(rows, k), load(rows, 2 * across + k), load(u, p), load(rows, 4 * across + k)
-        skip = load(D, place) if len(D) > 0 else splat(_ZERO)
-        if len(z) > 0:
-            gate = sigmoid(load(z, p))
-            bend = splat(_ONE) + load(z, p) * (splat(_ONE) - gate)
-            store(dz, p, load(dy, p) * (load(rows, 5 * across + k) + skip * v) * gate * bend)
-        to_delta = splat(_LN2) * load(rows, 3 * across + k) + v * to_x
-        to_delta = to_delta * step_slope(given, softly, row + r, p, place)
-        store(du, p, d * to_x + skip * f)
-        store(ddelta, p, to_delta)
-        store(dD, own, f * v + load(dD, own))
-        store(dbias, own, to_delta + load(dbias, own))
+    skip = load(D, block * LANES, E, chains) if D != 0 else zeros(chains)
+    for t in range(ticks):
+        k, p = t * width, (row + t * M) * E + block * LANES
+        d, f = load(rows, k, LANES, chains), load(rows, 2 * across + k, LANES, chains)
+        v, to_x = load(u, p, E, chains), load(rows, 4 * across + k, LANES, chains)
+        if z != 0:
+            gate = load(z, p, E, chains)
+            open_ = sigmoid(gate)
+            bend = splat(_ONE) + gate * (splat(_ONE) - open_)
+            out = load(rows, 5 * across + k, LANES, chains) + skip * v
+            store(dz, p, E, load(dy, p, E, chains) * out * open_ * bend)
+        to_delta = splat(_LN2) * load(rows, 3 * across + k, LANES, chains) + v * to_x
+        to_delta = to_delta * step_slope(given, softly, row + t * M, p, block * LANES, E, chains)
+        store(du, p, E, d * to_x + skip * f)
+        store(ddelta, p, E, to_delta)
+        store(dD, task * width, LANES, f * v + load(dD, task * width, LANES, chains))
+        store(dbias, task * width, LANES, to_delta + load(dbias, task * width, LANES, chains))

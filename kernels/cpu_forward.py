@@ -1,12 +1,14 @@
 """The forward loops of the CPU backend, compiled by numba: a block of channels' states stays in the first-level cache.
 
-The LANES channels of a block are one vector, so no sum runs across lanes in the forward. The states of a block are
-laid out [M, N, LANES]; a task is one block of one sequence, numbered b * blocks + block.
+The LANES channels of a block are one vector, so no sum runs across lanes in the forward; a bundle is such a vector for
+each of the M chains. The states of a block are laid out [N, M, LANES]; a task is one block of one sequence, numbered
+b * blocks + block. Time goes in stretches of SPACING ticks, each for all blocks in turn, so that the rows of a
+stretch are read from memory once.
 
-`given` is the tuple (u, delta, A, B, C, W, D, z, delta_bias, mask) of flat float32 arrays, empty where an argument is
-absent, A scaled so that S = 2^(delta A), and `softly` says whether delta goes through softplus.
-`sizes` is (L, E, N) with E a whole number of blocks. `chains` is a tuple of M zeros: a tuple's length is part of
-its type, so the compiler knows M and unrolls the loops over the chains.
+Memory is given by address, 0 where an argument is absent. `given` is (u, delta, A, B, C, W, D, z, delta_bias, mask),
+all float32, A [blocks, N, M, LANES] scaled so that S = 2^(delta A), and `softly` says whether delta goes through
+softplus. `sizes` is (L, E, N) with E a whole number of blocks. `chains` is a tuple of M zeros: a tuple's length is
+part of its type, so the compiler knows M. `room` is scratch memory of as many floats as `forward_room` says.
 """
 
 # numba infers the types of what it compiles, and `Lanes` has none that mypy could check.
@@ -16,144 +18,199 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.lanes import LANES, compiled, exp2, load, scratch, sigmoid, softplus, splat, store, total
+from kernels.lane_functions import (
+    WITHIN,
+    exp2,
+    exp2_within,
+    larger,
+    mix,
+    only,
+    peak,
+    sigmoid,
+    softplus,
+    store_totals,
+)
+from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zeros
 
 SPACING = 32  # ticks between checkpoints; memory grows with L / SPACING states
-_ZERO, _ONE = np.float32(0), np.float32(1)
+NEAR, FAR = (), (0,)  # by its length the compiler knows which of two loops it makes
+_ONE = np.float32(1)
+
+
+def forward_room(blocks: int, modalities: int, states: int) -> int:
+    """Floats of scratch for `forward`: the states of one sequence."""
+    return blocks * modalities * states * LANES
+
+
+def trace_room(blocks: int, modalities: int, states: int) -> int:
+    """Floats of scratch for `trace`: the states of one block for every source, and a tick's outputs."""
+    return modalities * (modalities * states + modalities) * LANES
 
 
 @compiled
-def step_size(given, softly, row, p, place):
+def step_size(given, softly, row, p, place, E, chains):
     """The delta that acts: plus its bias, through softplus, 0 at a masked tick."""
-    delta, bias, present = given[1], given[8], given[9]
-    d = load(delta, p)
-    if len(bias) > 0:
-        d = d + load(bias, place)
+    _, delta, _, _, _, _, _, _, bias, present = given
+    d = load(delta, p, E, chains)
+    if bias != 0:
+        d = d + load(bias, place, E, chains)
     if softly:
         d = softplus(d)
-    if len(present) > 0:
-        d = d * splat(present[row])
+    if present != 0:
+        d = d * spread(present, row, 1, chains)
     return d
 
 
 @compiled
-def step_slope(given, softly, row, p, place):
+def step_slope(given, softly, row, p, place, E, chains):
     """The derivative of `step_size` by the delta given."""
-    delta, bias, present = given[1], given[8], given[9]
-    slope = splat(_ONE)
+    _, delta, _, _, _, _, _, _, bias, present = given
+    slope = splat(_ONE) + zeros(chains)
     if softly:
-        slope = sigmoid(load(delta, p) + load(bias, place)) if len(bias) > 0 else sigmoid(load(delta, p))
-    if len(present) > 0:
-        slope = slope * splat(present[row])
+        d = load(delta, p, E, chains)
+        if bias != 0:
+            d = d + load(bias, place, E, chains)
+        slope = sigmoid(d)
+    if present != 0:
+        slope = slope * spread(present, row, 1, chains)
     return slope
 
 
 @compiled
-def _finish(given, out, p, place):
+def steepest(A, first, N, chains):
+    """The largest magnitude among a block's A: how far a step can go before 2^(delta A) needs its ends looked after."""
+    most = zeros(chains)
+    for n in range(N):
+        a = load(A, first + n * len(chains) * LANES, LANES, chains)
+        most = larger(most, larger(a, zeros(chains) - a))
+    return peak(most)
+
+
+@compiled
+def decay(reach, d, a):
+    """S = 2^(delta A); `reach` says whether delta A can leave the range of `exp2_within`."""
+    return exp2_within(d, a) if len(reach) == 0 else exp2(d * a)
+
+
+@compiled
+def _finish(given, out, p, place, E, chains):
     """C . h plus the skip D u, through the gate silu(z)."""
-    u, D, z = given[0], given[6], given[7]
-    if len(D) > 0:
-        out = out + load(D, place) * load(u, p)
-    if len(z) > 0:
-        out = out * load(z, p) * sigmoid(load(z, p))
+    u, _, _, _, _, _, D, z, _, _ = given
+    if D != 0:
+        out = out + load(D, place, E, chains) * load(u, p, E, chains)
+    if z != 0:
+        gate = load(z, p, E, chains)
+        out = out * gate * sigmoid(gate)
     return out
 
 
 @compiled
-def forward(given, h0, y, last, kept, norms, softly, sizes, chains, start, stop):
-    """Blocks start..stop of y [B, L, M, E]. Where not empty, h0 and last [tasks, M, N, LANES] are the first and the
-    last state, kept takes the states before ticks SPACING, 2 SPACING and so on, and norms [tasks, L, M] the sum of
-    h^2 over the block.
-    """
-    u, _, A, B, C, W = given[:6]
-    (L, E, N), M = sizes, len(chains)
-    size = M * N * LANES
-    chunks = (L + SPACING - 1) // SPACING
-    h = scratch(size)
-    new = scratch(size)
-    for task in range(start, stop):
-        b, block = divmod(task, E // LANES)
-        for o in range(0, size, LANES):
-            store(h, o, load(h0, task * size + o) if len(h0) > 0 else splat(_ZERO))
-        for t in range(L):
-            if len(kept) > 0 and t % SPACING == 0 and t > 0:
-                for o in range(0, size, LANES):
-                    store(kept, (task * (chunks - 1) + t // SPACING - 1) * size + o, load(h, o))
-            for m in range(M):
-                row = (b * L + t) * M + m
-                p = row * E + block * LANES
-                d = step_size(given, softly, row, p, m * E + block * LANES)
-                x = d * load(u, p)
-                out, squares = splat(_ZERO), splat(_ZERO)
-                for n in range(N):
-                    o = (m * N + n) * LANES
-                    g = splat(W[m * M]) * load(h, n * LANES)
-                    for j in range(1, M):
-                        g = splat(W[m * M + j]) * load(h, (j * N + n) * LANES) + g
-                    v = exp2(d * load(A, block * size + o)) * g + x * splat(B[row * N + n])
-                    store(new, o, v)
-                    out = v * splat(C[row * N + n]) + out
-                    if len(norms) > 0:
-                        squares = v * v + squares
-                store(y, p, _finish(given, out, p, m * E + block * LANES))
-                if len(norms) > 0:
-                    norms[(task * L + t) * M + m] = total(squares)
-            h, new = new, h
-        if len(last) > 0:
-            for o in range(0, size, LANES):
-                store(last, task * size + o, load(h, o))
+def _advance(reach, A, B, C, w, h, d, x, row, N, squared, chains):
+    """Take the states h of a block one tick on, in place; (C . h, the sums of h^2 where asked for)."""
+    out, squares = zeros(chains), zeros(chains)
+    size = len(chains) * LANES
+    for n in range(N):
+        g = mix(w, load(h, n * size, LANES, chains))
+        v = decay(reach, d, load(A, n * size, LANES, chains)) * g + x * spread(B, row * N + n, N, chains)
+        store(h, n * size, LANES, v)
+        out = v * spread(C, row * N + n, N, chains) + out
+        if squared:
+            squares = v * v + squares
+    return out, squares
 
 
 @compiled
-def trace(given, h0, y, last, products, norms, softly, sizes, chains, start, stop):
-    """`forward` carried once for every source: products [tasks, L, M, M] = sum over the block of y^{m<-j} y^m."""
-    u, _, A, B, C, W = given[:6]
+def copy(target, source, count, chains):
+    """Copy the states of a block; zeros where there is no source."""
+    size = len(chains) * LANES
+    for o in range(0, count * size, size):
+        store(target, o, LANES, load(source, o, LANES, chains) if source != 0 else zeros(chains))
+
+
+@compiled
+def forward(given, h0, y, last, kept, norms, room, softly, sizes, chains, start, stop):
+    """Blocks start..stop of y [B, L, M, E]. Where given, h0 and last [tasks, N, M, LANES] are the first and the last
+    state, kept takes the states before ticks SPACING, 2 SPACING and so on, and norms [tasks, L, M] the sum of h^2
+    over the block.
+    """
+    u, _, A, B, C, W, _, _, _, _ = given
     (L, E, N), M = sizes, len(chains)
-    size = M * N * LANES
-    parts = scratch(M * size)  # [source, M, N, LANES]
-    new = scratch(M * size)
-    outs = scratch(M * LANES)
+    blocks, size = E // LANES, M * N * LANES
+    chunks = (L + SPACING - 1) // SPACING
+    w = matrix(W, chains)
+    for b in range(start // blocks, (stop + blocks - 1) // blocks):
+        tasks = range(max(start, b * blocks), min(stop, (b + 1) * blocks))
+        for task in tasks:
+            block = task - b * blocks
+            copy(room + 4 * block * size, h0 + 4 * task * size if h0 != 0 else 0, N, chains)
+        for chunk in range(chunks):
+            for task in tasks:
+                block = task - b * blocks
+                h, a = room + 4 * block * size, A + 4 * block * size
+                far = WITHIN / steepest(A, block * size, N, chains)
+                if kept != 0 and chunk > 0:
+                    copy(kept + 4 * (task * (chunks - 1) + chunk - 1) * size, h, N, chains)
+                for t in range(chunk * SPACING, min(L, (chunk + 1) * SPACING)):
+                    row = (b * L + t) * M
+                    p, place = row * E + block * LANES, block * LANES
+                    d = step_size(given, softly, row, p, place, E, chains)
+                    x = d * load(u, p, E, chains)
+                    if peak(d) <= far:
+                        out, squares = _advance(NEAR, a, B, C, w, h, d, x, row, N, norms != 0, chains)
+                    else:
+                        out, squares = _advance(FAR, a, B, C, w, h, d, x, row, N, norms != 0, chains)
+                    store(y, p, E, _finish(given, out, p, place, E, chains))
+                    if norms != 0:
+                        store_totals(norms, (task * L + t) * M, 1, squares)
+        if last != 0:
+            for task in tasks:
+                copy(last + 4 * task * size, room + 4 * (task - b * blocks) * size, N, chains)
+
+
+@compiled
+def trace(given, h0, y, last, products, norms, room, softly, sizes, chains, start, stop):
+    """`forward` carried once for every source: products [tasks, L, M, M] = sum over the block of y^{m<-j} y^m."""
+    u, _, A, B, C, W, _, _, _, _ = given
+    (L, E, N), M = sizes, len(chains)
+    blocks, width = E // LANES, M * LANES
+    size = N * width
+    outs = room + 4 * M * size  # after the states [source, N, M, LANES], a tick's outputs [source, M, LANES]
+    w = matrix(W, chains)
     for task in range(start, stop):
-        b, block = divmod(task, E // LANES)
+        b, block = divmod(task, blocks)
         for j in range(M):
-            for o in range(0, size, LANES):
-                own = len(h0) > 0 and o // (N * LANES) == j
-                store(parts, j * size + o, load(h0, task * size + o) if own else splat(_ZERO))
+            for o in range(0, size, width):
+                first = load(h0, task * size + o, LANES, chains) if h0 != 0 else zeros(chains)
+                store(room, j * size + o, LANES, only(first, j))
         for t in range(L):
-            for m in range(M):
-                row = (b * L + t) * M + m
-                p = row * E + block * LANES
-                d = step_size(given, softly, row, p, m * E + block * LANES)
-                x = d * load(u, p)
-                squares = splat(_ZERO)
-                for o in range(0, M * LANES, LANES):
-                    store(outs, o, splat(_ZERO))
-                for n in range(N):
-                    s = exp2(d * load(A, block * size + (m * N + n) * LANES))
-                    c = splat(C[row * N + n])
-                    injected = x * splat(B[row * N + n])
-                    whole = injected
-                    for j in range(M):
-                        g = splat(W[m * M]) * load(parts, j * size + n * LANES)
-                        for i in range(1, M):
-                            g = splat(W[m * M + i]) * load(parts, j * size + (i * N + n) * LANES) + g
-                        v = s * g
-                        whole = whole + v
-                        if j == m:
-                            v = v + injected
-                        store(new, j * size + (m * N + n) * LANES, v)
-                        store(outs, j * LANES, v * c + load(outs, j * LANES))
-                    squares = whole * whole + squares
-                out = load(outs, 0)
-                for j in range(1, M):
-                    out = out + load(outs, j * LANES)
-                store(y, p, _finish(given, out, p, m * E + block * LANES))
-                norms[(task * L + t) * M + m] = total(squares)
+            row = (b * L + t) * M
+            p, place = row * E + block * LANES, block * LANES
+            d = step_size(given, softly, row, p, place, E, chains)
+            x = d * load(u, p, E, chains)
+            squares, out = zeros(chains), zeros(chains)
+            for j in range(M):
+                store(outs, j * width, LANES, zeros(chains))
+            for n in range(N):
+                s = decay(FAR, d, load(A, block * size + n * width, LANES, chains))
+                c = spread(C, row * N + n, N, chains)
+                injected = x * spread(B, row * N + n, N, chains)
+                whole = zeros(chains)
                 for j in range(M):
-                    products[((task * L + t) * M + m) * M + j] = total(load(outs, j * LANES) * out)
-            parts, new = new, parts
-        for o in range(0, size, LANES):
-            v = load(parts, o)
-            for j in range(1, M):
-                v = v + load(parts, j * size + o)
-            store(last, task * size + o, v)
+                    o = j * size + n * width
+                    v = s * mix(w, load(room, o, LANES, chains)) + only(injected, j)
+                    store(room, o, LANES, v)
+                    store(outs, j * width, LANES, v * c + load(outs, j * width, LANES, chains))
+                    whole = whole + v
+                squares = whole * whole + squares
+            for j in range(M):
+                out = out + load(outs, j * width, LANES, chains)
+            store(y, p, E, _finish(given, out, p, place, E, chains))
+            store_totals(norms, (task * L + t) * M, 1, squares)
+            for j in range(M):
+                shared = load(outs, j * width, LANES, chains) * out
+                store_totals(products, (task * L + t) * M * M + j, M, shared)
+        for o in range(0, size, width):
+            v = zeros(chains)
+            for j in range(M):
+                v = v + load(room, j * size + o, LANES, chains)
+            store(last, task * size + o, LANES, v)

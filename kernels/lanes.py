@@ -1,51 +1,41 @@
 """A vector type for numba: LANES float32 side by side, so that a kernel is vectorised because it says so.
 
 Left to itself LLVM works in 256 bits on most AVX-512 processors, and not at all where it cannot tell two arrays
-apart. Written with these vectors a kernel becomes plain vector instructions on any processor: 32 lanes are two
-registers of AVX-512, four of AVX2, eight of NEON.
+apart. Written with these vectors a kernel becomes plain vector instructions on any processor: 16 lanes are one
+register of AVX-512, two of AVX2, four of NEON.
 
-numba's cache looks at the file of the kernel only: after an edit here, delete kernels/__pycache__.
+A value is a bundle: one vector, or one for every chain. Arithmetic goes through the whole bundle, so the states of
+all chains are loaded once, mixed in registers and stored once. How many vectors there are is part of the type; a
+kernel says it by a tuple of that length, `chains`.
+
+Memory is an address and an index in floats, because numba counts references to an array wherever it is passed on,
+which costs more here than a row's arithmetic; whoever calls a kernel keeps the memory alive.
+
+numba's cache looks at the file of the kernel only: after an edit here or in lane_functions.py, delete
+kernels/__pycache__.
 """
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
-LANES = 32
-_FLOAT = ir.FloatType()
-_VECTOR = ir.VectorType(_FLOAT, LANES)
-_INTEGERS = ir.VectorType(ir.IntType(32), LANES)
+LANES = 16
+FLOAT, INTEGER, DOUBLE = ir.FloatType(), ir.IntType(32), ir.DoubleType()
+VECTOR, INTEGERS = ir.VectorType(FLOAT, LANES), ir.VectorType(INTEGER, LANES)
 # A product and a sum may fuse into one rounding; nothing may be reordered, so results do not depend on the shape.
-_FUSE = ("contract", "nsz")
-# 2^f = 1 + f q(f) on |f| <= 1/2: the minimax fit with the value 1 at 0, relative error 9.2e-8, and its slope at 0
-# right to 3e-7, so that a state that decays slowly decays at the right rate.
-_EXP2 = (
-    0.0013264727186489455,
-    0.009671512833757908,
-    0.05550733745081785,
-    0.2402224208235304,
-    0.6931469775970879,
-    1.0,
-)
-
-
-_ZERO, _ONE, _TWO, _LOG2E = np.float32(0), np.float32(1), np.float32(2), np.float32(math.log2(math.e))
-# atanh(s) / s = 1 + ... on s^2 <= 1/9, relative error 5e-9.
-_ATANH = tuple(np.float32(c) for c in (0.14005996, 0.14000902, 0.20010764, 0.33333208))
+FUSE = ("contract", "nsz")
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`numba.njit` without the GIL, kept on disk where a folder for it can be written."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": set(_FUSE)}
+    options = {"nogil": True, "error_model": "numpy", "fastmath": set(FUSE)}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no folder it may write to
@@ -53,121 +43,152 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class LanesType(types.Type):
-    """numba's name for the vector."""
+    """numba's name for a bundle of `count` vectors."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"Lanes({LANES})")
-
-
-_LANES = LanesType()
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(name=f"Lanes({count} of {LANES})")
 
 
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
-    """The vector is one LLVM value."""
+    """The bundle is one LLVM value: an array of vectors."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, ir.ArrayType(VECTOR, kind.count))
 
 
-def _constant(value: float, kind: ir.VectorType = _VECTOR) -> ir.Constant:
+def constant(value: float, kind: ir.VectorType = VECTOR) -> ir.Constant:
+    """The LLVM constant with the same number in every lane."""
     return ir.Constant(kind, [value] * LANES)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+def call(builder: Any, name: str, *args: Any, result: Any = VECTOR, fast: Sequence[str] = ()) -> Any:
+    """Call one of LLVM's own functions."""
+    kind = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args, fastmath=fast)
+
+
+def parts(builder: Any, value: Any) -> list[Any]:
+    """The vectors of a bundle."""
+    return [builder.extract_value(value, k) for k in range(value.type.count)]
+
+
+def bundle(builder: Any, vectors: Sequence[Any]) -> Any:
+    """The reverse of `parts`."""
+    value = ir.Constant(ir.ArrayType(VECTOR, len(vectors)), ir.Undefined)
+    for k, vector in enumerate(vectors):
+        value = builder.insert_value(value, vector, k)
+    return value
+
+
+def each(act: Callable[..., Any], *values: list[Any]) -> list[Any]:
+    """Apply to every vector of some bundles; a bundle of one stands for as many as the others have."""
+    count = max(len(value) for value in values)
+    return [act(*(value[k % len(value)] for value in values)) for k in range(count)]
+
+
+def place(builder: Any, where: Sequence[Any], k: int, kind: Any = VECTOR) -> Any:
+    """The pointer to what lies k strides after `index` floats from `address`; `where` is (address, index, stride)."""
+    address, index, stride = where
+    first = builder.inttoptr(address, FLOAT.as_pointer())
+    offset = builder.add(index, builder.mul(stride, ir.Constant(stride.type, k)))
+    return builder.bitcast(builder.gep(first, [offset]), kind.as_pointer())
+
+
+def in_all_lanes(builder: Any, value: Any) -> Any:
+    """A vector of one float."""
+    nothing = ir.Constant(VECTOR, ir.Undefined)
+    first = builder.insert_element(nothing, value, ir.Constant(INTEGER, 0))
+    return builder.shuffle_vector(first, nothing, constant(0, INTEGERS))
 
 
 @intrinsic
-def load(typing: Any, array: Any, index: Any) -> Any:
-    """The LANES floats of a contiguous 1-d float32 array from `index` on; no bounds are checked."""
+def load(typing: Any, address: Any, index: Any, stride: Any, chains: Any) -> Any:
+    """LANES floats for each of the chains, `stride` floats apart from `index` on."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *args), align=4)
+        places = [place(builder, args[:3], k) for k in range(len(chains))]
+        return bundle(builder, [builder.load(p, align=4) for p in places])
 
-    return _LANES(array, types.intp), emit
+    return LanesType(len(chains))(types.intp, types.intp, types.intp, chains), emit
 
 
 @intrinsic
-def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Put the vector into a contiguous 1-d float32 array from `index` on; no bounds are checked."""
+def spread(typing: Any, address: Any, index: Any, stride: Any, chains: Any) -> Any:
+    """One float in every lane for each of the chains, `stride` floats apart from `index` on."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=4)
+        places = [place(builder, args[:3], k, FLOAT) for k in range(len(chains))]
+        return bundle(builder, [in_all_lanes(builder, builder.load(p)) for p in places])
+
+    return LanesType(len(chains))(types.intp, types.intp, types.intp, chains), emit
+
+
+@intrinsic
+def matrix(typing: Any, address: Any, chains: Any) -> Any:
+    """An M x M matrix as a bundle of M M vectors, each with one entry in every lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero, one = (ir.Constant(args[0].type, k) for k in (0, 1))
+        places = [place(builder, (args[0], zero, one), k, FLOAT) for k in range(len(chains) ** 2)]
+        return bundle(builder, [in_all_lanes(builder, builder.load(p)) for p in places])
+
+    return LanesType(len(chains) ** 2)(types.intp, chains), emit
+
+
+@intrinsic
+def store(typing: Any, address: Any, index: Any, stride: Any, value: Any) -> Any:
+    """The reverse of `load`."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        for k, vector in enumerate(parts(builder, args[3])):
+            builder.store(vector, place(builder, args[:3], k), align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _LANES), emit
+    return types.void(types.intp, types.intp, types.intp, value), emit
 
 
 @intrinsic
 def splat(typing: Any, value: Any) -> Any:
-    """The same float in every lane."""
+    """One vector with the same float in every lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        nothing = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(nothing, args[0], ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(first, nothing, _constant(0, _INTEGERS))
+        return bundle(builder, [in_all_lanes(builder, args[0])])
 
-    return _LANES(types.float32), emit
+    return LanesType(1)(types.float32), emit
 
 
 @intrinsic
-def total(typing: Any, value: Any) -> Any:
-    """The sum over the lanes, a float32, always added in the same order."""
+def zeros(typing: Any, chains: Any) -> Any:
+    """A bundle of zeros, one vector for each of the chains."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_FLOAT, [_FLOAT, _VECTOR])
-        add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
-        return builder.call(add, [ir.Constant(_FLOAT, -0.0), args[0]], fastmath=("reassoc",))
+        return bundle(builder, [constant(0.0)] * len(chains))
 
-    return types.float32(_LANES), emit
+    return LanesType(len(chains))(chains), emit
 
 
 @intrinsic
-def larger(typing: Any, a: Any, b: Any) -> Any:
-    """The larger of two by lane; a NaN in `a` stays."""
+def zero_pairs(typing: Any, chains: Any) -> Any:
+    """A bundle of zeros, one vector for each pair of chains."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<", *args), args[1], args[0])
+        return bundle(builder, [constant(0.0)] * len(chains) ** 2)
 
-    return _LANES(_LANES, _LANES), emit
-
-
-@intrinsic
-def exp2(typing: Any, value: Any) -> Any:
-    """2^v by lane, without a branch or a table: relative error under 2e-7; below 2^-126 it stays there.
-
-    Adding 1.5 * 2^23 rounds v to an integer r, and with 127 added too the low bits of that float are the biased
-    exponent of 2^r. What is left of v is in [-1/2, 1/2], where a polynomial gives its power of two.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        low, high, magic = _constant(-126.0), _constant(128.0), _constant(1.5 * 2**23 + 127)
-        v = args[0]
-        v = builder.select(builder.fcmp_ordered("<", v, low), low, v)
-        v = builder.select(builder.fcmp_ordered(">", v, high), high, v)
-        shifted = builder.fadd(v, magic)
-        f = builder.fsub(v, builder.fsub(shifted, magic))
-        power = _constant(float(np.float32(_EXP2[0])))
-        for coefficient in _EXP2[1:]:
-            product = builder.fmul(power, f, flags=_FUSE)
-            power = builder.fadd(product, _constant(float(np.float32(coefficient))), flags=_FUSE)
-        exponent = builder.shl(builder.bitcast(shifted, _INTEGERS), _constant(23, _INTEGERS))
-        return builder.fmul(power, builder.bitcast(exponent, _VECTOR), flags=_FUSE)
-
-    return _LANES(_LANES), emit
+    return LanesType(len(chains) ** 2)(chains), emit
 
 
 def _offer(symbol: Callable[..., Any], instruction: str) -> None:
-    """Let numba code write `a + b`, `a - b`, `a * b`, `a / b` for two vectors."""
+    """Let numba code write `a + b`, `a - b`, `a * b`, `a / b` for two bundles, of which one may be a single vector."""
 
     @intrinsic
     def combine(typing: Any, a: Any, b: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(*args, flags=_FUSE)
+            both = (parts(builder, value) for value in args)
+            return bundle(builder, each(lambda a, b: getattr(builder, instruction)(a, b, flags=FUSE), *both))
 
-        return _LANES(_LANES, _LANES), emit
+        return LanesType(max(a.count, b.count))(a, b), emit
 
     @overload(symbol)
     def typed(a, b):  # type: ignore[no-untyped-def]  # numba compares it with the lambda, names and all
@@ -180,34 +201,3 @@ _offer(operator.add, "fadd")
 _offer(operator.sub, "fsub")
 _offer(operator.mul, "fmul")
 _offer(operator.truediv, "fdiv")
-
-
-@compiled
-def scratch(count):  # type: ignore[no-untyped-def]
-    """`count` floats that begin a cache line: a vector that straddles two lines costs twice as much to move."""
-    room = np.empty(count + 16, np.float32)
-    skip = (-room.ctypes.data % 64) // 4
-    return room[skip : skip + count]
-
-
-@compiled
-def sigmoid(v):  # type: ignore[no-untyped-def]
-    """1 / (1 + e^-v) by lane."""
-    return splat(_ONE) / (splat(_ONE) + exp2(splat(-_LOG2E) * v))
-
-
-@compiled
-def softplus(v):  # type: ignore[no-untyped-def]
-    """log(1 + e^v) by lane, as max(v, 0) + log1p(e^-|v|), exact to rounding for small steps too.
-
-    With w = e^-|v| and s = w / (2 + w), log1p(w) = 2 atanh(s), and atanh(s) / s is a polynomial in s^2 <= 1/9.
-    """
-    w = exp2(splat(-_LOG2E) * larger(v, splat(_ZERO) - v))
-    s = w / (splat(_TWO) + w)
-    square = s * s
-    power = splat(_ATANH[0])
-    power = power * square + splat(_ATANH[1])
-    power = power * square + splat(_ATANH[2])
-    power = power * square + splat(_ATANH[3])
-    power = power * square + splat(_ONE)
-    return larger(v, splat(_ZERO)) + splat(_TWO) * s * power

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from kernels.inputs import ScanInputs
+
+Result = TypeVar("Result")
+
+
+def ways(backend: str, call: Callable[[], Result]) -> Iterator[tuple[str, Callable[[], Result]]]:
+    """The call as it is and, for Triton, with 1/4 and 1/2 of the exponentials by the polynomial."""
+    yield backend, call
+    if backend != "triton":
+        return
+    from kernels import triton_scan
+
+    def with_quarters(quarters: int) -> Result:
+        usual, triton_scan.QUARTERS = triton_scan.QUARTERS, quarters
+        try:
+            return call()
+        finally:
+            triton_scan.QUARTERS = usual
+
+    yield "triton, 1/4 polynomial", lambda: with_quarters(1)
+    yield "triton, 1/2 polynomial", lambda: with_quarters(2)
 
 
 def plain_scans(i: ScanInputs) -> Tensor:

@@ -20,6 +20,7 @@ from kernels.triton_blocks import (
     add_states,
     advance,
     at,
+    decay,
     load_delta,
     load_row,
     load_scalars,
@@ -38,6 +39,7 @@ LN2 = tl.constexpr(0.6931471805599453)
 def summarise_back(
     p_delta, p_A, p_C, p_W, p_z, p_bias, p_mask, p_dy, p_end, L, T, n_chunks, E, N,
     M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr, SOFTPLUS: tl.constexpr,
+    QUARTERS: tl.constexpr,
 ):  # fmt: skip
     """What a chunk's own outputs send back to the state before it: the affine part of the reverse map, P^T G + end."""
     i_e, i_b, i_c = tl.program_id(0), tl.program_id(1).to(tl.int64), tl.program_id(2)
@@ -59,7 +61,7 @@ def summarise_back(
                 z = load_row(p_z, seq, row, o_e, m_e, E)
                 f = f * z * tl.sigmoid(z)
             lam = f[:, None] * load_row(p_C, seq, row, o_n, m_n, N)[None, :] + G[m]
-            q = q + (tl.exp2(d[:, None] * A[m]) * lam,)
+            q = q + (decay(d, A[m], QUARTERS) * lam,)
         back = ()
         for m in tl.static_range(M):
             back = back + (mix_back(w, q, m, M),)
@@ -74,6 +76,7 @@ def backward(
     p_du, p_ddelta, p_dz, p_dA, p_dB, p_dC, p_dW, p_dD, p_dbias,
     L, T, K, n_chunks, n_kept, n_sub, E, N,
     M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr, SOFTPLUS: tl.constexpr,
+    QUARTERS: tl.constexpr,
 ):  # fmt: skip
     """The gradients of one chunk and of n_sub blocks of channels, one after the other.
 
@@ -103,7 +106,25 @@ def backward(
             while t < stop:
                 store_states(p_scratch + (i_bc * K + t - k * K) * M * E * N, h, o_en, m_en, E * N, M)
                 h = advance(
-                    w, h, A, p_u, p_delta, p_B, p_bias, p_mask, seq, t, o_e, o_n, m_e, m_n, E, N, M, SOFTPLUS
+                    w,
+                    h,
+                    A,
+                    p_u,
+                    p_delta,
+                    p_B,
+                    p_bias,
+                    p_mask,
+                    seq,
+                    t,
+                    o_e,
+                    o_n,
+                    m_e,
+                    m_n,
+                    E,
+                    N,
+                    M,
+                    SOFTPLUS,
+                    QUARTERS,
                 )
                 t += 1
             tl.debug_barrier()  # the scratch is written by other threads than read it
@@ -137,7 +158,7 @@ def backward(
                         )
                         f = f * z * gate
                     lam = f[:, None] * c[None, :] + G[m]
-                    q_m = tl.exp2(d[:, None] * A[m]) * lam
+                    q_m = decay(d, A[m], QUARTERS) * lam
                     qg = q_m * mix(w, before, m, M)
                     q = q + (q_m,)
                     new_dA = new_dA + (dA[m] + qg * d[:, None],)

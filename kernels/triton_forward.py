@@ -17,6 +17,7 @@ from kernels.triton_blocks import (
     SIZES,
     advance,
     at,
+    decay,
     finish_row,
     load_delta,
     load_row,
@@ -33,6 +34,7 @@ def forward(
     p_u, p_delta, p_A, p_B, p_C, p_W, p_D, p_z, p_bias, p_mask, p_start, p_y, p_last, p_kept, p_norm,
     L, T, K, n_chunks, n_kept, E, N,
     M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr, SOFTPLUS: tl.constexpr,
+    QUARTERS: tl.constexpr,
 ):  # fmt: skip
     """y of one chunk from its start state; checkpoints every K ticks, sums of h^2 [blocks, B, L, M], the last state."""
     i_e, i_b, i_c = tl.program_id(0), tl.program_id(1).to(tl.int64), tl.program_id(2)
@@ -51,7 +53,27 @@ def forward(
         if p_kept is not None:
             if t % K == 0:
                 store_states(p_kept + (i_b * n_kept + t // K) * M * E * N, h, o_en, m_en, E * N, M)
-        h = advance(w, h, A, p_u, p_delta, p_B, p_bias, p_mask, seq, t, o_e, o_n, m_e, m_n, E, N, M, SOFTPLUS)
+        h = advance(
+            w,
+            h,
+            A,
+            p_u,
+            p_delta,
+            p_B,
+            p_bias,
+            p_mask,
+            seq,
+            t,
+            o_e,
+            o_n,
+            m_e,
+            m_n,
+            E,
+            N,
+            M,
+            SOFTPLUS,
+            QUARTERS,
+        )
         for m in tl.static_range(M):
             row = t * M + m
             y = tl.sum(h[m] * load_row(p_C, seq, row, o_n, m_n, N)[None, :], 1)
@@ -71,6 +93,7 @@ def forward(
 def summarise(
     p_u, p_delta, p_A, p_B, p_W, p_bias, p_mask, p_end, p_P, L, T, n_chunks, E, N,
     M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr, SOFTPLUS: tl.constexpr,
+    QUARTERS: tl.constexpr,
 ):  # fmt: skip
     """A chunk as an affine map of the state before it: h_end = P h_start + end, P an M x M matrix a state."""
     i_e, i_b, i_c = tl.program_id(0), tl.program_id(1).to(tl.int64), tl.program_id(2)
@@ -94,7 +117,7 @@ def summarise(
             row = t * M + m
             d, _ = load_delta(p_delta, p_bias, p_mask, seq, row, m, o_e, m_e, E, SOFTPLUS)
             x = d * load_row(p_u, seq, row, o_e, m_e, E)
-            S = S + (tl.exp2(d[:, None] * A[m]),)
+            S = S + (decay(d, A[m], QUARTERS),)
             new = new + (S[m] * mix(w, h, m, M) + x[:, None] * load_row(p_B, seq, row, o_n, m_n, N)[None, :],)
         h = new
         grown = ()
@@ -140,6 +163,7 @@ def carry(
 def trace(
     p_u, p_delta, p_A, p_B, p_C, p_W, p_D, p_z, p_bias, p_mask, p_start, p_y, p_last, p_norm, p_product, L, E, N,
     M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr, SOFTPLUS: tl.constexpr,
+    QUARTERS: tl.constexpr,
 ):  # fmt: skip
     """The forward carried once for every source j, as states parts[j * M + m]; products of y^{m<-j} and y^m beside it.
 
@@ -168,7 +192,7 @@ def trace(
         for m in tl.static_range(M):
             d, _ = load_delta(p_delta, p_bias, p_mask, seq, t * M + m, m, o_e, m_e, E, SOFTPLUS)
             x = d * load_row(p_u, seq, t * M + m, o_e, m_e, E)
-            S = S + (tl.exp2(d[:, None] * A[m]),)
+            S = S + (decay(d, A[m], QUARTERS),)
             injected = injected + (x[:, None] * load_row(p_B, seq, t * M + m, o_n, m_n, N)[None, :],)
         new = ()
         for j in tl.static_range(M):

@@ -27,6 +27,9 @@ CHUNK = 64  # ticks of a chunk when time runs in parallel
 PROGRAMS = 264  # two for every multiprocessor of an H100: with fewer, time is cut into chunks
 PARTS = 8  # parts of dB and dC at most, each as large as B: more would outgrow the states
 WARPS = 4
+QUARTERS = (
+    0  # 0, 1 or 2 quarters of the exponentials by a polynomial in multiply-adds; `bench` measures all three
+)
 # Floats of state in one program, all of its tensors together; more spill registers (measured by cuobjdump for sm_90).
 ROOM_AHEAD, ROOM_BACK, ROOM_JOINT = 3072, 2304, 2304
 
@@ -54,7 +57,14 @@ def _trace(inputs: ScanInputs, shares: bool) -> Traced:
     block = plan.block(ROOM_JOINT, M * M) if shares else plan.block(ROOM_AHEAD, M)
     blocks = triton.cdiv(E, block)
     norm = _empty(u, blocks, B, L, M)
-    sizes = {"M": M, "BE": block, "BN": plan.BN, "SOFTPLUS": inputs.delta_softplus, "num_warps": WARPS}
+    sizes = {
+        "M": M,
+        "BE": block,
+        "BN": plan.BN,
+        "SOFTPLUS": inputs.delta_softplus,
+        "QUARTERS": QUARTERS,
+        "num_warps": WARPS,
+    }
     share = None
     if shares:
         product = _empty(W, blocks, B, L, M, M)
@@ -134,7 +144,7 @@ class _Scan(torch.autograd.Function):
             ahead.forward[(triton.cdiv(E, block), B, plan.chunks)](
                 *tensors[:10], start, y, last, kept, None,
                 L, plan.chunk, SPACING, plan.chunks, plan.kept, E, plan.N,
-                M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, num_warps=WARPS,
+                M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, QUARTERS=QUARTERS, num_warps=WARPS,
             )  # fmt: skip
         elif last is not None:
             last = _start(h0, last)
@@ -182,6 +192,7 @@ def _starts(plan: _Plan, tensors: list[Any], softplus: bool) -> tuple[Tensor | N
         E,
         plan.N,
         SOFTPLUS=softplus,
+        QUARTERS=QUARTERS,
         **sizes,
     )
     ahead.carry[(blocks, B)](h0, ends, P, starts, plan.chunks, E, plan.N, REVERSE=False, **sizes)
@@ -201,7 +212,7 @@ def _ends(
     block = plan.block(ROOM_AHEAD, M)
     back.summarise_back[(triton.cdiv(E, block), B, plan.chunks)](
         delta, A, C, W, z, bias, mask, dy, own, L, plan.chunk, plan.chunks, E, plan.N,
-        M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, num_warps=WARPS,
+        M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, QUARTERS=QUARTERS, num_warps=WARPS,
     )  # fmt: skip
     block = plan.block(ROOM_JOINT, M * M)
     dlast = None if dlast is None else dlast.float().contiguous()
@@ -244,7 +255,7 @@ def _gradients(
         back.backward[(groups, B, chunks)](
             *tensors[:10], kept, dy, G, scratch, du, ddelta, dz, dA, dB, dC, dW, dD, dbias,
             L, plan.chunk, SPACING, chunks, plan.kept, n_sub, E, N,
-            M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, num_warps=WARPS,
+            M=M, BE=block, BN=plan.BN, SOFTPLUS=softplus, QUARTERS=QUARTERS, num_warps=WARPS,
         )  # fmt: skip
     sums = [None if v is None else v.sum((0, 1)) for v in (dA, dD, dbias)]
     dh0 = None if h0 is None else G[:, 0]

@@ -10,10 +10,19 @@ from typing import Any
 
 import pytest
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
 
 from kernels import coupled_scan, coupled_step, coupled_trace, explain_backend, triton_scan
+from kernels.triton_blocks import polynomial_exp2
 from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
+
+
+@triton.jit
+def _powers(p_x, p_y, COUNT: tl.constexpr):  # type: ignore[no-untyped-def]
+    o = tl.arange(0, COUNT)
+    tl.store(p_y + o, polynomial_exp2(tl.load(p_x + o)))
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +65,38 @@ def test_time_in_chunks_matches_float64(
     given = cast(arguments(sizes))
     assert triton_scan._Plan.of(given["u"], given["A"]).chunks == -(-sizes[1] // 4)
     check(arguments(sizes, "real", options), "triton")
+
+
+@pytest.mark.parametrize("quarters", [1, 2])
+@pytest.mark.parametrize(
+    "sizes", [(1, 3, 3, 4, 8), (2, 4, 2, 3, 4), (1, 2, 2, 3, 3), (1, 2, 1, 2, 1)], ids=str
+)
+def test_exponentials_shared_with_the_polynomial_match_float64(
+    sizes: tuple[int, int, int, int, int], quarters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_scan, "QUARTERS", quarters)
+    check(arguments(sizes), "triton")
+
+
+@pytest.mark.usefixtures("in_chunks")
+@pytest.mark.parametrize("quarters", [1, 2])
+def test_chunks_shared_with_the_polynomial_match_float64(
+    quarters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_scan, "QUARTERS", quarters)
+    check(arguments((1, 16, 2, 2, 4)), "triton")
+
+
+def test_the_polynomial_is_a_power_of_two() -> None:
+    x = torch.cat([torch.linspace(-130, 127.5, 1021), torch.tensor([0.0, -1e30, float("nan")])])
+    found = torch.empty_like(x)
+    _powers[(1,)](x, found, COUNT=1024)
+    torch.testing.assert_close(
+        found[:1021], x[:1021].clamp(min=-126).double().exp2().float(), rtol=4e-7, atol=0
+    )
+    assert found[1021] == 1
+    assert found[1022] == 2.0**-126
+    assert found[1023].isnan()
 
 
 def test_blocks_that_share_a_part_match_float64(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from kernels import bench
 from kernels.bench import Contender, main, measure
+from kernels.peers import ways
 
 SMALL = (1, 8, 2, 16, 2)
 
@@ -33,6 +34,14 @@ def test_a_wrong_result_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.p50_ms is None
     assert "wrong by 1.0e+00" in row.note
     assert "no speed: wrong by" in bench.table([row])
+
+
+def test_triton_is_measured_with_every_share_of_the_polynomial() -> None:
+    triton_scan = pytest.importorskip("kernels.triton_scan", reason="Triton is not installed")
+    seen = {label: call() for label, call in ways("triton", lambda: triton_scan.QUARTERS)}
+    assert seen == {"triton": 0, "triton, 1/4 polynomial": 1, "triton, 1/2 polynomial": 2}
+    assert triton_scan.QUARTERS == 0
+    assert [label for label, _ in ways("cpu", lambda: None)] == ["cpu"]
 
 
 def test_the_table_is_written_as_csv(tmp_path: Path) -> None:

@@ -9,40 +9,75 @@ import numpy as np
 import pytest
 
 from kernels import lanes
-from kernels.lanes import LANES, compiled, exp2, load, scratch, sigmoid, softplus, store, total
+from kernels.lane_functions import (
+    columns,
+    exp2,
+    exp2_within,
+    mix,
+    mix_back,
+    only,
+    outer,
+    peak,
+    sigmoid,
+    softplus,
+    store_totals,
+)
+from kernels.lanes import LANES, compiled, load, matrix, splat, store
+
+ONE, THREE = (0,), (0, 0, 0)
 
 
 @compiled
-def _exp2(x: Any, y: Any) -> None:
-    for o in range(0, len(x), LANES):
-        store(y, o, exp2(load(x, o)))
+def _exp2(x: Any, y: Any, count: int) -> None:
+    for o in range(0, count, LANES):
+        store(y, o, 0, exp2(load(x, o, 0, ONE)))
 
 
 @compiled
-def _softplus(x: Any, y: Any) -> None:
-    for o in range(0, len(x), LANES):
-        store(y, o, softplus(load(x, o)))
+def _exp2_within(x: Any, y: Any, count: int) -> None:
+    for o in range(0, count, LANES):
+        store(y, o, 0, exp2_within(load(x, o, 0, ONE), splat(np.float32(0.5))))
 
 
 @compiled
-def _sigmoid(x: Any, y: Any) -> None:
-    for o in range(0, len(x), LANES):
-        store(y, o, sigmoid(load(x, o)))
+def _softplus(x: Any, y: Any, count: int) -> None:
+    for o in range(0, count, LANES):
+        store(y, o, 0, softplus(load(x, o, 0, ONE)))
 
 
 @compiled
-def _total(x: Any) -> Any:
-    return total(load(x, 0))
+def _sigmoid(x: Any, y: Any, count: int) -> None:
+    for o in range(0, count, LANES):
+        store(y, o, 0, sigmoid(load(x, o, 0, ONE)))
 
 
 @compiled
-def _address(count: int) -> Any:
-    return scratch(count).ctypes.data
+def _totals(x: Any, y: Any, count: int) -> None:
+    store_totals(y, 0, 2, load(x, 0, LANES, THREE))
+
+
+@compiled
+def _columns(x: Any, y: Any, count: int) -> None:
+    store(y, 0, LANES, columns(x, 0, LANES, THREE))
+
+
+@compiled
+def _peak(x: Any) -> Any:
+    return peak(load(x, 0, LANES, THREE))
+
+
+@compiled
+def _mixtures(W: Any, x: Any, y: Any) -> None:
+    w, h = matrix(W, THREE), load(x, 0, LANES, THREE)
+    store(y, 0, LANES, mix(w, h))
+    store(y, 3 * LANES, LANES, mix_back(w, h))
+    store(y, 6 * LANES, LANES, only(h, 1))
+    store(y, 9 * LANES, LANES, outer(h, h))
 
 
 def _apply(function: Callable[..., None], values: np.ndarray) -> np.ndarray:
     found = np.empty_like(values)
-    function(values, found)
+    function(values.ctypes.data, found.ctypes.data, len(values))
     return found.astype(np.float64)
 
 
@@ -55,23 +90,25 @@ def _between(low: float, high: float) -> np.ndarray:
     [
         (_exp2, np.exp2, _between(-125, 127)),
         (_exp2, np.exp2, _between(-1e-3, 1e-3)),
+        (_exp2_within, lambda x: np.exp2(x / 2), _between(-252, 252)),
         (_softplus, lambda x: np.log1p(np.exp(x)), _between(-80, 80)),
         (_sigmoid, lambda x: 1 / (1 + np.exp(-x)), _between(-20, 80)),
     ],
-    ids=["2^x", "2^x near 0", "softplus", "sigmoid"],
+    ids=["2^x", "2^x near 0", "2^(a b)", "softplus", "sigmoid"],
 )
 def test_functions_are_right_to_a_few_roundings(function: Any, exact: Any, values: np.ndarray) -> None:
     expected = exact(values.astype(np.float64))
     # A softplus or sigmoid of a large negative number inherits the rounding of its scaled argument.
-    allowed = 4e-7 if function is _exp2 else 4e-7 + 1.2e-7 * np.abs(values)
+    allowed = 4e-7 if function in (_exp2, _exp2_within) else 4e-7 + 1.2e-7 * np.abs(values)
     assert np.all(np.abs(_apply(function, values) / expected - 1) < allowed)
 
 
 def test_slow_decay_is_right_beside_one() -> None:
     values = _between(-1e-3, -1e-5)
-    decay = 1 - _apply(_exp2, values)
-    expected = -np.expm1(values.astype(np.float64) * np.log(2))
-    assert np.abs(decay - expected).max() < 6.5e-8  # half a unit in the last place of one
+    for function, scale in ((_exp2, 1), (_exp2_within, 0.5)):
+        decay = 1 - _apply(function, values)
+        expected = -np.expm1(values.astype(np.float64) * scale * np.log(2))
+        assert np.abs(decay - expected).max() < 6.5e-8  # half a unit in the last place of one
 
 
 def test_the_ends_of_the_range() -> None:
@@ -85,11 +122,28 @@ def test_the_ends_of_the_range() -> None:
 
 
 def test_lanes_add_up() -> None:
-    assert _total(np.arange(LANES, dtype=np.float32)) == LANES * (LANES - 1) / 2
+    rows = np.random.default_rng(0).integers(-99, 99, (LANES, 3, LANES)).astype(np.float32)
+    found = _apply(_totals, rows.ravel())
+    assert np.array_equal(found[:6:2], rows[0].sum(-1))
+    sums = _apply(_columns, rows.ravel())[: 3 * LANES].reshape(3, LANES)
+    assert np.array_equal(sums, rows.sum(-1).T)
 
 
-def test_scratch_begins_a_cache_line() -> None:
-    assert {_address(count) % 64 for count in range(1, 200)} == {0}
+def test_the_largest_magnitude_of_a_bundle() -> None:
+    values = np.zeros(3 * LANES, np.float32)
+    values[[2, LANES + 3]] = [-7.0, 5.0]
+    assert _peak(values.ctypes.data) == 7.0
+
+
+def test_chains_mix_in_both_directions() -> None:
+    rng = np.random.default_rng(0)
+    W, h = rng.integers(-9, 9, (3, 3)).astype(np.float32), rng.integers(-9, 9, (3, LANES)).astype(np.float32)
+    found = np.empty((18, LANES), np.float32)
+    _mixtures(W.ctypes.data, h.ctypes.data, found.ctypes.data)
+    assert np.array_equal(found[:3], W @ h)
+    assert np.array_equal(found[3:6], W.T @ h)
+    assert np.array_equal(found[6:9], h * [[0], [1], [0]])
+    assert np.array_equal(found[9:].reshape(3, 3, LANES), h[:, None] * h)
 
 
 def test_a_machine_without_a_writable_cache_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
