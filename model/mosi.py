@@ -1,0 +1,276 @@
+"""The published table on mosi_utterances: `python -m model.mosi FOLDER [--seeds 10] [--folds 5] [--held 5]`.
+
+Every row is a network of equal size on other inputs or with another fusion, trained on some of the 62 videos and
+measured on the others, for every seed and fold; FOLDER holds train.npz and nothing of test.npz is read. Runs are kept
+in a file as they finish, so a stopped table goes on. `--final` trains ten networks on all videos and stores them;
+`evaluate_folder` measures those on a test.npz.
+
+Two accuracies a run. "as they are" takes the held-out features from the file: they were learnt from the held-out
+labels too, so it says nothing about new videos where text or visual features are used. "exchanged" weakens the
+held-out features to what each modality is expected to know of new videos (mosi_data.exchange): its level is an
+assumption, its differences between networks are not. Rows of words alone use no such features: both are one, and
+honest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.baselines import match_width, parameters
+from model.bidirectional import make
+from model.config import CoupledMambaConfig
+from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
+from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
+from model.paired import Paired, corrected_test
+
+CONFIG = Path(__file__).parent / "configs" / "mosi.toml"
+WEIGHTS = Path(__file__).parent / "weights" / "mosi.safetensors"
+WITH_WORDS = (WORDS, *PUBLISHED)
+ROWS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "coupled": (PUBLISHED, {}),
+    "mean": (PUBLISHED, {"coupling": "mean"}),
+    "independent": (PUBLISHED, {"fusion": "independent"}),
+    "late": (PUBLISHED, {"fusion": "late"}),
+    "concat": (PUBLISHED, {"fusion": "concat"}),
+    "attention": (PUBLISHED, {"fusion": "attention"}),
+    "text": (("text",), {}),
+    "text+audio": (("text", "audio"), {}),
+    "text+visual": (("text", "visual"), {}),
+    "audio+visual": (("audio", "visual"), {}),
+    "words": ((WORDS,), {}),
+    "words+all": (WITH_WORDS, {}),
+    "words+all mean": (WITH_WORDS, {"coupling": "mean"}),
+    "words+all independent": (WITH_WORDS, {"fusion": "independent"}),
+}
+"""Row -> (modalities, changes to the network's config)."""
+SHIPPED = {"published": "coupled", "words": "words+all"}
+PUBLISHED_TEST = {"bc-LSTM (ACL 2017)": 80.3, "MMMU-BA (EMNLP 2018)": 82.31}
+
+
+def row_settings(settings: MosiSettings, row: str, videos: Videos) -> MosiSettings:
+    """Settings of one row; other fusions get the width at which they have as many parameters as coupled."""
+    modalities, changes = ROWS[row]
+    network = {**settings.network, **changes}
+    if network.get("fusion", "coupled") in ("late", "concat", "attention"):
+        widths = tuple(min(settings.components.get(m, 10**9), videos.widths[m]) for m in modalities)
+        coupled = CoupledMambaConfig(modalities, widths, **settings.network)
+        config = CoupledMambaConfig(modalities, widths, **network)
+        network["d_model"] = match_width(config, parameters(make(coupled, False)), tolerance=0.1).d_model
+    return replace(settings, modalities=modalities, network=network)
+
+
+def run(settings: MosiSettings, row: str, videos: Videos, seed: int, count: int, fold: int) -> dict[str, Any]:
+    """One row, seed and fold: {row, seed, fold, as_they_are, exchanged, n_train, n_test, parameters}."""
+    inside, outside = folds(len(videos), count, seed)[fold]
+    own = row_settings(settings, row, videos)
+    network = train(own, videos.take(inside), seed=1000 * seed + fold)
+    held = videos.take(outside).only(own.modalities)
+    weakened = exchange(held, np.random.default_rng([seed, fold]), own.expected)
+    return {
+        "row": row,
+        "seed": seed,
+        "fold": fold,
+        "as_they_are": two_class_accuracy(predict(network, held), held),
+        "exchanged": two_class_accuracy(predict(network, held, weakened), held),
+        "n_train": int(videos.told[inside].sum()),
+        "n_test": int(held.told.sum()),
+        "parameters": parameters(network),
+    }
+
+
+def cross_validate(
+    settings: MosiSettings,
+    videos: Videos,
+    rows: Sequence[str],
+    seeds: int,
+    count: int,
+    held: int,
+    kept: Path,
+) -> list[dict[str, Any]]:
+    """All rows for every seed and the first `held` of its `count` folds; runs found in `kept` are not repeated.
+
+    Seeds are the outer loop, so that a stopped table has all rows for fewer seeds.
+    """
+    found = read_runs(kept)
+    done = {(r["row"], r["seed"], r["fold"]) for r in found}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for seed in range(seeds):
+        for fold in range(held):
+            for row in rows:
+                if (row, seed, fold) not in done:
+                    found.append(run(settings, row, videos, seed, count, fold))
+                    with kept.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(found[-1]) + "\n")
+    return [r for r in found if r["row"] in rows and r["seed"] < seeds and r["fold"] < held]
+
+
+def read_runs(kept: Path) -> list[dict[str, Any]]:
+    """Runs of an earlier call, one JSON object a line."""
+    if not kept.exists():
+        return []
+    return [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+
+
+def table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and standard deviation over seeds of each row, and its paired test against independent chains."""
+    lines = []
+    for row in dict.fromkeys(r["row"] for r in runs):
+        own = [r for r in runs if r["row"] == row]
+        cells = [f"{row:24s} {len(own):3d} runs {own[0]['parameters']:7d} parameters"]
+        for measure in ("as_they_are", "exchanged"):
+            seeds = [
+                np.mean([r[measure] for r in own if r["seed"] == s])
+                for s in dict.fromkeys(r["seed"] for r in own)
+            ]
+            deviation = np.std(seeds, ddof=1) if len(seeds) > 1 else 0.0
+            cells.append(f"{measure.replace('_', ' ')} {100 * np.mean(seeds):.2f} +- {100 * deviation:.2f}")
+        other = "words+all independent" if row.startswith("words") else "independent"
+        paired = against(runs, row, other)
+        if paired and row != other:
+            cells.append(
+                f"against {other} {100 * paired.difference:+.2f}, p {paired.p:.2f}, {paired.pairs} pairs"
+            )
+        lines.append("  ".join(cells))
+    return "\n".join(lines)
+
+
+def against(
+    runs: Sequence[Mapping[str, Any]], row: str, other: str, measure: str = "exchanged"
+) -> Paired | None:
+    """The corrected test of two rows on the splits that both have; None for fewer than two."""
+    first, second = ({(r["seed"], r["fold"]): r for r in runs if r["row"] == name} for name in (row, other))
+    both = sorted(first.keys() & second.keys())
+    if len(both) < 2:
+        return None
+    sizes = [int(np.mean([first[k][n] for k in both])) for n in ("n_train", "n_test")]
+    return corrected_test([first[k][measure] for k in both], [second[k][measure] for k in both], *sizes)
+
+
+def save_final(settings: MosiSettings, videos: Videos, seeds: int, path: Path = WEIGHTS) -> None:
+    """Train the shipped rows on all videos, each with every seed, and store them in one file as float16."""
+    from safetensors.torch import save_file
+
+    tensors: dict[str, torch.Tensor] = {}
+    described = {}
+    for name, row in SHIPPED.items():
+        own = row_settings(settings, row, videos)
+        described[name] = {**asdict(own), "widths": [videos.widths[m] for m in own.modalities]}
+        for seed in range(seeds):
+            state = train(own, videos, seed).state_dict()
+            tensors |= {f"{name}.{seed}.{k}": half(v) for k, v in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    path.with_suffix(".json").write_text(
+        json.dumps({"seeds": seeds, "networks": described}, indent=1) + "\n", encoding="utf-8"
+    )
+
+
+def half(x: torch.Tensor) -> torch.Tensor:
+    """Weights in float16, but for numbers that are out of its range (means of loud features)."""
+    fits = x.dtype == torch.float32 and bool((x.abs() < 6e4).all())
+    return (x.half() if fits else x).contiguous()
+
+
+def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
+    """The stored networks, ready to predict: {"published": [...], "words": [...]}, one a seed."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    networks: dict[str, list[Reader]] = {}
+    for name, own in described["networks"].items():
+        widths = dict(zip(own["modalities"], own.pop("widths"), strict=True))
+        settings = MosiSettings(**{**own, "modalities": tuple(own["modalities"])})
+        for seed in range(described["seeds"]):
+            network, start = Reader(settings, widths), f"{name}.{seed}."
+            state = {k.removeprefix(start): v.float() for k, v in tensors.items() if k.startswith(start)}
+            network.load_state_dict(state)
+            networks.setdefault(name, []).append(network.eval())
+    return networks
+
+
+def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, Any] | None:
+    """Two-class accuracy of the stored networks on folder/test.npz, never on train.npz; None without it.
+
+    {n, acc2, acc2_sd, seeds, acc2_together, published_features: {acc2, acc2_sd, acc2_together}}: acc2 is the mean over
+    the networks of ten seeds that read the transcripts besides the published features, acc2_together that of their
+    mean score. "published_features" has the networks that see no transcript, to compare with the literature.
+    """
+    path = folder / "test.npz"
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        words = "transcript" in file
+    videos = read(path, words=words)
+    networks = load_final(weights)
+    report = {name: measure(networks[name], videos) for name in SHIPPED if words or name == "published"}
+    best = report["words"] if words else report["published"]
+    seeds = len(networks["published"])
+    return {
+        "n": int(videos.told.sum()),
+        **best,
+        "seeds": seeds,
+        "published_features": report["published"],
+    }
+
+
+def measure(networks: Sequence[Reader], videos: Videos) -> dict[str, float]:
+    """Mean and deviation over networks of the accuracy in 0..1, and the accuracy of their mean score."""
+    own = videos.only(networks[0].modalities)
+    scores = [predict(network, own) for network in networks]
+    each = [two_class_accuracy(s, own) for s in scores]
+    return {
+        "acc2": float(np.mean(each)),
+        "acc2_sd": float(np.std(each, ddof=1)) if len(each) > 1 else 0.0,
+        "acc2_together": two_class_accuracy(np.mean(scores, axis=0), own),
+    }
+
+
+def predict_rows(path: Path, name: str = "words", weights: Path = WEIGHTS) -> np.ndarray:
+    """Mean scores [n] of the stored networks for the rows of any file laid out like train.npz."""
+    networks = load_final(weights)[name]
+    own = read(path, words=name == "words").only(networks[0].modalities)
+    return by_row(np.mean([predict(network, own) for network in networks], axis=0), own)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m model.mosi", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder with train.npz")
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=5, help="parts into which each seed splits the videos")
+    parser.add_argument("--held", type=int, help="how many of these parts are held out in turn (all)")
+    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--runs", type=Path, default=Path("runs/mosi.jsonl"), help="where runs are kept")
+    parser.add_argument(
+        "--final", action="store_true", help="train the stored networks on all videos instead"
+    )
+    arguments = parser.parse_args(given)
+    path = arguments.folder / "train.npz"
+    if not path.exists():
+        parser.error(f"there is no {path}: name the folder that holds train.npz")
+    torch.set_num_threads(1)  # sequences are short: more threads cost more than they bring
+    settings = read_settings(arguments.config)
+    videos = read(path, words=arguments.final or any(WORDS in ROWS[row][0] for row in arguments.rows))
+    if arguments.final:
+        save_final(settings, videos, arguments.seeds)
+        return
+    held = arguments.folds if arguments.held is None else arguments.held
+    runs = cross_validate(
+        settings, videos, arguments.rows, arguments.seeds, arguments.folds, held, arguments.runs
+    )
+    print(table(runs))
+    print("published, on 752 test utterances: " + ", ".join(f"{k} {v}" for k, v in PUBLISHED_TEST.items()))
+
+
+if __name__ == "__main__":
+    main()

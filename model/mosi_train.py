@@ -1,0 +1,174 @@
+"""One run on mosi_utterances: settings, training on some videos, scores for others."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.bidirectional import make, single_directions
+from model.config import CoupledMambaConfig
+from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
+from model.network import Output
+
+SHARPNESS = 2.0
+"""Logit of "not negative" for a score of 1: the binary loss then reads the same number as the regression."""
+
+
+@dataclass(frozen=True)
+class MosiSettings:
+    """One run. The last epoch is the one kept, so held-out videos choose nothing."""
+
+    modalities: tuple[str, ...] = PUBLISHED
+    bidirectional: bool = True
+    epochs: int = 30
+    batches: int = 3
+    """Steps an epoch, each on videos of about the same length, so that little is padded."""
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    binary_weight: float = 1.0
+    """Weight of the two-class loss beside the absolute error."""
+    modality_dropout: float = 0.2
+    """Chance that one modality of an utterance is unobserved in an epoch; never all of them."""
+    expected: dict[str, float] = field(default_factory=lambda: dict(EXPECTED))
+    """Accuracy of each modality on new videos, for `exchange`; empty for the features as they are."""
+    components: dict[str, int] = field(default_factory=dict)
+    """Principal components kept of each modality; all features where a modality is not named."""
+    network: dict[str, Any] = field(default_factory=dict)
+
+
+class Reader(nn.Module):
+    """Features to a few principal components, fitted to training videos without labels, then the network."""
+
+    def __init__(self, settings: MosiSettings, widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.modalities = settings.modalities
+        kept = {m: min(settings.components.get(m, widths[m]), widths[m]) for m in settings.modalities}
+        config = CoupledMambaConfig(
+            settings.modalities, tuple(kept.values()), **{"step": 1.0, **settings.network}
+        )
+        self.network = make(config, settings.bidirectional)
+        for m, k in kept.items():
+            self.register_buffer(f"centre_{m}", torch.zeros(widths[m]))
+            self.register_buffer(f"axes_{m}", torch.eye(widths[m])[:, :k].clone())
+
+    def forward(self, values: Mapping[str, Tensor], presence: Tensor) -> Output:
+        """As the network, from whole features."""
+        output: Output = self.network({m: self.reduce(m, values[m]) for m in self.modalities}, presence)
+        return output
+
+    def reduce(self, m: str, x: Tensor) -> Tensor:
+        """[..., D] -> [..., k]."""
+        return (x - self.get_buffer(f"centre_{m}")) @ self.get_buffer(f"axes_{m}")
+
+    def fit(self, m: str, rows: Tensor) -> None:
+        """Components of features of deviation 1, and the network's own standardisation of them."""
+        deviation = rows.std(0).clamp_min(1e-4)
+        centre, axes = self.get_buffer(f"centre_{m}"), self.get_buffer(f"axes_{m}")
+        centre.copy_(rows.mean(0))
+        if axes.shape[1] < axes.shape[0]:
+            basis = torch.linalg.svd((rows - centre) / deviation, full_matrices=False)[2]
+            axes.zero_()[:, : len(basis)] = basis[: axes.shape[1]].T / deviation[:, None]
+        for direction in single_directions(self.network):
+            direction.embed.standardise[m].fit(self.reduce(m, rows))  # type: ignore[union-attr, index]
+
+
+def read_settings(path: Path, **changes: Any) -> MosiSettings:
+    """Read a TOML config; `changes` replace its keys. Raises TypeError for a key that no setting has."""
+    table = {**tomllib.loads(path.read_text(encoding="utf-8")), **changes}
+    table["modalities"] = tuple(table.get("modalities", PUBLISHED))
+    return MosiSettings(**table)
+
+
+def build(settings: MosiSettings, videos: Videos, seed: int) -> Reader:
+    """A fresh network with the components and the standardisation of the training videos."""
+    torch.manual_seed(seed)
+    reader = Reader(settings, videos.widths)
+    for m in settings.modalities:
+        reader.fit(m, torch.from_numpy(videos.values[m][videos.told]))
+    return reader
+
+
+def train(settings: MosiSettings, videos: Videos, seed: int) -> Reader:
+    """Train on these videos; the same settings, videos and seed give the same network."""
+    videos = videos.only(settings.modalities)
+    network = build(settings, videos, seed)
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.epochs * settings.batches, pct_start=0.2
+    )
+    for _ in range(settings.epochs):
+        mixed = replace(videos, values=exchange(videos, rng, settings.expected))
+        for picked in batches(videos, settings.batches, rng):
+            batch = mixed.take(picked).trimmed()
+            presence = drop_modalities(batch.presence(), settings.modality_dropout, rng)
+            loss = loss_of(scores(network, batch.values, presence), batch, settings.binary_weight)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+    return network.eval()
+
+
+def batches(videos: Videos, count: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Videos in groups of about the same length, in random order."""
+    length = videos.told.sum(1) * rng.uniform(0.8, 1.25, len(videos))
+    groups = np.array_split(np.argsort(length), count)
+    return [groups[i] for i in rng.permutation(len(groups)) if len(groups[i])]
+
+
+def drop_modalities(presence: Float, chance: float, rng: np.random.Generator) -> Float:
+    """Presence [V, L, M] without some modalities, but never without all."""
+    kept = rng.random(presence.shape) >= chance
+    kept[~kept.any(-1)] = True
+    return (presence * kept).astype(np.float32)
+
+
+def scores(network: nn.Module, values: dict[str, Float], presence: Float) -> Tensor:
+    """Scores [V, L] of every utterance."""
+    ticks: Tensor = network(
+        {m: torch.from_numpy(v) for m, v in values.items()}, torch.from_numpy(presence)
+    ).ticks
+    return ticks
+
+
+def loss_of(ticks: Tensor, videos: Videos, binary_weight: float) -> Tensor:
+    """Mean absolute error of the scores, plus the two-class loss, over utterances."""
+    told = torch.from_numpy(videos.told)
+    target = torch.from_numpy(videos.score)[told]
+    found = ticks[told]
+    binary = F.binary_cross_entropy_with_logits(SHARPNESS * found, (target >= 0).float())
+    return (found - target).abs().mean() + binary_weight * binary
+
+
+def predict(network: nn.Module, videos: Videos, values: dict[str, Float] | None = None) -> Float:
+    """Scores [V, L] in -3..3, 0 in the padding; from other values than the videos' own where given."""
+    network.eval()
+    with torch.inference_mode():
+        found = scores(network, values or videos.values, videos.presence()).numpy()
+    return np.where(videos.told, found, 0).astype(np.float32)
+
+
+def two_class_accuracy(predicted: Float, videos: Videos) -> float:
+    """Share of the utterances put right: score >= 0 or not, neutral ones counting as not negative."""
+    told = videos.told
+    return float(np.mean((predicted[told] >= 0) == (videos.score[told] >= 0)))
+
+
+def by_row(predicted: Float, videos: Videos) -> NDArray[np.float32]:
+    """Scores in the order of the file's rows, [n]."""
+    flat = np.zeros(int(videos.told.sum()), np.float32)
+    flat[videos.row[videos.told]] = predicted[videos.told]
+    return flat

@@ -1,0 +1,224 @@
+"""The paper's further protocols, one command each.
+
+    python -m model.protocols masking CONFIG DATA
+    python -m model.protocols ablate {fusion,delta,d_state,layers} CONFIG DATA
+
+CONFIG is a file of model/configs and DATA what it is for: a pickle of MMSA's, or the folder of mosi_utterances (config
+mosi). Every arm is trained with the same seeds; masking hides the same elements from all arms. Figures are means and
+standard deviations over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from model import mmsa_train, mosi_train
+from model.mmsa import Float, Utterances
+from model.mmsa_metrics import Figures, mean_and_deviation
+from model.mosi_data import Videos, exchange, folds
+from model.mosi_data import read as read_videos
+from model.paired import corrected_test
+
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+"""Of the elements hidden, as in the paper's robustness table."""
+FUSIONS: dict[str, dict[str, Any]] = {
+    "average": {"fusion": "late"},
+    "concat": {"fusion": "concat"},
+    "independent": {"fusion": "independent"},
+    "cross attention": {"fusion": "attention"},
+    "coupled mean": {"coupling": "mean"},
+    "coupled learned": {"coupling": "learned"},
+}
+ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "fusion": FUSIONS,
+    "delta": {f"d_model/{n}": {"dt_divisor": n} for n in (16, 8, 4)},
+    "d_state": {str(n): {"d_state": n} for n in (128, 64, 32)},
+    "layers": {str(n): {"layers": n} for n in (1, 2, 3, 4)},
+}
+"""The arms of the paper's four ablations: name -> changes to the network's config."""
+Runs = dict[str, dict[str, list[Figures]]]
+"""Arm -> share hidden -> the figures of each seed (and fold)."""
+
+
+class Bench(Protocol):
+    """Something to train on and to measure with."""
+
+    @property
+    def main(self) -> str:
+        """The figure to compare by."""
+        ...
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Utterances trained on and measured on."""
+        ...
+
+    def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
+        """Train with changes to the network's config, once for every fold; figures of each share hidden, by fold."""
+        ...
+
+
+@dataclass(frozen=True)
+class MmsaBench:
+    """A corpus with its own splits: trained on train, chosen on valid, measured on test."""
+
+    settings: mmsa_train.MmsaSettings
+    parts: Mapping[str, Utterances]
+
+    @property
+    def main(self) -> str:
+        """The figure to compare by."""
+        return "Non0_acc_2" if self.settings.corpus in ("mosi", "mosei") else "Mult_acc_2"
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Utterances trained on and measured on."""
+        return len(self.parts["train"]), len(self.parts["test"])
+
+    def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
+        """One training."""
+        settings = replace(self.settings, network={**self.settings.network, **changes})
+        network = mmsa_train.train(settings, self.parts, seed)
+        test = self.parts["test"]
+        hidden = [replace(test, values=masked(test.values, share, seed)) for share in shares]
+        return [[mmsa_train.measure(settings, network, part) for part in hidden]]
+
+
+@dataclass(frozen=True)
+class MosiBench:
+    """mosi_utterances by cross-validation over videos, held-out features weakened as mosi_data.exchange does."""
+
+    settings: mosi_train.MosiSettings
+    videos: Videos
+    count: int = 5
+    held: int = 5
+    main: str = "acc2"
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Utterances trained on and measured on, about."""
+        n = int(self.videos.told.sum())
+        return n - n // self.count, n // self.count
+
+    def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
+        """One training for each of the `held` first folds of this seed."""
+        settings = replace(self.settings, network={**self.settings.network, **changes})
+        result = []
+        for fold, (inside, outside) in enumerate(folds(len(self.videos), self.count, seed)[: self.held]):
+            network = mosi_train.train(settings, self.videos.take(inside), seed=1000 * seed + fold)
+            held = self.videos.take(outside).only(settings.modalities)
+            weak = exchange(held, np.random.default_rng([seed, fold]), settings.expected)
+            rows = [mosi_train.predict(network, held, masked(weak, share, seed)) for share in shares]
+            result.append([{"acc2": mosi_train.two_class_accuracy(row, held)} for row in rows])
+        return result
+
+
+def masked(values: Mapping[str, Float], share: float, seed: int) -> dict[str, Float]:
+    """Each element of each feature array set to 0 with this chance; the same for every network of a seed.
+
+    Presence stays 1: the network is not told which numbers are gone. Raises ValueError for a share outside 0..1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share hidden must be from 0 to 1, got {share}")
+    rng = np.random.default_rng([seed, round(1e6 * share)])
+    return {m: np.where(rng.random(v.shape) >= share, v, 0).astype(np.float32) for m, v in values.items()}
+
+
+def robustness(
+    bench: Bench, arms: Mapping[str, Mapping[str, Any]], seeds: int, shares: Sequence[float]
+) -> Runs:
+    """Every arm and seed trained once on whole features and measured with each share hidden."""
+    runs: Runs = {arm: {f"{share:g}": [] for share in shares} for arm in arms}
+    for seed in range(seeds):
+        for arm, changes in arms.items():
+            for fold in bench.run(changes, seed, shares):
+                for share, figures in zip(shares, fold, strict=True):
+                    runs[arm][f"{share:g}"].append(figures)
+    return runs
+
+
+def ablate(bench: Bench, which: str, seeds: int) -> Runs:
+    """One of ABLATIONS."""
+    return robustness(bench, ABLATIONS[which], seeds, (0.0,))
+
+
+def table(runs: Runs) -> str:
+    """One line an arm and share, every figure as mean +- deviation."""
+    lines = []
+    for arm, by_share in runs.items():
+        for share, figures in by_share.items():
+            cells = (f"{k} {m:.4f} +- {d:.4f}" for k, (m, d) in mean_and_deviation(figures).items())
+            lines.append(f"{arm:18s} hidden {share:4s} {len(figures)} runs  " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+def comparison(runs: Runs, bench: Bench, other: str = "independent") -> str:
+    """Each arm's main figure, the mean over the shares hidden, against another arm's: the corrected paired test."""
+    if other not in runs:
+        return ""
+    level = {
+        arm: np.mean([[f[bench.main] for f in s] for s in shares.values()], axis=0)
+        for arm, shares in runs.items()
+    }
+    lines = []
+    for arm, figures in level.items():
+        if arm != other and len(figures) > 1:
+            paired = corrected_test(figures, level[other], *bench.sizes)
+            lines.append(
+                f"{arm} against {other}: {bench.main} {100 * paired.difference:+.2f} +- {100 * paired.error:.2f} "
+                f"points, p {paired.p:.2f}, {paired.pairs} pairs"
+            )
+    return "\n".join(lines)
+
+
+def open_bench(config: Path, data: Path, held: int = 5) -> Bench:
+    """The bench for a config and its data. Raises FileNotFoundError where the data is not there."""
+    if not data.exists():
+        raise FileNotFoundError(f"there is no {data}: name a pickle of MMSA's, or the folder with train.npz")
+    if data.is_dir():
+        settings = mosi_train.read_settings(config)
+        return MosiBench(settings, read_videos(data / "train.npz").only(settings.modalities), held=held)
+    settings_of_file = mmsa_train.read_settings(config)
+    return MmsaBench(settings_of_file, mmsa_train.read_corpus(settings_of_file, data))
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m model.protocols", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    masking = commands.add_parser("masking", help="accuracy with a share of the elements hidden")
+    masking.add_argument("--shares", type=float, nargs="+", default=list(SHARES))
+    masking.add_argument("--arms", nargs="+", choices=list(FUSIONS), default=list(FUSIONS))
+    ablation = commands.add_parser("ablate", help="one of the paper's ablations")
+    ablation.add_argument("which", choices=list(ABLATIONS))
+    for command in (masking, ablation):
+        command.add_argument("config", type=Path)
+        command.add_argument("data", type=Path)
+        command.add_argument("--seeds", type=int, default=5)
+        command.add_argument("--held", type=int, default=5, help="of five folds (mosi_utterances)")
+        command.add_argument("--json", type=Path, help="write all figures here too")
+    arguments = parser.parse_args(given)
+    try:
+        bench = open_bench(arguments.config, arguments.data, arguments.held)
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        parser.error(str(error))
+    if arguments.command == "masking":
+        arms = {arm: FUSIONS[arm] for arm in arguments.arms}
+        runs = robustness(bench, arms, arguments.seeds, arguments.shares)
+    else:
+        runs = ablate(bench, arguments.which, arguments.seeds)
+    print(table(runs))
+    print(comparison(runs, bench))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

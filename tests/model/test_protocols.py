@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from model import mmsa_train, protocols
+from model.mmsa import read
+from model.mmsa_train import MmsaSettings, measure, predict, train
+from model.mosi_train import MosiSettings
+from model.protocols import (
+    ABLATIONS,
+    FUSIONS,
+    MmsaBench,
+    MosiBench,
+    ablate,
+    comparison,
+    masked,
+    robustness,
+    table,
+)
+from tests.model import mosi_files
+from tests.model.mmsa_files import corpus, write
+from tests.model.mosi_files import made_videos
+
+NETWORK = {"d_model": 8, "d_state": 2, "layers": 1, "dropout": 0.0}
+SMALL = MmsaSettings("mosi", aligned=True, epochs=2, batch=16, network=NETWORK)
+CONFIGS = sorted((protocols.Path(protocols.__file__).parent / "configs").glob("mmsa_*.toml"))
+HEADER = 'corpus = "mosi"\naligned = true\nepochs = 1\n[network]\nd_model = 8\nd_state = 2\nlayers = 1\n'
+
+
+@pytest.fixture
+def pickled(tmp_path):
+    return write(tmp_path / "mosi.pkl", corpus(True))
+
+
+@pytest.fixture
+def bench(pickled):
+    return MmsaBench(SMALL, read(pickled, "mosi", True))
+
+
+def test_the_papers_settings_are_as_printed():
+    batches = {"mosei": 1024, "sims": 128, "simsv2": 256, "mosi": 128}
+    assert len(CONFIGS) == 5
+    for path in CONFIGS:
+        settings = mmsa_train.read_settings(path)
+        assert settings.batch == batches[settings.corpus]
+        assert (settings.learning_rate, settings.weight_decay, settings.epochs) == (5e-4, 5e-4, 150)
+        sizes = {k: settings.network[k] for k in ("d_model", "expand", "d_conv", "d_state", "layers")}
+        assert list(sizes.values()) == [128, 2, 4, 64, 3]
+
+
+def test_training_learns_and_repeats(pickled):
+    parts = read(pickled, "mosi", True)
+    settings = MmsaSettings("mosi", aligned=True, epochs=40, batch=8, learning_rate=1e-2, network=NETWORK)
+    first, again = (predict(settings, train(settings, parts, 3), parts["test"]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert np.corrcoef(first, parts["test"].score)[0, 1] > 0.8
+
+
+def test_the_epoch_of_the_lowest_validation_error_is_kept(pickled, monkeypatch):
+    parts = read(pickled, "mosi", True)
+    kept = predict(SMALL, train(SMALL, parts, 0), parts["valid"])
+    errors = []
+
+    def spied(settings, network, part):
+        found = predict(settings, network, part)
+        errors.append(np.abs(found - part.score).mean())
+        return found
+
+    monkeypatch.setattr(mmsa_train, "predict", spied)
+    train(SMALL, parts, 0)
+    assert len(errors) == SMALL.epochs
+    assert np.abs(kept - parts["valid"].score).mean() == pytest.approx(min(errors), abs=1e-6)
+
+
+def test_a_corpus_of_another_scale_is_stretched(tmp_path):
+    parts = read(write(tmp_path / "s.pkl", corpus(False, alone=True)), "sims", False, ticks=5)
+    settings = MmsaSettings("sims", epochs=60, batch=8, learning_rate=1e-2, network=NETWORK)
+    found = measure(settings, train(settings, parts, 0), parts["train"])
+    assert found["Mult_acc_2"] > 0.8
+    assert set(found) == {"Mult_acc_2", "Mult_acc_3", "Mult_acc_5", "F1_score", "MAE", "Corr"}
+
+
+def test_masking_hides_the_share_asked_for_and_repeats():
+    values = {"text": np.ones((20, 10, 5), np.float32)}
+    for share in (0.0, 0.3, 1.0):
+        hidden = masked(values, share, seed=1)["text"]
+        assert hidden.mean() == pytest.approx(1 - share, abs=0.05)
+        np.testing.assert_array_equal(hidden, masked(values, share, seed=1)["text"])
+    assert (masked(values, 0.5, 1)["text"] != masked(values, 0.5, 2)["text"]).any()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_impossible_shares_are_refused(share):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        masked({}, share, 0)
+
+
+def test_robustness_has_every_arm_share_and_seed(bench):
+    arms = {"independent": FUSIONS["independent"], "coupled mean": FUSIONS["coupled mean"]}
+    runs = robustness(bench, arms, 2, (0.0, 1.0))
+    assert {arm: list(shares) for arm, shares in runs.items()} == {arm: ["0", "1"] for arm in arms}
+    assert {len(f) for shares in runs.values() for f in shares.values()} == {2}
+    hidden = runs["independent"]["1"][0]
+    assert np.isnan(hidden["Corr"]) or abs(hidden["Corr"]) < 0.99
+    assert "hidden 1" in table(runs)
+    assert "coupled mean against independent: Non0_acc_2" in comparison(runs, bench)
+
+
+@pytest.mark.parametrize("which", list(ABLATIONS))
+def test_every_ablation_runs_all_its_arms(bench, which):
+    runs = ablate(bench, which, 1)
+    assert list(runs) == list(ABLATIONS[which])
+    assert all("MAE" in shares["0"][0] for shares in runs.values())
+
+
+def test_delta_ablation_changes_the_rank():
+    from model.config import CoupledMambaConfig
+
+    ranks = [CoupledMambaConfig(d_model=128, **c).dt_rank for c in ABLATIONS["delta"].values()]
+    assert ranks == [8, 16, 32]
+
+
+def test_mosi_utterances_are_a_bench_too():
+    settings = MosiSettings(epochs=1, network=NETWORK)
+    bench = MosiBench(settings, made_videos().only(settings.modalities), count=4, held=2)
+    runs = robustness(
+        bench, {"independent": FUSIONS["independent"], "average": FUSIONS["average"]}, 1, (0.0, 0.5)
+    )
+    assert {len(f) for shares in runs.values() for f in shares.values()} == {2}
+    assert "average against independent: acc2" in comparison(runs, bench)
+
+
+def test_the_commands(tmp_path, pickled, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text(HEADER)
+    out = tmp_path / "out.json"
+    options = [str(config), str(pickled), "--seeds", "1", "--json", str(out)]
+    protocols.main(["masking", *options, "--shares", "0", "0.5", "--arms", "independent"])
+    assert list(json.loads(out.read_text())["independent"]) == ["0", "0.5"]
+    protocols.main(["ablate", "delta", *options])
+    assert list(json.loads(out.read_text())) == ["d_model/16", "d_model/8", "d_model/4"]
+    assert "d_model/16" in capsys.readouterr().out
+
+
+def test_the_command_on_a_folder_of_videos(tmp_path, capsys):
+    mosi_files.write(tmp_path / "mosi")
+    config = tmp_path / "c.toml"
+    config.write_text("epochs = 1\n[network]\nd_model = 8\nd_state = 2\nlayers = 1\n")
+    protocols.main(["ablate", "layers", str(config), str(tmp_path / "mosi"), "--seeds", "1", "--held", "1"])
+    assert "acc2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("missing.pkl", "there is no"), ("c.toml", "damaged or no pickle")]
+)
+def test_what_cannot_be_opened_is_said(tmp_path, capsys, name, said):
+    config = tmp_path / "c.toml"
+    config.write_text(HEADER)
+    with pytest.raises(SystemExit):
+        protocols.main(["ablate", "layers", str(config), str(tmp_path / name)])
+    assert said in capsys.readouterr().err
