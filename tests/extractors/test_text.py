@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from extractors.records import Transcript, Word
-from extractors.text import MAX_WORDS, WIDTH, embed_sentences, embed_words
+from extractors.text import COLUMNS, EMBEDDING, MAX_WORDS, WIDTH, embed_sentences, embed_words
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -27,7 +27,7 @@ def test_a_row_is_the_mean_of_its_words_tokens() -> None:
     assert owners.count(1) > 1  # "unbelievably" is several tokens
     for word in range(4):
         held = [i for i, owner in enumerate(owners) if owner == word]
-        assert rows[word] == pytest.approx(tokens[held].mean(axis=0), abs=1e-5)
+        assert rows[word][:EMBEDDING] == pytest.approx(tokens[held].mean(axis=0), abs=1e-5)
 
 
 def test_batches_give_what_single_sentences_give() -> None:
@@ -36,7 +36,7 @@ def test_batches_give_what_single_sentences_give() -> None:
     assert [len(rows) for rows in together] == [len(s) for s in sentences]
     for sentence, rows in zip(sentences, together, strict=True):
         assert rows.dtype == np.float32
-        assert rows == pytest.approx(embed_sentences([sentence])[0], abs=2e-5)
+        assert rows == pytest.approx(embed_sentences([sentence])[0], abs=1e-4)
 
 
 def test_a_word_depends_on_its_sentence() -> None:
@@ -67,7 +67,9 @@ def test_the_track_has_the_words_times() -> None:
     words = (Word("so", 0.5, 0.7, 0.8), Word("good", 0.8, 1.2), Word("Bye", 3.0, 3.5))
     track = embed_words(Transcript(words, (0, 0, 1), "given"))
     first, second = embed_sentences([["so", "good"], ["Bye"]])
-    assert track.values == pytest.approx(np.concatenate([first, second]), abs=1e-5)
+    assert track.values == pytest.approx(np.concatenate([first, second]), abs=1e-4)
+    assert track.columns == COLUMNS
+    assert track.values.shape == (3, WIDTH)
     assert list(track.start) == [0.5, 0.8, 3.0]
     assert list(track.confidence) == pytest.approx([0.8, 1.0, 1.0])
     assert embed_words(Transcript()).values.shape == (0, WIDTH)
@@ -78,7 +80,7 @@ def test_threads_agree() -> None:
     alone = embed_sentences(sentences)
     with ThreadPoolExecutor(3) as pool:
         for rows in pool.map(lambda _: embed_sentences(sentences), range(3)):
-            assert np.concatenate(rows) == pytest.approx(np.concatenate(alone), abs=2e-5)
+            assert np.concatenate(rows) == pytest.approx(np.concatenate(alone), abs=1e-4)
 
 
 def test_importing_the_room_loads_nothing_heavy() -> None:
