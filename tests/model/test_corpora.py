@@ -68,3 +68,44 @@ def test_select_keeps_each_utterance_whole():
 def test_selecting_nothing_gives_an_empty_pool():
     pool = signed_pool("audio")
     assert len(pool.select(np.zeros(len(pool), bool))) == 0
+
+
+@pytest.fixture
+def voices(data, monkeypatch):
+    """Two recordings by a speaker who trains and one by a speaker held out; heads that answer with a constant."""
+    import soundfile
+
+    from extractors.voice_encoder import EMOTIONS, WIDTH, VoiceHead
+    from tests.clips import RATE, speech
+
+    def head(emotion):
+        bias = np.where(np.array(EMOTIONS) == emotion, 9, 0).astype(np.float32)
+        width = np.ones(WIDTH, np.float32)
+        return VoiceHead(0 * width, width, np.zeros((9, WIDTH), np.float32), bias)
+
+    (data / "speech").mkdir()
+    rows = ["file,corpus,speaker,emotion,intensity,said,score"]
+    for i, speaker in enumerate(["rav01", "rav01", "rav17"]):
+        soundfile.write(data / "speech" / f"{i}.flac", speech()[: 2 * RATE], RATE)
+        rows.append(f"{i}.flac,ravdess,{speaker},happy,normal,x,2.0")
+    (data / "speech" / "labels.csv").write_text("\n".join(rows))
+    monkeypatch.setattr(corpora, "fold_heads", lambda _: {"rav01": head("sad")})
+    monkeypatch.setattr(corpora, "fold_files", lambda _: {"rav01": data / "speech" / "labels.csv"})
+    monkeypatch.setattr(corpora.voice_encoder, "load_head", lambda: head("happy"))
+    return data
+
+
+def test_a_voice_that_trained_the_encoder_is_read_by_a_head_that_did_not_hear_it(voices, monkeypatch):
+    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", True)
+    trains = corpora._voices(voices, lambda r: r["speaker"] == "rav01", heard=True)
+    held = corpora._voices(voices, lambda r: r["speaker"] == "rav17", heard=False)
+    assert trains.rows.shape[1] == held.rows.shape[1] == 140
+    assert (trains.rows[:, -1] < 0).any()
+    assert (held.rows[:, -1] > 0).any()
+    assert not (trains.rows[:, -1] > 0).any()
+
+
+def test_the_switch_is_part_of_what_voices_are_kept_by(voices, monkeypatch):
+    plain = corpora._voices(voices, lambda _: True, heard=True)
+    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", True)
+    assert corpora._voices(voices, lambda _: True, heard=True).rows.shape[1] == plain.rows.shape[1] + 10
