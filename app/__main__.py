@@ -1,4 +1,4 @@
-"""The command line: `python -m app analyze CLIP`, `python -m app serve`."""
+"""The command line: `python -m app analyze CLIP`, `batch FOLDER --out DIR`, `serve`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from extractors.records import InputError
 
 if TYPE_CHECKING:
     from app.analysis import Analysis
+    from app.batch import Row
 
-BAD_INPUT, INTERRUPTED = 2, 130
+SOME_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit status: 0, or 2 for a clip, transcript or path that cannot be used."""
+    """Run the command line; gives the exit status.
+
+    0, 1 where some clips of many failed, 2 for a clip, transcript or path that cannot be used, 130 where stopped.
+    """
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -58,16 +62,26 @@ def _parser() -> argparse.ArgumentParser:
     for kind, format_ in FORMATS.items():
         analyse.add_argument(f"--{kind}", metavar="OUT", type=Path, help=f"write {format_.told}")
     analyse.set_defaults(run=_analyze)
+    many = commands.add_parser(
+        "batch",
+        help="analyse every clip of a folder",
+        description="Analyse every clip of a folder into a table: table.csv, table.json and index.html in the folder "
+        "of --out, with a report of each clip. Run again, it goes on where it was stopped: finished clips are known "
+        "by their content, failed ones are tried again.",
+    )
+    many.add_argument("folder", metavar="FOLDER", type=Path, help="the folder; those below it count too")
+    many.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the table and results go")
+    many.add_argument(
+        "--ray", metavar="ADDRESS|local", help="analyse side by side on Ray: local, or a cluster's address"
+    )
+    many.set_defaults(run=_batch)
     serve = commands.add_parser("serve", help="serve the page", description="Serve the page.")
     serve.set_defaults(run=_serve)
     return parser
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    # Libraries' remarks on their own workings are no use to who runs a command.
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    _be_quiet()
     wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
     for out in wanted.values():
         if not out.resolve().parent.is_dir():
@@ -82,6 +96,38 @@ def _analyze(options: argparse.Namespace) -> int:
         save(analysis, kind, out, _seen_from(out.resolve().parent, Path(options.clip)))
     print(summary(analysis, Path(options.clip).name))
     return 0
+
+
+def _batch(options: argparse.Namespace) -> int:
+    """Gives 0 where every clip was analysed, or 1 where one failed: it is in the table with its reason."""
+    _be_quiet()
+    from tqdm import tqdm
+
+    from app.batch import run_batch
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tqdm(file=sys.stderr, leave=False, unit="clip", dynamic_ncols=True) as bar:
+
+        def tell(row: Row, done: int, count: int) -> None:
+            bar.total, bar.n = count, done
+            if row.state == "failed":
+                bar.write(f"{row.clip}: {row.reason}", file=sys.stderr)
+            bar.refresh()
+
+        def progress(stage: str, fraction: float) -> None:
+            bar.set_postfix_str(f"{STAGES[stage].lower()} {100 * fraction:.0f} %")
+
+        rows = run_batch(options.folder, options.out, options.ray, tell, progress)
+    failed = sum(row.state == "failed" for row in rows)
+    print(f"{len(rows) - failed} of {len(rows)} clips analysed: {options.out / 'index.html'}")
+    return SOME_FAILED if failed else 0
+
+
+def _be_quiet() -> None:
+    """Libraries' remarks on their own workings are no use to who runs a command."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def _seen_from(folder: Path, clip: Path) -> str:
