@@ -93,7 +93,9 @@ class Cascades:
 
     def search(self, grey: Grey) -> list[Box]:
         """Every upright face, by the careful cascade, weighted by the graded one."""
-        least = max(LEAST_SIDE, round(LEAST_SHARE * min(grey.shape)))
+        return self._search(grey, max(LEAST_SIDE, round(LEAST_SHARE * min(grey.shape))))
+
+    def _search(self, grey: Grey, least: int) -> list[Box]:
         found = _detect(self.careful, grey, least, min(grey.shape), SEARCH_STEP)
         weights = (near.weight if (near := self.near(grey, box)) else UNWEIGHTED for box in found)
         return [box._replace(weight=max(w, UNWEIGHTED)) for box, w in zip(found, weights, strict=True)]
@@ -119,13 +121,14 @@ class Cascades:
 
     def search_harder(self, grey: Grey) -> list[Box]:
         """Tilted faces; in profile, where there are none."""
-        whole = Box(0, 0, max(grey.shape), 0)
+        # Only larger ones: the small are the most of the work, and the least to be trusted.
+        least = max(LEAST_SIDE, round(1.5 * LEAST_SHARE * min(grey.shape)))
         found: list[Box] = []
         for tilt in (-TILT, TILT):
-            turned, back = cut(grey, _around_centre(grey, whole.side, tilt), 1.0)
+            turned, back = cut(grey, _around_centre(grey, max(grey.shape), tilt), 1.0)
             # Twice more pictures searched are twice more chances to be wrong: the graded cascade must agree.
-            found += [_place(box, back, tilt) for box in self.search(turned) if box.weight >= STRONG]
-        return found or self._profiles(grey, LEAST_SHARE * 1.5 * min(grey.shape), min(grey.shape))
+            found += [_place(box, back, tilt) for box in self._search(turned, least) if box.weight >= STRONG]
+        return found or self._profiles(grey, least, min(grey.shape))
 
     def near_harder(self, grey: Grey, last: Box) -> Box | None:
         """Tilted further or less far than it was, or in profile."""
