@@ -19,8 +19,8 @@ from extractors.records import FloatArray
 LONG_SIDE = 320  # pictures are searched at this size, pixels
 # A look at the whole picture, in looked-at pictures: 2 s at five a second, so a nearer speaker is noticed.
 SEARCH_EVERY = 10
-# Without a face, a look for tilted and turned ones: it takes three times as long as the plain search.
-SEARCH_HARDER_EVERY = 5
+# Without a face, a look for tilted and turned ones: it costs about as much again as the plain search.
+SEARCH_HARDER_EVERY = 10
 MOST = 3  # faces followed at once; each costs as much as one
 # Most looks bridged by matching alone: 2 s at five a second. After that only a detection brings the face back.
 LONGEST_BRIDGE = 10
