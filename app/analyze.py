@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,7 @@ def analyze(
     progress: Progress | None = None,
     cache: Cache | None = None,
     language: str | None = None,
+    keep: Callable[[Grid], None] | None = None,
 ) -> Analysis:
     """Everything the model has to say about one clip.
 
@@ -58,7 +59,8 @@ def analyze(
     the names of `app.stages.STAGES`, one call at a time but from several threads; if it raises, the analysis stops
     and the exception comes out here. What was worked out before is read from the `cache`, so that a corrected
     transcript costs its own words alone. language: a code such as "de", "auto", or as the environment says, or English;
-    words that are not English are shown and not scored.
+    words that are not English are shown and not scored. `keep` is given the grid of features that the answer was read
+    from, for whoever asks more of it (see `app.asking`).
 
     Raises:
         InputError: the clip or the transcript cannot be used, or nothing of any modality was found in it; the
@@ -83,6 +85,8 @@ def analyze(
     if not tracks:
         raise InputError(f"There is nothing to analyse: {_join(sorted(set(missing.values())))}.")
     grid = _to_grid(reader, tracks, stages)
+    if keep is not None:
+        keep(grid)
     prediction, dynamics = _predict(grid, stages)
     stages.timings["total"] = round(time.perf_counter() - begin, 4)
     warnings = [*reader.warnings, *_missing(missing), *_rare(grid)]

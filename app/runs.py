@@ -7,10 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.analysis import Analysis
 from app.stages import StoppedError
 from extractors.cache import Cache
+
+if TYPE_CHECKING:
+    from extractors.records import Grid
 
 POLL = 0.15  # seconds between looks at a run
 
@@ -23,6 +27,7 @@ class Run:
     began: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     result: Analysis | None = None
+    grid: Grid | None = None  # what the result was read from, for further questions
     error: BaseException | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -50,9 +55,12 @@ class Run:
         try:
             from app.analyze import analyze
 
-            self.result = analyze(clip, transcript, self.report, cache)
+            self.result = analyze(clip, transcript, self.report, cache, keep=self._keep)
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
+
+    def _keep(self, grid: Grid) -> None:
+        self.grid = grid
 
 
 class Runs:

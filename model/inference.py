@@ -87,7 +87,7 @@ def predict(
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
     network knows and `values` lacks counts as not observed. Raises ValueError where no modality was observed.
     """
-    batch, observed = _tensors(network, values, presence)
+    batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
     if not seen:
         raise ValueError("no modality was observed at any tick: there is nothing to predict from")
@@ -125,9 +125,10 @@ def _name(network: CoupledMamba, heard: list[bool]) -> str:
     return name_of([m for m, given in zip(modalities, heard, strict=True) if given], modalities)
 
 
-def _tensors(
+def as_batch(
     network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[dict[str, Tensor], Tensor]:
+    """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M]."""
     length = len(next(iter(presence.values())))
     batch, columns = {}, []
     for name, width in network.config.features.items():

@@ -1,0 +1,99 @@
+"""What a person asks of one analysed clip: arrays in and arrays out, as in `model.inference`.
+
+On entry: values[m] [L, width] and presence[m] [L] of the clip's grid. On exit: why the score is what it is at a tick,
+how long the chains remember, and the ways of their states through space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.explain import explain
+from model.inference import Line, as_batch
+from model.network import CoupledMamba
+from model.timescales import couplings, half_lives
+
+LONGEST = (
+    900  # ticks a moment is explained from: a picture of more cannot be read, nor answered at a click's pace
+)
+
+
+@dataclass(frozen=True)
+class Why:
+    """The score at a tick and what it is made of: base + the sum over all sources is the score, to about 2e-5.
+
+    `sources[m]` holds the signed points that modality m brought in at the ticks first..at. They are read from the
+    last layer; what that layer was given already carries, through earlier ones, something of the other modalities
+    and of earlier ticks. `base` is the score were nothing read there.
+    """
+
+    score: float
+    base: float
+    first: int
+    sources: dict[str, Line]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of every layer: coupling [layers, M, M] (row = target), half-lives [layers, M] and of all together [layers].
+
+    Half-lives are in seconds, inf where nothing is forgotten, and those by which half of what is read lasts longer.
+    """
+
+    coupling: NDArray[np.float32]
+    half_life: NDArray[np.float32]
+    together: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The chains' ways: points [L, M, 3] in -1..1, and the share (0..1) of all movement that three directions show."""
+
+    points: NDArray[np.float32]
+    shown: float
+
+
+def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line], at: int) -> Why:
+    """Why the score at tick `at` is what it is, from the LONGEST ticks before it; errors as in `explain`."""
+    first = max(0, at + 1 - LONGEST)
+    batch, observed = as_batch(network, values, presence)
+    found = explain(network, {m: v[:, first:] for m, v in batch.items()}, observed[:, first:], at - first)
+    sources = found.sources[0]
+    sources[:, -1] += found.skip[0]  # what passes the states by is of this very tick
+    names = network.config.modalities
+    parts = {m: sources[i].numpy() for i, m in enumerate(names)}
+    return Why(float(found.score[0]), float(found.base[0]), first, parts)
+
+
+def memory(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]) -> Memory:
+    """The learnt couplings, and the half-lives on this clip, whose input decides how fast the states forget."""
+    lives = half_lives(network, *as_batch(network, values, presence))
+    return Memory(
+        couplings(network).numpy(),
+        torch.stack([layer.weighted[0] for layer in lives]).numpy(),
+        torch.stack([layer.coupled[0] for layer in lives]).numpy(),
+    )
+
+
+@torch.no_grad()
+def paths(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]) -> Paths:
+    """The chains' outputs of the last layer, along the three directions in which they move most over the clip.
+
+    Each chain is taken from its own mean, so that what is seen is how it moves and not where it stands; the directions
+    are those of all chains together.
+    """
+    x, _ = network.encode(*as_batch(network, values, presence), len(network.layers))
+    moved = (x[0] - x[0].mean(0)).double().numpy()
+    flat = moved.reshape(-1, moved.shape[-1])
+    variance, directions = np.linalg.eigh(flat.T @ flat)
+    points = moved @ directions[:, -1:-4:-1]
+    points = np.pad(points, ((0, 0), (0, 0), (0, 3 - points.shape[-1])))
+    total, most = float(variance.clip(0).sum()), float(np.abs(points).max(initial=0))
+    if total < 1e-12:
+        return Paths(np.zeros_like(points, np.float32), 0.0)
+    return Paths((points / most).astype(np.float32), float(variance[-3:].clip(0).sum() / total))

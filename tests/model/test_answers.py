@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model import answers
+from model.answers import memory, paths, why
+from model.inference import predict
+from tests.model.conftest import WIDTHS
+from tests.model.test_inference import clip
+
+
+def test_base_and_sources_make_up_the_score(network):
+    values, presence = clip()
+    whole, _ = predict(network, values, presence)
+    for at in (0, 5, 11):
+        found = why(network, values, presence, at)
+        assert {m: line.shape for m, line in found.sources.items()} == dict.fromkeys(WIDTHS, (at + 1,))
+        assert found.base + sum(line.sum() for line in found.sources.values()) == pytest.approx(
+            found.score, abs=1e-4
+        )
+        assert found.score == pytest.approx(whole.ticks[at], abs=1e-5)
+    with pytest.raises(IndexError, match="tick 12 is outside"):
+        why(network, values, presence, 12)
+
+
+def test_a_late_moment_is_explained_from_the_last_ticks_alone(network, monkeypatch):
+    values, presence = clip()
+    monkeypatch.setattr(answers, "LONGEST", 4)
+    late = why(network, values, presence, 9)
+    assert late.first == 6
+    alone = why(
+        network, {m: v[6:10] for m, v in values.items()}, {m: p[6:10] for m, p in presence.items()}, 3
+    )
+    assert all(np.allclose(late.sources[m], alone.sources[m]) for m in WIDTHS)
+
+
+def test_memory_has_a_coupling_and_half_lives_for_every_layer(network):
+    found = memory(network, *clip())
+    assert found.coupling.shape == (2, 3, 3)
+    np.testing.assert_allclose(found.coupling.sum(-1), 1, atol=1e-5)
+    assert found.half_life.shape == (2, 3)
+    assert (found.half_life > 0).all()
+    assert found.together.shape == (2,)
+
+
+def test_paths_are_the_three_directions_of_most_movement(network):
+    values, presence = clip(40)
+    found = paths(network, values, presence)
+    assert found.points.shape == (40, 3, 3)
+    assert np.abs(found.points).max() == pytest.approx(1)
+    np.testing.assert_allclose(found.points.mean(0), 0, atol=1e-5)
+    flat = found.points.reshape(-1, 3)
+    spread = flat.T @ flat
+    np.testing.assert_allclose(spread, np.diag(np.diag(spread)), atol=1e-3)
+    assert np.all(np.diff(np.diag(spread)) <= 0)
+    assert 0 < found.shown <= 1
+
+
+def test_a_clip_of_one_tick_does_not_move(network):
+    found = paths(network, *clip(1))
+    assert found.shown == 0
+    assert not found.points.any()
