@@ -42,7 +42,8 @@ class CoupledMambaConfig:
     """How chains become scores: opinions (weighed by their precisions) or weighed (the first checkpoint's softmax)."""
     dropout: float = 0.1
     feature_dropout: float = 0.0
-    """Share of a stream's features hidden in training for all its ticks: few speakers must not be learnt by heart."""
+    """Share of a stream's features hidden in training for all its ticks: few speakers must not be learnt by heart.
+    1 hides them in use too, and the network reads the readouts alone."""
     readouts: tuple[int, ...] = ()
     """Last columns of each modality that are never hidden: what the extractor itself makes of it. Zeros if empty."""
     step: float = 0.2

@@ -66,10 +66,15 @@ class Features(nn.Module):
         return {m: self.hide(m, layer(values[m])) for m, layer in self.standardise.items()}
 
     def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
-        """In training, some of a stream's features for all its ticks, never the extractor's own readouts."""
+        """In training, some of a stream's features for all its ticks, never the extractor's own readouts.
+
+        Where the share is 1 all are hidden, and in use too: the network reads the readouts alone.
+        """
+        plain = x.shape[-1] - self.readouts[modality]
+        if self.hidden_share == 1:
+            return F.pad(x[..., plain:], (plain, 0))
         if not self.training or self.hidden_share == 0:
             return x
-        plain = x.shape[-1] - self.readouts[modality]
         return torch.cat([F.dropout1d(x[..., :plain].mT, self.hidden_share).mT, x[..., plain:]], dim=-1)
 
 

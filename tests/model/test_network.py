@@ -87,6 +87,16 @@ def test_features_are_hidden_for_a_whole_stream_but_never_the_readouts():
     assert (embed.eval().hide("text", x) == x).all()
 
 
+def test_a_network_can_read_the_readouts_alone(network):
+    alone = CoupledMamba(small_config(feature_dropout=1.0, readouts=(2, 1, 1))).eval()
+    values, presence = random_clip(6)
+    changed = {m: v.clone() for m, v in values.items()}
+    changed["text"][..., :-2] += 1
+    assert torch.equal(alone(values, presence).ticks, alone(changed, presence).ticks)
+    changed["text"][..., -2:] += 1
+    assert not torch.equal(alone(values, presence).ticks, alone(changed, presence).ticks)
+
+
 def test_standardise_cuts_what_is_far_out():
     layer = Standardise(2)
     layer.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
