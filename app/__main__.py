@@ -16,7 +16,6 @@ from app.stages import STAGES
 from extractors.records import InputError
 
 if TYPE_CHECKING:
-    from app.analysis import Analysis
     from app.batch import Row
 
 SOME_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -87,6 +86,7 @@ def _analyze(options: argparse.Namespace) -> int:
         if not out.resolve().parent.is_dir():
             raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
     from app.analyze import analyze
+    from app.wording import summary
     from extractors.cache import Cache
 
     cache = Cache.from_environment(options.cache)
@@ -143,24 +143,6 @@ def _serve(_: argparse.Namespace) -> int:
 
     launch(build_page())
     return 0
-
-
-def summary(analysis: Analysis, name: str) -> str:
-    """The analysis in a few lines for a person."""
-    from app.analysis import MODALITIES
-    from app.figures.style import NAMES
-    from app.wording import clock, disagreement, presence_words, signed, strongest_moment
-
-    clip = analysis.sentiment.clip
-    lines = [f"{name} ({clock(analysis.clip.duration)}): {clip.label}, {signed(clip.score)} on -3..3", ""]
-    for modality in MODALITIES:
-        alone = analysis.sentiment.alone.get(modality)
-        score = "   –" if alone is None else f"{signed(alone.score):>4}"
-        lines.append(f"  {NAMES[modality] + ' alone':<12} {score}   {presence_words(analysis, modality)}")
-    lines += ["", disagreement(analysis), strongest_moment(analysis)]
-    lines += [f"Note: {warning}" for warning in analysis.warnings]
-    words = " ".join(w.word for w in analysis.transcript.words)
-    return "\n".join([*lines, *(["", f"“{words}”"] if words else [])])
 
 
 class _Bar:

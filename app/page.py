@@ -14,10 +14,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.api import add_endpoints, can_serve_tools
 from app.keeping import KEPT, keep_sweeping, private_folder
 from app.panels import clip, coupling, header, saving, status, timeline, transcript
 from app.sample import NAME, cache_folder
-from app.service import AT_ONCE, GROUP, Service, add_endpoint
+from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
 PORT = 7860
@@ -86,6 +87,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "allowed_paths": [str(cache_folder() / NAME)],
         "max_file_size": Limits.from_environment().max_bytes,
         "footer_links": ["api"],
+        "mcp_server": can_serve_tools(),
         "ssr_mode": False,
         "prevent_thread_lock": True,
     }
@@ -165,7 +167,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     )
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     page.unload(service.stop)
-    add_endpoint()
+    add_endpoints(page.GRADIO_CACHE)
 
 
 def _theme() -> gr.themes.Base:

@@ -1,4 +1,4 @@
-"""What the page and `/analyze` call: runs analyses, says how they go, and turns every failure into a sentence."""
+"""What the page calls: runs analyses, says how they go, and turns every failure into a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.cards import result_card
 from app.exports import FORMATS
 from app.panels import coupling, saving, status, timeline, transcript
 from app.runs import Run, Runs
-from app.stages import STAGES, StoppedError
+from app.stages import StoppedError
 from extractors.records import InputError
 
 AT_ONCE, GROUP = 2, "analysis"  # analyses at the same time; later ones wait in the queue
@@ -52,10 +52,10 @@ class Service:
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
         if not video:
-            raise _refusal("Choose or record a video first.")
+            raise refusal("Choose or record a video first.")
         clip = self._original(video)
         if not Path(clip).exists():
-            raise _refusal(
+            raise refusal(
                 "The video is no longer on the server, which keeps it for under an hour: choose it again."
             )
         run = Run()
@@ -70,7 +70,7 @@ class Service:
         card = status.message_card(head, sentence or "The analysis was cancelled.")
         yield [card, None, *_buttons(busy=False), *_shown(False)]
         if sentence:
-            raise _refusal(sentence)
+            raise refusal(sentence)
 
     def show(self, analysis: Any, video: str | None, target: str) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
@@ -96,45 +96,6 @@ class Service:
         self._runs.stop(request.session_hash or "")
 
 
-def analyze_clip(
-    clip: str,
-    transcript: str | None = None,
-    progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
-) -> dict[str, Any]:
-    """Analyse a clip (a video file), with a transcript (.srt, .vtt or .txt) if there is one.
-
-    Returns the analysis in the schema of `app.analysis`, as a JSON object.
-    """
-    from app.analyze import analyze
-
-    if not clip:
-        raise _refusal("Give a video file as `clip`.")
-    order = list(STAGES)
-
-    def report(name: str, fraction: float) -> None:
-        progress((order.index(name) + fraction) / len(order), desc=STAGES[name])
-
-    try:
-        return analyze(clip, transcript, report).to_dict()
-    except Exception as error:
-        raise _refusal(explain(error) or SURPRISE) from None
-
-
-def add_endpoint() -> None:
-    """Make `/analyze` callable through gradio_client; it takes its turn with the page's own analyses."""
-    clip = gr.File(label="clip", visible=False)
-    words = gr.File(label="transcript", visible=False)
-    result = gr.JSON(label="analysis", visible=False)
-    gr.Button(visible=False).click(
-        analyze_clip,
-        [clip, words],
-        result,
-        api_name="analyze",
-        concurrency_limit=AT_ONCE,
-        concurrency_id=GROUP,
-    )
-
-
 def explain(error: BaseException | None) -> str:
     """The sentence a person is told; empty where the analysis was merely stopped. Surprises go to the log."""
     if error is None or isinstance(error, StoppedError):
@@ -156,7 +117,8 @@ def warm() -> None:
         analyze(short)
 
 
-def _refusal(sentence: str) -> gr.Error:
+def refusal(sentence: str) -> gr.Error:
+    """The error that shows the sentence to whoever asked."""
     # gradio draws the message as HTML, and a file's name can be in it.
     return gr.Error(escape(sentence), title="No result", print_exception=False)
 

@@ -95,6 +95,21 @@ def typical_shares(analysis: Analysis) -> dict[str, dict[str, float]]:
     return typical
 
 
+def summary(analysis: Analysis, name: str) -> str:
+    """The analysis in a few lines of plain text; `name` is the clip's."""
+    clip, between = analysis.sentiment.clip, spread(analysis.sentiment.interval)
+    score = f"{signed(clip.score)} on -3..3{f', {between}' if between else ''}"
+    lines = [f"{name} ({clock(analysis.clip.duration)}): {clip.label}, {score}", ""]
+    for modality in MODALITIES:
+        alone = analysis.sentiment.alone.get(modality)
+        number = "   –" if alone is None else f"{signed(alone.score):>4}"
+        lines.append(f"  {NAMES[modality] + ' alone':<12} {number}   {presence_words(analysis, modality)}")
+    lines += ["", disagreement(analysis), strongest_moment(analysis)]
+    lines += [f"Note: {warning}" for warning in analysis.warnings]
+    words = " ".join(w.word for w in analysis.transcript.words)
+    return "\n".join([*lines, *(["", f"“{words}”"] if words else [])])
+
+
 def _opposed(analysis: Analysis, first: str, second: str) -> np.ndarray:
     """Where both are observed, with opposite signs and LEAST_GAP apart."""
     a, b = (np.asarray(analysis.sentiment.alone[m].ticks) for m in (first, second))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from gradio_client.exceptions import AppError
 
 from app import runs as running
 from app.analysis import Analysis
+from app.api import Api, can_serve_tools
+from app.exports import FORMATS
 from app.keeping import sweep
 from app.page import build_page, launch
 from app.runs import Runs
@@ -64,9 +67,77 @@ def test_bad_input_reaches_the_client_as_a_sentence(address: str, tmp_path: Path
         Client(address, verbose=False).predict(handle_file(tmp_path / "text.mp4"), None, api_name="/analyze")
 
 
-def test_only_analyze_is_offered(address: str) -> None:
+def test_what_is_offered_has_names_types_and_nothing_of_the_page(address: str) -> None:
     offered = Client(address, verbose=False).view_api(return_format="dict", print_info=False)
-    assert set(offered["named_endpoints"]) == {"/analyze"}
+    endpoints = offered["named_endpoints"]
+    assert set(endpoints) == {"/analyze", "/describe", "/save"}
+    assert not offered["unnamed_endpoints"]
+    told = {p["parameter_name"]: p["type"] for p in endpoints["/save"]["parameters"]}
+    assert set(told) == {"clip", "kind", "transcript"}
+    assert told["kind"]["enum"] == list(FORMATS)
+    assert all(
+        p["parameter_has_default"] == (p["parameter_name"] != "clip")
+        for p in endpoints["/save"]["parameters"]
+    )
+
+
+def test_a_description_and_files_of_a_clip(address: str, tmp_path: Path) -> None:
+    client = Client(address, verbose=False, download_files=tmp_path / "got")
+    clip = handle_file(make_clip(tmp_path / "my clip.mp4", 2.0))
+    assert client.predict(clip=clip, api_name="/describe").startswith("my clip.mp4 (0:02.0): ")
+    for kind, holds in {"csv": "time,said,score", "vtt": "WEBVTT", "eaf": "TIME_ORDER"}.items():
+        got = Path(client.predict(clip=clip, kind=kind, api_name="/save"))
+        assert got.name == f"my_clip.{kind}"
+        assert holds in got.read_text(encoding="utf-8")
+
+
+def test_asking_again_in_another_form_costs_nothing_but_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches: list[Any] = []
+
+    def note(clip: str, transcript: str | None, progress: Any, cache: Any, **more: Any) -> Analysis:
+        caches.append(cache)
+        return make_analysis()
+
+    monkeypatch.setattr("app.analyze.analyze", note)
+    api = Api(str(tmp_path / "kept"))
+    for session in ("me", "me", "you", ""):
+        path = Path(api.save("a <b>.mp4", "csv", None, gr.Request(session_hash=session)))
+        assert path.is_relative_to(tmp_path / "kept")
+    assert caches[0] == caches[1] != caches[2]
+    assert caches[3] is None
+    with pytest.raises(gr.Error, match="There is no format doc: choose one of json, csv"):
+        api.save("a.mp4", "doc")
+    with pytest.raises(gr.Error, match="Give a video file"):
+        api.describe("")
+
+
+@pytest.mark.skipif(not can_serve_tools(), reason="mcp is optional and not installed")
+def test_the_endpoints_are_tools_of_an_mcp_server(address: str, tmp_path: Path) -> None:
+    import asyncio
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    clip = make_clip(tmp_path / "clip.mp4", 1.0, sound=None)
+    content = f"data:video/mp4;base64,{base64.b64encode(clip.read_bytes()).decode()}"
+
+    async def talk() -> tuple[Any, Any]:
+        async with (
+            streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = (await session.list_tools()).tools
+            return tools, await session.call_tool("describe", {"clip": content})
+
+    tools, called = asyncio.run(talk())
+    offered = {tool.name: tool for tool in tools}
+    assert set(offered) == {"analyze", "describe", "save"}
+    assert "a video file" in offered["describe"].inputSchema["properties"]["clip"]["description"]
+    assert not called.isError
+    assert "face alone" in called.content[0].text
 
 
 class _Slow:
@@ -75,7 +146,9 @@ class _Slow:
     def __init__(self) -> None:
         self.stopped = False
 
-    def __call__(self, clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
+    def __call__(
+        self, clip: str, transcript: str | None, progress: Any, cache: object, **more: Any
+    ) -> Analysis:
         try:
             for i in range(10_000):
                 progress("faces", i / 10_000)
@@ -114,7 +187,7 @@ def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_page_is_put_in_order_before_the_error_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
+    def fail(clip: str, transcript: str | None, progress: Any, cache: object, **more: Any) -> Analysis:
         raise InputError("<b>clip</b>.mp4 is empty (0 bytes).")
 
     monkeypatch.setattr("app.analyze.analyze", fail)
@@ -146,7 +219,7 @@ def test_what_a_session_worked_out_is_kept_for_it_alone_in_the_swept_folder(
 ) -> None:
     caches: list[Any] = []
 
-    def note(clip: str, transcript: str | None, progress: Any, cache: Any) -> Analysis:
+    def note(clip: str, transcript: str | None, progress: Any, cache: Any, **more: Any) -> Analysis:
         caches.append(cache)
         return make_analysis()
 

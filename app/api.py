@@ -1,0 +1,134 @@
+"""What programs call: three endpoints for gradio_client, which are tools of an MCP server where `mcp` is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.analysis import Analysis
+from app.exports import FORMATS, save
+from app.panels.saving import stem
+from app.service import AT_ONCE, GROUP, SURPRISE, explain, refusal
+from app.stages import STAGES
+from app.wording import summary
+from extractors.cache import Cache
+
+
+class Api:
+    """The endpoints of one page; what they write lies in its folder `cache`, which is swept.
+
+    What a session's call worked out is kept for that session, so that asking for the same clip in another form takes a
+    second.
+    """
+
+    def __init__(self, cache: str) -> None:
+        self._cache = cache
+
+    def analyze(
+        self,
+        clip: str,
+        transcript: str | None = None,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
+    ) -> dict[str, Any]:
+        """Analyse a video of someone talking: sentiment over time by words, voice and face, five times a second.
+
+        The answer is long, a number a tick for each of about twenty lines; for a few sentences call describe.
+
+        Args:
+            clip: a video file: mp4, mov, webm, mkv, avi or mpg.
+            transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+
+        Returns:
+            The analysis as a JSON object in the schema coupled-mamba/1.
+        """
+        return self._analysis(clip, transcript, request, progress).to_dict()
+
+    def describe(
+        self,
+        clip: str,
+        transcript: str | None = None,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> str:
+        """Say in a few lines how a video of someone talking comes across, by its words, its voice and its face.
+
+        Args:
+            clip: a video file: mp4, mov, webm, mkv, avi or mpg.
+            transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+
+        Returns:
+            Plain text: score from -3 to 3, each modality alone, where they disagree, what was said.
+        """
+        return summary(self._analysis(clip, transcript, request, progress), Path(clip).name)
+
+    def save(
+        self,
+        clip: str,
+        kind: str = "csv",
+        transcript: str | None = None,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> str:
+        """Analyse a video of someone talking and give the analysis as a file.
+
+        Args:
+            clip: a video file: mp4, mov, webm, mkv, avi or mpg.
+            kind: json, csv (a row a tick), vtt (subtitles with scores), eaf (for ELAN) or html (a report).
+            transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+
+        Returns:
+            The file, named after the clip.
+        """
+        if kind not in FORMATS:
+            raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
+        analysis = self._analysis(clip, transcript, request, progress)
+        path = Path(tempfile.mkdtemp(dir=self._cache)) / f"{stem(clip)}.{kind}"
+        save(analysis, kind, path, Path(clip).name)
+        return str(path)
+
+    def _analysis(
+        self, clip: str, transcript: str | None, request: gr.Request | None, progress: gr.Progress
+    ) -> Analysis:
+        from app.analyze import analyze
+
+        if not clip:
+            raise refusal("Give a video file as `clip`.")
+        Path(self._cache).mkdir(parents=True, exist_ok=True)
+        session = request.session_hash if request is not None else None
+        cache = Cache.from_environment(Path(self._cache) / "stages", session) if session else None
+        order = list(STAGES)
+
+        def report(name: str, fraction: float) -> None:
+            progress((order.index(name) + fraction) / len(order), desc=STAGES[name])
+
+        try:
+            return analyze(clip, transcript, report, cache)
+        except Exception as error:
+            raise refusal(explain(error) or SURPRISE) from None
+
+
+def add_endpoints(cache: str) -> None:
+    """Make /analyze, /describe and /save callable; they take their turn with the page's own analyses."""
+    api = Api(cache)
+    clip = gr.File(label="clip", visible=False)
+    words = gr.File(label="transcript", visible=False)
+    kind = gr.Dropdown(list(FORMATS), value="csv", label="kind", visible=False)
+    offered: list[tuple[str, Any, list[Any], Any]] = [
+        ("analyze", api.analyze, [clip, words], gr.JSON(label="analysis", visible=False)),
+        ("describe", api.describe, [clip, words], gr.Textbox(label="description", visible=False)),
+        ("save", api.save, [clip, kind, words], gr.File(label="file", visible=False)),
+    ]
+    for name, function, given, answer in offered:
+        gr.Button(visible=False).click(
+            function, given, answer, api_name=name, concurrency_limit=AT_ONCE, concurrency_id=GROUP
+        )
+
+
+def can_serve_tools() -> bool:
+    """Whether the page can be an MCP server too: the package `mcp` is optional."""
+    return importlib.util.find_spec("mcp") is not None
