@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.grid import spread
+
 if TYPE_CHECKING:
     from model.corpora import Pool
 
@@ -222,13 +224,8 @@ class Streams:
 def spread_words(
     rows: NDArray[np.float16], word_seconds: float, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Words [W, D] spoken at about one each `word_seconds`, averaged over the ticks they last: ([T, D], [T])."""
+    """Words [W, D] spoken at about one each `word_seconds`, on the ticks they last as in a clip: ([T, D], [T])."""
     lasts = word_seconds * rng.uniform(0.5, 1.5, len(rows))
     end = np.cumsum(lasts)
-    start = end - 0.9 * lasts
-    tick = np.arange(max(1, int(np.ceil(end[-1] / STEP)))) * STEP
-    overlap = np.minimum(end, tick[:, None] + STEP) - np.maximum(start, tick[:, None])
-    overlap = overlap.clip(0).astype(np.float32)
-    covered = overlap.sum(1)
-    values = overlap @ rows.astype(np.float32) / covered.clip(1e-6)[:, None]
-    return values, np.minimum(1, covered / STEP)
+    ticks = max(1, int(np.ceil(end[-1] / STEP)))
+    return spread(rows.astype(np.float32), end - 0.9 * lasts, end, ticks, STEP)
