@@ -65,6 +65,7 @@ def test_a_stopped_run_goes_on_where_it_was(pools, tmp_path):
     train(replace(SETTINGS, steps=20), pools, tmp_path / "a")
     steps = [json.loads(line)["step"] for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert steps == list(range(20))
+    assert list((tmp_path / "a").glob("events.out.tfevents*")), "TensorBoard reads the log too"
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "last.pt").write_bytes((tmp_path / "a" / "last.pt").read_bytes())
     resumed = train(replace(SETTINGS, steps=20), pools, tmp_path / "b")
