@@ -222,7 +222,7 @@ def _load_whisper(language: str) -> Any:
 
 @cache
 def _whisper(name: str) -> Any:
-    from faster_whisper import WhisperModel  # type: ignore[import-not-found]  # an extra of the user's
+    from faster_whisper import WhisperModel  # an extra of the user's
 
     threads = max(1, (os.cpu_count() or 1) // 2)  # the other half looks at the pictures
     return WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
