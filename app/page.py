@@ -16,7 +16,7 @@ import gradio as gr
 
 from app.api import add_endpoints, can_serve_tools
 from app.keeping import KEPT, keep_sweeping, private_folder
-from app.panels import clip, coupling, header, saving, status, timeline, transcript
+from app.panels import clip, coupling, header, saving, several, status, timeline, transcript
 from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service
 
@@ -49,6 +49,7 @@ class Panels:
     timeline: timeline.TimelinePanel
     coupling: coupling.CouplingPanel
     transcript: gr.HTML
+    several: several.SeveralPanel
 
     def cards(self) -> list[Any]:
         """The components that `Service.show` gives values for, in its order."""
@@ -116,6 +117,8 @@ def _lay_out() -> Panels:
             coupling_panel = coupling.render()
         with gr.Column(elem_classes="cm-card"):
             transcript_html = transcript.render()
+    with gr.Column(elem_classes="cm-card"):
+        several_panel = several.render(KEPT)
     header.foot()
     return Panels(
         switch,
@@ -127,6 +130,7 @@ def _lay_out() -> Panels:
         timeline_panel,
         coupling_panel,
         transcript_html,
+        several_panel,
     )
 
 
@@ -135,6 +139,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     header.listen(panels.switch)
     clip.listen(panels.clip, page)
     timeline.listen(panels.timeline, state)
+    several.listen(panels.several, page)
     running = panels.clip.analyse.click(
         service.run,
         [panels.clip.video, panels.clip.transcript],

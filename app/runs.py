@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import Analysis
-from app.stages import StoppedError
+from app.stages import STAGES, StoppedError
 from extractors.cache import Cache
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class Run:
     grid: Grid | None = None  # what the result was read from, for further questions
     error: BaseException | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def share(self) -> float:
+        """How far the whole is, 0..1."""
+        return sum(self.fractions.values()) / len(STAGES)
 
     def report(self, name: str, fraction: float) -> None:
         """Take a stage's progress; raises StoppedError once the run is to stop."""

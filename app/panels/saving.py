@@ -21,13 +21,13 @@ class SavingPanel:
     buttons: dict[str, gr.DownloadButton]
 
 
-def render() -> SavingPanel:
-    """Lay out the panel."""
-    with gr.Row(elem_classes="cm-saving", elem_id="cm-saving"):
+def render(name: str = "cm-save") -> SavingPanel:
+    """Lay out the panel; the buttons' ids begin with `name`."""
+    with gr.Row(elem_classes="cm-saving"):
         gr.HTML('<span class="cm-small">Save</span>', padding=False, min_width=40)
         return SavingPanel(
             {
-                kind: gr.DownloadButton(format_.label, size="sm", elem_id=f"cm-save-{kind}", min_width=76)
+                kind: gr.DownloadButton(format_.label, size="sm", elem_id=f"{name}-{kind}", min_width=76)
                 for kind, format_ in FORMATS.items()
             }
         )

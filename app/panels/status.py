@@ -28,11 +28,11 @@ def render() -> gr.HTML:
 def stages_card(run: Run) -> str:
     """The stages of a run: done with its seconds, under way with its share, or waiting."""
     items = "".join(_item(name, told, run) for name, told in STAGES.items())
-    whole = sum(run.fractions.values()) / len(STAGES)
     return (
         '<div class="cm-stages" aria-live="polite"><p class="cm-kicker">Analysing</p>'
-        f'<div class="cm-bar" role="progressbar" aria-label="Analysis" aria-valuenow="{100 * whole:.0f}" '
-        f'aria-valuemin="0" aria-valuemax="100"><i style="width:{100 * whole:.1f}%"></i></div><ol>{items}</ol></div>'
+        f'<div class="cm-bar" role="progressbar" aria-label="Analysis" aria-valuenow="{100 * run.share:.0f}" '
+        f'aria-valuemin="0" aria-valuemax="100"><i style="width:{100 * run.share:.1f}%"></i></div>'
+        f"<ol>{items}</ol></div>"
     )
 
 

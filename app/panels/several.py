@@ -1,0 +1,95 @@
+"""Several clips at once: files in, a table out that sorts itself, each row opening its analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from app.panels import saving
+from app.service import AT_ONCE, GROUP
+from app.several import HEADS, KINDS, Several
+
+HINT = (
+    '<p class="cm-small">Bring several clips and press Analyse all. A press on a column’s name sorts the table, one '
+    "on a row opens its analysis below.</p>"
+)
+
+
+@dataclass(frozen=True)
+class SeveralPanel:
+    """The components: what goes in, the table, and what a row opens."""
+
+    files: gr.File
+    analyse: gr.Button
+    stop: gr.Button
+    table: gr.Dataframe
+    kept: gr.State
+    detail: gr.Column
+    heading: gr.HTML
+    result: gr.HTML
+    plot: gr.Plot
+    numbers: gr.HTML
+    saving: saving.SavingPanel
+
+
+def render(kept_for: float) -> SeveralPanel:
+    """Lay out the panel, folded away; for `kept_for` seconds the page remembers what the rows stand for."""
+    with gr.Accordion("Several clips at once", open=False, elem_classes="cm-accordion", elem_id="cm-several"):
+        gr.HTML(HINT, padding=False)
+        files = gr.File(
+            label="Clips",
+            file_count="multiple",
+            file_types=["video", "audio"],
+            height=130,
+            elem_id="cm-several-files",
+        )
+        with gr.Row(elem_classes="cm-buttons"):
+            analyse = gr.Button("Analyse all", variant="primary", min_width=120, elem_id="cm-several-analyse")
+            stop = gr.Button("Stop", visible=False, min_width=90, elem_id="cm-several-stop")
+        table = gr.Dataframe(
+            headers=HEADS,
+            datatype=KINDS,
+            type="array",
+            interactive=False,
+            label="Clips analysed",
+            elem_id="cm-several-table",
+        )
+        with gr.Column(visible=False, elem_id="cm-several-detail") as detail:
+            heading, result = gr.HTML(padding=False), gr.HTML(padding=False)
+            with gr.Column(elem_classes="cm-wide"):
+                plot = gr.Plot(container=False, elem_id="cm-several-timeline")
+            numbers = gr.HTML(padding=False)
+            buttons = saving.render("cm-several-save")
+    kept = gr.State(None, time_to_live=kept_for)
+    return SeveralPanel(files, analyse, stop, table, kept, detail, heading, result, plot, numbers, buttons)
+
+
+def listen(panel: SeveralPanel, page: gr.Blocks) -> None:
+    """Analyse all, stop, and a press on a row."""
+    clips = Several(page.GRADIO_CACHE)
+    panel.analyse.click(
+        clips.run,
+        panel.files,
+        [panel.table, panel.kept, panel.analyse, panel.stop],
+        show_progress="hidden",
+        concurrency_limit=AT_ONCE,
+        concurrency_id=GROUP,
+        api_visibility="private",
+    )
+    panel.stop.click(clips.stop, None, None, queue=False, api_visibility="private")
+    panel.table.select(
+        clips.open,
+        panel.kept,
+        [
+            panel.detail,
+            panel.heading,
+            panel.result,
+            panel.plot,
+            panel.numbers,
+            *saving.outputs(panel.saving),
+        ],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    page.unload(clips.stop)

@@ -1,0 +1,102 @@
+"""Several clips on the page: rows as they come, clips that fail, stopping, and what a press on a row opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app import runs as running
+from app.analysis import Analysis
+from app.exports import FORMATS
+from app.keeping import sweep
+from app.several import HEADS, KINDS, MOST, Several, row_of
+from app.stages import StoppedError
+from extractors.records import InputError
+from tests.app.made import make_analysis, with_intervals, with_warnings
+
+ME = gr.Request(session_hash="me")
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Several:
+    def answer(clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
+        name = Path(clip).name
+        if name.startswith("bad"):
+            raise InputError("The clip is no clip.")
+        if name.startswith("stop"):
+            raise StoppedError("stopped")
+        progress("probe", 0.5)
+        return with_intervals(make_analysis(20, seed=len(name)))
+
+    monkeypatch.setattr("app.analyze.analyze", answer)
+    monkeypatch.setattr(running, "POLL", 0.01)
+    return Several(str(tmp_path / "kept"))
+
+
+def lay(folder: Path, *names: str) -> list[str]:
+    for name in names:
+        (folder / name).touch()
+    return [str(folder / name) for name in names]
+
+
+def pressed(number: int) -> gr.SelectData:
+    return gr.SelectData(None, {"index": [0, 1], "value": "x", "row_value": [number, "x"]})
+
+
+def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp_path: Path) -> None:
+    files = lay(tmp_path, "a.mp4", "bad.mp4", "=c.mp4")
+    steps = list(several.run(files, ME))
+    assert steps[0][0][2][-1] == "waiting"
+    rows, kept, analyse, stop = steps[-1]
+    assert [len(row) for row in rows] == [len(HEADS)] * 3 == [len(KINDS)] * 3
+    assert [row[:2] for row in rows] == [[1, "a.mp4"], [2, "bad.mp4"], [3, "=c.mp4"]]
+    assert rows[1][-1] == "The clip is no clip."
+    assert isinstance(rows[0][3], float)
+    assert [bool(path) for _, path in kept] == [True, False, True]
+    assert (analyse["interactive"], stop["visible"]) == (True, False)
+    assert steps[0][2]["interactive"] is False
+
+
+def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
+    several: Several, tmp_path: Path
+) -> None:
+    kept = list(several.run(lay(tmp_path, "a.mp4", "bad.mp4", "c <i>.mp4"), ME))[-1][1]
+    detail, heading, result, plot, numbers, *files = several.open(kept, pressed(3))
+    assert detail["visible"] is True
+    assert "c &lt;i&gt;.mp4" in heading
+    assert "nine times in ten" in result
+    assert "all together" in {trace.name for trace in plot.data}
+    assert "<table>" in numbers
+    assert [Path(f).suffix for f in files] == [f".{kind}" for kind in FORMATS]
+    for nothing in (pressed(2), pressed(0), pressed(9), gr.SelectData(None, {"index": [0, 1], "value": "x"})):
+        answer = several.open(kept, nothing)
+        assert answer[0]["visible"] is False
+        assert len(answer) == 5 + len(FORMATS)
+    assert several.open(None, pressed(1))[0]["visible"] is False
+    sweep(tmp_path / "kept", -1)
+    assert several.open(kept, pressed(3))[0]["visible"] is False
+
+
+def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_path: Path) -> None:
+    rows, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
+    assert [row[-1] for row in rows] == ["", "stopped", "stopped"]
+    assert bool(kept[0][1])
+
+
+def test_none_and_too_many_are_sentences(several: Several, tmp_path: Path) -> None:
+    with pytest.raises(gr.Error, match="Choose the clips first"):
+        next(several.run(None, ME))
+    with pytest.raises(gr.Error, match=f"{MOST + 1} clips are more than {MOST}"):
+        next(several.run(["a.mp4"] * (MOST + 1), ME))
+
+
+def test_a_row_has_numbers_where_numbers_are_sorted() -> None:
+    analysis = with_warnings(make_analysis(10, ("text",)), "One.", "Two.")
+    row = dict(zip(HEADS, row_of(7, "a.mp4", analysis), strict=True))
+    assert row["no"] == 7
+    assert row["voice"] is None
+    assert row["words"] == round(analysis.sentiment.alone["text"].score, 1)
+    assert (row["remarks"], row["nine times in ten"]) == ("One. Two.", "")
