@@ -56,14 +56,14 @@ PUBLISHED_TEST = {"bc-LSTM (ACL 2017)": 80.3, "MMMU-BA (EMNLP 2018)": 82.31}
 
 
 def row_settings(settings: MosiSettings, row: str, videos: Videos) -> MosiSettings:
-    """Settings of one row; other fusions get the width at which they have as many parameters as coupled."""
+    """Settings of one row; other fusions get the width at which they come nearest to coupled's parameters."""
     modalities, changes = ROWS[row]
     network = {**settings.network, **changes}
     if network.get("fusion", "coupled") in ("late", "concat", "attention"):
         widths = tuple(min(settings.components.get(m, 10**9), videos.widths[m]) for m in modalities)
         coupled = CoupledMambaConfig(modalities, widths, **settings.network)
         config = CoupledMambaConfig(modalities, widths, **network)
-        network["d_model"] = match_width(config, parameters(make(coupled, False)), tolerance=0.1).d_model
+        network["d_model"] = match_width(config, parameters(make(coupled, False)), tolerance=1.0).d_model
     return replace(settings, modalities=modalities, network=network)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from model.config import CoupledMambaConfig
 from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
 from model.network import Output
 
+ANCHOR = 1.5
+"""Score that the linear reading aims at, on either side of neutral."""
 SHARPNESS = 2.0
 """Logit of "not negative" for a score of 1: the binary loss then reads the same number as the regression."""
 
@@ -42,11 +44,16 @@ class MosiSettings:
     """Accuracy of each modality on new videos, for `exchange`; empty for the features as they are."""
     components: dict[str, int] = field(default_factory=dict)
     """Principal components kept of each modality; all features where a modality is not named."""
+    anchor: float = 0.0
+    """Ridge penalty, per 100 utterances, of a linear reading of each utterance by itself, to which the network's
+    scores are added; 0 for none. Few videos teach a network little beyond it, and unlearning it costs accuracy."""
     network: dict[str, Any] = field(default_factory=dict)
 
 
 class Reader(nn.Module):
-    """Features to a few principal components, fitted to training videos without labels, then the network."""
+    """Features to a few principal components, fitted to training videos without labels, then the network's scores,
+    added to a linear reading of each utterance where the settings have an anchor.
+    """
 
     def __init__(self, settings: MosiSettings, widths: Mapping[str, int]) -> None:
         super().__init__()
@@ -59,14 +66,23 @@ class Reader(nn.Module):
         for m, k in kept.items():
             self.register_buffer(f"centre_{m}", torch.zeros(widths[m]))
             self.register_buffer(f"axes_{m}", torch.eye(widths[m])[:, :k].clone())
+        self.register_buffer("anchor", torch.zeros(sum(kept.values()) + 1))
 
     def forward(self, values: Mapping[str, Tensor], presence: Tensor) -> Output:
-        """As the network, from whole features."""
-        output: Output = self.network({m: self.reduce(m, values[m]) for m in self.modalities}, presence)
-        return output
+        """As the network, from whole features; the anchor is in the scores of the ticks alone."""
+        reduced = {m: self.reduce(m, values[m]) for m in self.modalities}
+        output: Output = self.network(reduced, presence)
+        return replace(
+            output, ticks=output.ticks + self.columns(reduced, presence) @ self.get_buffer("anchor")
+        )
+
+    def columns(self, reduced: Mapping[str, Tensor], presence: Tensor) -> Tensor:
+        """[B, L, k + 1]: all components, 0 where unobserved, and a constant."""
+        parts = [reduced[m].clamp(-5, 5) * presence[..., i, None] for i, m in enumerate(self.modalities)]
+        return torch.cat([*parts, torch.ones_like(presence[..., :1])], dim=-1)
 
     def reduce(self, m: str, x: Tensor) -> Tensor:
-        """[..., D] -> [..., k]."""
+        """[..., D] -> [..., k], each of deviation 1 in training."""
         return (x - self.get_buffer(f"centre_{m}")) @ self.get_buffer(f"axes_{m}")
 
     def fit(self, m: str, rows: Tensor) -> None:
@@ -77,8 +93,22 @@ class Reader(nn.Module):
         if axes.shape[1] < axes.shape[0]:
             basis = torch.linalg.svd((rows - centre) / deviation, full_matrices=False)[2]
             axes.zero_()[:, : len(basis)] = basis[: axes.shape[1]].T / deviation[:, None]
+        axes /= self.reduce(m, rows).std(0).clamp_min(1e-4)
         for direction in single_directions(self.network):
             direction.embed.standardise[m].fit(self.reduce(m, rows))  # type: ignore[union-attr, index]
+
+    def fit_anchor(self, draws: Sequence[Videos], penalty: float) -> None:
+        """Ridge regression of the sign, times ANCHOR, on the components of several exchanges of the same videos."""
+        rows, signs = [], []
+        for videos in draws:
+            reduced = {m: self.reduce(m, torch.from_numpy(videos.values[m])) for m in self.modalities}
+            told = torch.from_numpy(videos.told)
+            rows.append(self.columns(reduced, torch.from_numpy(videos.presence()))[told].double())
+            signs.append(torch.where(torch.from_numpy(videos.score)[told] >= 0, ANCHOR, -ANCHOR).double())
+        x, y = torch.cat(rows), torch.cat(signs)
+        shrink = penalty / 100 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
+        shrink[-1, -1] = 0
+        self.get_buffer("anchor").copy_(torch.linalg.solve(x.T @ x + shrink, x.T @ y))
 
 
 def read_settings(path: Path, **changes: Any) -> MosiSettings:
@@ -102,6 +132,9 @@ def train(settings: MosiSettings, videos: Videos, seed: int) -> Reader:
     videos = videos.only(settings.modalities)
     network = build(settings, videos, seed)
     rng = np.random.default_rng(seed)
+    if settings.anchor > 0:
+        draws = [replace(videos, values=exchange(videos, rng, settings.expected)) for _ in range(4)]
+        network.fit_anchor(draws, settings.anchor)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -158,7 +191,7 @@ def predict(network: nn.Module, videos: Videos, values: dict[str, Float] | None 
     network.eval()
     with torch.inference_mode():
         found = scores(network, values or videos.values, videos.presence()).numpy()
-    return np.where(videos.told, found, 0).astype(np.float32)
+    return np.where(videos.told, found.clip(-3, 3), 0).astype(np.float32)
 
 
 def two_class_accuracy(predicted: Float, videos: Videos) -> float:

@@ -108,13 +108,16 @@ def test_right_chances_have_the_expected_mean():
     for mean in EXPECTED.values():
         chance = right_chance(videos, mean)
         assert chance.min() >= 0.5
-        assert chance.max() <= 0.98
+        assert chance.max() < 0.981
         assert chance[videos.told].mean() == pytest.approx(mean, abs=0.02)
 
 
 def test_the_trap_is_in_the_data():
     """One direction of the text features tells nearly all of the signs that they were learnt from."""
-    folder = Path(os.environ.get("COUPLED_MAMBA_DATA", "../shared/data")) / "mosi_utterances"
+    folder = (
+        Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
+        / "mosi_utterances"
+    )
     if not (folder / "train.npz").exists():
         pytest.skip(f"there is no {folder / 'train.npz'}")
     videos = read(folder / "train.npz")
