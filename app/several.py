@@ -62,7 +62,7 @@ class Several:
             for run in self._runs.watch(request.session_hash or "", file, None):
                 if run.result is None and run.error is None and not run.stop.is_set():
                     rows[i][-1] = f"analysing, {100 * run.share:.0f} %"
-                    yield [rows, kept, *_buttons(busy=True)]
+                    yield [[list(row) for row in rows], kept, *_buttons(busy=True)]
             if run.result is None and not (sentence := explain(run.error)):
                 for row in rows[i:]:
                     row[-1] = "stopped"

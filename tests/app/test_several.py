@@ -22,7 +22,7 @@ ME = gr.Request(session_hash="me")
 
 @pytest.fixture
 def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Several:
-    def answer(clip: str, transcript: str | None, progress: Any, cache: object) -> Analysis:
+    def answer(clip: str, transcript: str | None, progress: Any, *_: object, **more: object) -> Analysis:
         name = Path(clip).name
         if name.startswith("bad"):
             raise InputError("The clip is no clip.")
