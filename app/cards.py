@@ -69,7 +69,8 @@ def transcript_card(analysis: Analysis) -> str:
         kind = "" if abs(moved.pull) < MOVES else " up" if moved.pull > 0 else " down"
         strong = " much" if abs(moved.pull) >= MOVES_MUCH else ""
         hint = f"{clock(word.start)} · pull {signed(moved.pull, 2)}"
-        span = f'<span class="cm-word{kind}{strong}" data-start="{word.start:.2f}" title="{hint}">'
+        when = f'data-start="{word.start:.2f}" data-end="{word.end:.2f}"'
+        span = f'<span class="cm-word{kind}{strong}" {when} title="{hint}">'
         parts.append(f"{span}{escape(word.word)}</span> ")
         last_end = word.end
     note = SOURCES.get(analysis.transcript.source, analysis.transcript.source)

@@ -16,11 +16,26 @@ import gradio as gr
 
 from app.api import add_endpoints, can_serve_tools
 from app.keeping import KEPT, keep_sweeping, private_folder
-from app.panels import clip, coupling, header, saving, several, status, timeline, transcript
+from app.panels import (
+    clip,
+    coupling,
+    header,
+    saving,
+    several,
+    space,
+    status,
+    switches,
+    timeline,
+    transcript,
+    why,
+)
 from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("cards.css", "page.css", "answers.css")
+SCRIPTS = ("playhead.js", "space.js", "subtitles.js")
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
 FONTS = (
     "system-ui",
@@ -37,6 +52,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class States:
+    """What the server keeps for one visitor: the analysis shown, and the grid of features it was read from."""
+
+    analysis: gr.State
+    grid: gr.State
+
+
+@dataclass(frozen=True)
 class Panels:
     """Every component that something is read from or shown in."""
 
@@ -47,8 +70,11 @@ class Panels:
     saving: saving.SavingPanel
     detail: gr.Column
     timeline: timeline.TimelinePanel
+    why: why.WhyPanel
+    space: gr.HTML
     coupling: coupling.CouplingPanel
-    transcript: gr.HTML
+    switches: switches.SwitchPanel
+    transcript: transcript.TranscriptPanel
     several: several.SeveralPanel
 
     def cards(self) -> list[Any]:
@@ -56,9 +82,18 @@ class Panels:
         return [
             *timeline.outputs(self.timeline),
             *coupling.outputs(self.coupling),
-            self.transcript,
+            *transcript.outputs(self.transcript),
             *saving.outputs(self.saving),
         ]
+
+    def answers(self) -> list[Any]:
+        """The components that `Service.look` gives values for, in its order."""
+        return [*why.outputs(self.why), *switches.outputs(self.switches), self.coupling.layers, self.space]
+
+    def given(self, states: States) -> list[Any]:
+        """The components that `Service.run` and `Service.forget` give values for, in their order."""
+        shown = [self.detail, self.saving_box]
+        return [self.result, states.analysis, self.clip.analyse, self.clip.cancel, *shown, states.grid]
 
 
 def build_page() -> gr.Blocks:
@@ -83,8 +118,8 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "server_name": os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         "server_port": int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
         "theme": _theme(),
-        "css_paths": [ASSETS / "cards.css", ASSETS / "page.css"],
-        "js": (ASSETS / "playhead.js").read_text(encoding="utf-8"),
+        "css_paths": [ASSETS / name for name in STYLES],
+        "js": _scripts(),
         "allowed_paths": [str(cache_folder() / NAME)],
         "max_file_size": Limits.from_environment().max_bytes,
         "footer_links": ["api"],
@@ -113,10 +148,17 @@ def _lay_out() -> Panels:
     with gr.Column(visible=False, elem_classes="cm-detail") as detail:
         with gr.Column(elem_classes="cm-card"):
             timeline_panel = timeline.render()
+        with gr.Row(elem_classes="cm-middle"):
+            with gr.Column(scale=5, min_width=320, elem_classes="cm-card"):
+                why_panel = why.render()
+            with gr.Column(scale=4, min_width=320, elem_classes="cm-card"):
+                space_html = space.render()
         with gr.Column(elem_classes="cm-card"):
             coupling_panel = coupling.render()
         with gr.Column(elem_classes="cm-card"):
-            transcript_html = transcript.render()
+            switch_panel = switches.render()
+        with gr.Column(elem_classes="cm-card"):
+            transcript_panel = transcript.render()
     with gr.Column(elem_classes="cm-card"):
         several_panel = several.render(KEPT)
     header.foot()
@@ -128,51 +170,57 @@ def _lay_out() -> Panels:
         saving_panel,
         detail,
         timeline_panel,
+        why_panel,
+        space_html,
         coupling_panel,
-        transcript_html,
+        switch_panel,
+        transcript_panel,
         several_panel,
     )
 
 
 def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
-    state = gr.State(None, time_to_live=KEPT)
+    states = States(gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT))
     header.listen(panels.switch)
     clip.listen(panels.clip, page)
-    timeline.listen(panels.timeline, state)
+    timeline.listen(panels.timeline, states.analysis)
+    why.listen(panels.why, states.analysis, states.grid)
+    coupling.listen(panels.coupling, states.analysis)
+    switches.listen(panels.switches, states.analysis, states.grid)
     several.listen(panels.several, page)
-    running = panels.clip.analyse.click(
-        service.run,
-        [panels.clip.video, panels.clip.transcript],
-        [panels.result, state, panels.clip.analyse, panels.clip.cancel, panels.detail, panels.saving_box],
-        show_progress="hidden",
-        concurrency_limit=AT_ONCE,
-        concurrency_id=GROUP,
-        api_visibility="private",
-    )
-    running.then(
-        service.show,
-        [state, panels.clip.video, panels.timeline.target],
-        panels.cards(),
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    panels.clip.video.upload(
-        service.prepare,
-        panels.clip.video,
-        panels.clip.video,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    panels.clip.video.change(
-        service.forget,
-        None,
-        [panels.result, state, panels.clip.analyse, panels.clip.cancel, panels.detail, panels.saving_box],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    _wire_analyses(panels, states, service)
+    panels.clip.video.upload(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
+    panels.clip.video.change(service.forget, None, panels.given(states), **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     page.unload(service.stop)
     add_endpoints(page.GRADIO_CACHE)
+
+
+def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
+    """An analysis begins at the button, and again with the words that were corrected."""
+    corrected = gr.State(None, time_to_live=KEPT)
+    correcting = panels.transcript.correct.click(service.correct, panels.transcript.table, corrected, **QUIET)
+    for begins, words in (
+        (panels.clip.analyse.click, panels.clip.transcript),
+        (correcting.success, corrected),
+    ):
+        running = begins(
+            service.run,
+            [panels.clip.video, words],
+            panels.given(states),
+            concurrency_limit=AT_ONCE,
+            concurrency_id=GROUP,
+            **QUIET,
+        )
+        shown = [states.analysis, panels.clip.video, panels.timeline.target]
+        running.then(service.show, shown, panels.cards(), **QUIET)
+        running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+
+
+def _scripts() -> str:
+    """The browser's parts as one function, which gradio calls when the page is up."""
+    calls = [f"({(ASSETS / name).read_text(encoding='utf-8').strip()})();" for name in SCRIPTS]
+    return "() => {\n" + "\n".join(calls) + "\n}"
 
 
 def _theme() -> gr.themes.Base:

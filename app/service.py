@@ -13,8 +13,9 @@ from typing import Any
 import gradio as gr
 
 from app.cards import result_card
+from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
-from app.panels import coupling, saving, status, timeline, transcript
+from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.runs import Run, Runs
 from app.stages import StoppedError
 from extractors.records import InputError
@@ -47,7 +48,7 @@ class Service:
         return str(copy)
 
     def run(self, video: str | None, given: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        """Values for (result, state, analyse, cancel, detail, saving), stage by stage, then with the analysis.
+        """Values for (result, state, analyse, cancel, detail, saving, grid), stage by stage, then with the analysis.
 
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
@@ -61,27 +62,45 @@ class Service:
         run = Run()
         for run in self._runs.watch(request.session_hash or "", clip, given):
             if run.result is None and run.error is None and not run.stop.is_set():
-                yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False)]
+                yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False), None]
         if run.result is not None:
-            yield [result_card(run.result), run.result, *_buttons(busy=False), *_shown(True)]
+            yield [result_card(run.result), run.result, *_buttons(busy=False), *_shown(True), run.grid]
             return
         sentence = explain(run.error)
         head = "No result" if sentence else "Stopped"
         card = status.message_card(head, sentence or "The analysis was cancelled.")
-        yield [card, None, *_buttons(busy=False), *_shown(False)]
+        yield [card, None, *_buttons(busy=False), *_shown(False), None]
         if sentence:
             raise refusal(sentence)
 
     def show(self, analysis: Any, video: str | None, target: str) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
-            return [gr.skip() for _ in range(5 + len(FORMATS))]
+            return [gr.skip() for _ in range(6 + len(FORMATS))]
         return [
             *timeline.show(analysis, target),
             *coupling.show(analysis),
-            transcript.show(analysis),
+            *transcript.show(analysis),
             *saving.show(analysis, self._original(video or "clip"), self._cache),
         ]
+
+    def look(self, analysis: Any, grid: Any) -> list[Any]:
+        """Values for the cards that ask more of the kept grid; nothing changes where there is none."""
+        if analysis is None or grid is None:
+            return [gr.skip() for _ in range(7)]
+        layers, path = coupling.show_layers(grid), space.show(analysis, grid)
+        return [*why.show(analysis, grid), *switches.show(analysis, grid), layers, path]
+
+    def correct(self, rows: list[list[Any]] | None) -> str:
+        """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
+        try:
+            text = rows_to_subtitles(rows or [])
+        except ValueError as error:
+            raise refusal(str(error)) from None
+        Path(self._cache).mkdir(parents=True, exist_ok=True)
+        path = Path(tempfile.mkdtemp(dir=self._cache)) / "corrected.srt"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
 
     def _original(self, video: str) -> str:
         return self._originals.get(Path(video).name, video)
@@ -89,7 +108,7 @@ class Service:
     def forget(self, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown."""
         self.stop(request)
-        return [status.INVITATION, None, *_buttons(busy=False), *_shown(False)]
+        return [status.INVITATION, None, *_buttons(busy=False), *_shown(False), None]
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""

@@ -1,8 +1,9 @@
 () => {
   // The playhead: a line over the pictures that follows the video; a click, an arrow key or a word seeks the video.
-  // All of it happens in the browser: nothing is asked of the server.
+  // Playing and stepping ask nothing of the server; only a click (why here?) and a new window do.
   "use strict";
-  const PICTURES = ["#cm-timeline", "#cm-coupling"];
+  const PICTURES = ["#cm-timeline", "#cm-coupling", "#cm-why", "#cm-switched"];
+  const MAIN = "#cm-timeline"; // a click in it also asks why, a drag in it restricts the other pictures
   const STEP = 0.2; // seconds an arrow key moves: one tick of the analysis
   const film = () => document.querySelector("#cm-video video");
   const pictures = () => PICTURES.map((id) => document.querySelector(`${id} .js-plotly-plot`)).filter((p) => p?._fullLayout);
@@ -17,8 +18,17 @@
     return axis.p2l(event.clientX - picture.getBoundingClientRect().left - axis._offset);
   };
 
+  const press = (button) => document.querySelector(button)?.click();
+  const later = { window: 0 };
+  const onWindow = (change) => {
+    if (!Object.keys(change).some((key) => key.startsWith("xaxis"))) return;
+    clearTimeout(later.window);
+    later.window = setTimeout(() => press("#cm-window"), 200);
+  };
+
   const onKey = (event) => {
     const video = film();
+    if (event.key === "Enter") press("#cm-explain");
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!video || (way === undefined && event.key !== " ")) return;
     event.preventDefault();
@@ -34,9 +44,14 @@
     picture.append(line);
     picture.tabIndex = 0;
     picture.setAttribute("role", "group");
-    picture.setAttribute("aria-label", "Picture over time. Left and right arrows move the video, space plays it.");
+    picture.setAttribute("aria-label", "Picture over time. Left and right arrows move the video, space plays it, Enter explains the moment.");
     picture.addEventListener("keydown", onKey);
-    picture.on("plotly_click", (click) => seek(secondsAt(picture, click.event)));
+    const main = Boolean(picture.closest(MAIN));
+    picture.on("plotly_click", (click) => {
+      seek(secondsAt(picture, click.event));
+      if (main) press("#cm-explain");
+    });
+    if (main) picture.on("plotly_relayout", onWindow);
     return line;
   };
 

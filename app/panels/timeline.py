@@ -12,7 +12,7 @@ from app.cards import legend, table_card, title
 from app.figures import draw_timeline
 from app.figures.style import NAMES, OWNERS
 
-HINT = "click to seek · drag to look closer, double click to go back · ← → to step"
+HINT = "click to seek and ask why · drag to look closer, double click to go back · ← → to step"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,132 @@
+() => {
+  // State space: the chains' paths on a plain canvas, turned by dragging or arrow keys; a point follows the video.
+  "use strict";
+  const COLOURS = { text: "--cm-text", audio: "--cm-audio", visual: "--cm-visual" };
+  const UP = [43, 154, 87], DOWN = [154, 79, 176], NEUTRAL = [140, 148, 160];
+  const TURN = 0.12; // radians an arrow key turns
+  const view = { yaw: 0.6, pitch: 0.35 };
+  let drawn = "";
+
+  const mix = (score) => {
+    const far = Math.min(1, Math.abs(score) / 1.5);
+    const end = score < 0 ? DOWN : UP;
+    return `rgb(${NEUTRAL.map((c, i) => Math.round(c + far * (end[i] - c))).join(",")})`;
+  };
+
+  const project = ([x, y, z], width, height) => {
+    const [a, b] = [view.yaw, view.pitch];
+    const across = x * Math.cos(a) + z * Math.sin(a);
+    const deep = -x * Math.sin(a) + z * Math.cos(a);
+    const up = y * Math.cos(b) - deep * Math.sin(b);
+    const near = 1 / (1 - 0.18 * (y * Math.sin(b) + deep * Math.cos(b)));
+    const size = 0.36 * Math.min(width * 0.8, height * 1.15);
+    return [width / 2 + size * across * near, height / 2 - size * up * near];
+  };
+
+  const at = (seconds, time) => {
+    let low = 0, high = seconds.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (seconds[middle] <= time) low = middle; else high = middle - 1;
+    }
+    return low;
+  };
+
+  const point = (data, path, time) => {
+    const i = at(data.seconds, time), j = Math.min(i + 1, path.length - 1);
+    const part = i === j ? 0 : Math.min(1, Math.max(0, (time - data.seconds[i]) / (data.seconds[j] - data.seconds[i])));
+    return path[i].map((c, k) => c + part * (path[j][k] - c));
+  };
+
+  const stroke = (pen, places, from, to, style, width, alpha) => {
+    pen.strokeStyle = style;
+    pen.lineWidth = width;
+    pen.globalAlpha = alpha;
+    pen.beginPath();
+    for (let i = from; i <= to; i++) pen[i === from ? "moveTo" : "lineTo"](...places[i]);
+    pen.stroke();
+  };
+
+  const drawPath = (pen, data, places, colour, [first, last]) => {
+    stroke(pen, places, 0, places.length - 1, colour, 2, 0.18);
+    stroke(pen, places, first, last, colour, 5, 0.4);
+    for (let i = first; i < last; i++) stroke(pen, places, i, i + 1, mix(data.score[i]), 2, 1);
+    pen.globalAlpha = 1;
+  };
+
+  const dot = (pen, [x, y], colour, ring) => {
+    pen.beginPath();
+    pen.arc(x, y, 7, 0, 2 * Math.PI);
+    pen.fillStyle = colour;
+    pen.fill();
+    pen.lineWidth = 2.5;
+    pen.strokeStyle = ring;
+    pen.stroke();
+  };
+
+  const draw = (canvas, data, time, shown, dense) => {
+    const { clientWidth: width, clientHeight: height } = canvas;
+    canvas.width = width * dense;
+    canvas.height = height * dense;
+    const pen = canvas.getContext("2d");
+    pen.scale(dense, dense);
+    pen.lineJoin = pen.lineCap = "round";
+    const style = getComputedStyle(document.body);
+    const range = [at(data.seconds, shown[0]), at(data.seconds, shown[1])];
+    for (const [name, path] of Object.entries(data.paths)) {
+      const places = path.map((p) => project(p, width, height));
+      drawPath(pen, data, places, style.getPropertyValue(COLOURS[name]).trim(), range);
+    }
+    for (const [name, path] of Object.entries(data.paths)) {
+      const colour = style.getPropertyValue(COLOURS[name]).trim();
+      dot(pen, project(point(data, path, time), width, height), colour, style.getPropertyValue("--cm-card").trim());
+    }
+  };
+
+  const listen = (canvas) => {
+    canvas.cmListens = true;
+    let from = null;
+    canvas.addEventListener("pointerdown", (event) => { from = [event.clientX, event.clientY]; canvas.setPointerCapture(event.pointerId); });
+    canvas.addEventListener("pointerup", () => { from = null; });
+    canvas.addEventListener("pointercancel", () => { from = null; });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      turn((event.clientX - from[0]) / 120, (event.clientY - from[1]) / 120);
+      from = [event.clientX, event.clientY];
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      turn(way[0] * TURN, way[1] * TURN);
+    });
+  };
+
+  const turn = (across, up) => {
+    view.yaw += across;
+    view.pitch = Math.min(1.5, Math.max(-1.5, view.pitch + up));
+  };
+
+  const follow = () => {
+    const canvas = document.querySelector("#cm-space");
+    if (canvas?.clientWidth) {
+      if (canvas.cmText !== canvas.dataset.paths) {
+        canvas.cmText = canvas.dataset.paths;
+        canvas.cmData = JSON.parse(canvas.cmText);
+        drawn = "";
+      }
+      if (!canvas.cmListens) listen(canvas);
+      const time = document.querySelector("#cm-video video")?.currentTime ?? 0;
+      const shown = document.querySelector("#cm-timeline .js-plotly-plot")?._fullLayout?.xaxis?.range ?? [0, Infinity];
+      const dark = document.body.classList.contains("dark");
+      // Nothing is drawn while nothing changes.
+      const now = [time, view.yaw, view.pitch, canvas.clientWidth, shown, dark, devicePixelRatio].join();
+      if (now !== drawn) {
+        drawn = now;
+        draw(canvas, canvas.cmData, time, shown.map(Number), devicePixelRatio || 1);
+      }
+    }
+    requestAnimationFrame(follow);
+  };
+  follow();
+}

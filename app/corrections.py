@@ -1,0 +1,70 @@
+"""A corrected transcript: the words as rows to edit, and edited rows as subtitles to analyse again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from app.analysis import Analysis
+
+HEADER = ["from (s)", "to (s)", "word"]
+SHORTEST = 0.12  # seconds a row is given at least: less cannot be heard apart
+Row = tuple[float, float, str]
+
+
+def word_rows(analysis: Analysis) -> list[list[Any]]:
+    """A row for each word: seconds from and to, rounded to hundredths, and the word."""
+    return [[round(w.start, 2), round(w.end, 2), w.word] for w in analysis.transcript.words]
+
+
+def rows_to_subtitles(rows: Sequence[Sequence[Any]]) -> str:
+    """Edited rows as .srt with a cue for each; rows without a word are left out, and two words may share a row.
+
+    Raises ValueError with a sentence that names the row where a time is none, and where no word is left.
+    """
+    read = sorted(_read(number, row) for number, row in enumerate(rows, 1) if str(_cell(row, 2)).strip())
+    if not read:
+        raise ValueError("No words are left in the table: keep at least one.")
+    cues = [
+        f"{i}\n{_stamp(start)} --> {_stamp(max(end, start + SHORTEST))}\n{word}\n"
+        for i, (start, end, word) in enumerate(_join_same(read), 1)
+    ]
+    return "\n".join(cues)
+
+
+def _read(number: int, row: Sequence[Any]) -> Row:
+    word = " ".join(str(_cell(row, 2)).split())
+    try:
+        start, end = float(_cell(row, 0)), float(_cell(row, 1))
+    except (TypeError, ValueError):
+        start = end = math.nan
+    if not (math.isfinite(start) and math.isfinite(end)) or start < 0:
+        raise ValueError(f"Row {number} (“{word}”) needs its seconds from and to, such as 1.20 and 1.55.")
+    return start, end, word
+
+
+def _cell(row: Sequence[Any], column: int) -> Any:
+    value = row[column] if column < len(row) else ""
+    return "" if value is None else value
+
+
+def _join_same(rows: Sequence[Row]) -> list[Row]:
+    """The same words side by side in one cue: a cue that repeats the one before is taken for a rolling caption."""
+    joined: list[Row] = []
+    last = ""
+    for start, end, word in rows:
+        if joined and word == last:
+            before = joined.pop()
+            joined.append((before[0], end, f"{before[2]} {word}"))
+        else:
+            joined.append((start, end, word))
+        last = word
+    return joined
+
+
+def _stamp(seconds: float) -> str:
+    """Seconds as 00:01:02,345."""
+    thousandths = round(1000 * seconds)
+    minutes, rest = divmod(thousandths, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

@@ -1,0 +1,104 @@
+"""Why here: what each modality brought in at each earlier moment, as cells of signed colour."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.analysis import MODALITIES, TimedWord
+from app.figures.style import COLOURS, FONT, GREY, NAMES, figure
+from app.moments import Moment, gather, said_between, shown_from
+from app.wording import clock, signed
+
+COLUMNS = 120
+UP, DOWN = "43,154,87", "154,79,176"
+"""Green up and purple down: apart for every common kind of colour blindness, and both read on light and dark."""
+SCALE = [
+    [0.0, f"rgba({DOWN},1)"],
+    [0.25, f"rgba({DOWN},0.55)"],
+    [0.5, "rgba(128,138,152,0.10)"],
+    [0.75, f"rgba({UP},0.55)"],
+    [1.0, f"rgba({UP},1)"],
+]
+
+
+def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
+    """Three rows over the time up to the moment, words on top; the sums beside them.
+
+    Starts where the pulls that are still felt begin. Every cell tells its exact points.
+    """
+    first = shown_from(moment)
+    names = [m for m in MODALITIES if m in moment.sources]
+    found = [gather(moment.sources[m], first, COLUMNS) for m in names]
+    edges = np.array([moment.starts[i] for i in found[0][0]] + [moment.seconds + moment.step])
+    values = np.array([sums for _, sums in found])
+    most = float(np.abs(values).max(initial=0)) or 1.0
+    cells = go.Heatmap(
+        x=edges,
+        y=[NAMES[m] for m in names],
+        z=values / most,
+        zmin=-1,
+        zmax=1,
+        colorscale=SCALE,
+        showscale=False,
+        xgap=1 if len(edges) < 70 else 0,
+        ygap=7,
+        customdata=[_told(m, sums, edges, words) for m, (_, sums) in zip(names, found, strict=True)],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    return figure([cells], **_layout(len(names), edges), annotations=[_sum(m, moment.pull(m)) for m in names])
+
+
+def _told(modality: str, sums: Any, edges: Any, words: Sequence[TimedWord]) -> list[str]:
+    """What each cell of a row tells."""
+    told = []
+    for start, end, value in zip(edges, edges[1:], sums, strict=False):
+        said = html.escape(" ".join(said_between(words, start, end)), quote=False)
+        told.append(
+            f"<b>{clock(start)} {NAMES[modality]}</b><br>{signed(float(value), 3)} points"
+            f"{f'<br>“{said}”' if said else ''}"
+        )
+    return told
+
+
+def _layout(rows: int, edges: Any) -> dict[str, Any]:
+    return {
+        "height": 56 + 46 * rows,
+        "autosize": True,
+        "margin": {"l": 54, "r": 58, "t": 4, "b": 34, "autoexpand": False},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": GREY},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": "#d5dae2", "font": {"color": "#1d2431"}},
+        "xaxis": {
+            "range": [float(edges[0]), float(edges[-1])],
+            "fixedrange": True,
+            "ticksuffix": " s",
+            "showgrid": False,
+            "zeroline": False,
+            "nticks": 7,
+        },
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False, "ticks": ""},
+    }
+
+
+def _sum(modality: str, pull: float) -> dict[str, Any]:
+    """The row's sum, at its right."""
+    return {
+        "text": f"<b>{signed(pull, 2)}</b>",
+        "x": 1,
+        "xref": "paper",
+        "xanchor": "left",
+        "xshift": 8,
+        "y": NAMES[modality],
+        "yref": "y",
+        "yanchor": "middle",
+        "showarrow": False,
+        "font": {"size": 12, "color": COLOURS[modality]},
+    }

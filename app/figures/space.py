@@ -1,0 +1,34 @@
+"""State space: the chains' paths as plain numbers, which the page draws, turns and follows in the browser.
+
+Not a plotly picture: in three dimensions plotly needs WebGL, which phones, remote desktops and locked-down browsers
+lack, and its points cannot be moved from outside without drawing all of it again. `assets/space.js` draws this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.analysis import MODALITIES, Analysis
+
+if TYPE_CHECKING:
+    from model.answers import Paths
+
+MOST = 1200  # points a path is drawn with
+
+
+def space_points(analysis: Analysis, paths: Paths) -> dict[str, Any]:
+    """{"seconds": middles of ticks, "score": -3..3 at each, "paths": {modality: [[x, y, z], ...]}}, -1..1.
+
+    Modalities that were never observed have no path. Longer clips are drawn with every second, third, ... tick.
+    """
+    each = max(1, -(-len(analysis.ticks.start) // MOST))
+    seconds = np.asarray(analysis.ticks.start)[::each] + analysis.ticks.step / 2
+    seen = [m for m in MODALITIES if any(p > 0 for p in analysis.presence.get(m, ()))]
+    points = paths.points[::each]
+    return {
+        "seconds": np.round(seconds, 2).tolist(),
+        "score": np.round(analysis.sentiment.ticks[::each], 2).tolist(),
+        "paths": {m: np.round(points[:, MODALITIES.index(m)].astype(float), 3).tolist() for m in seen},
+    }

@@ -1,0 +1,57 @@
+"""Modalities switched off: the line without them beside the line with all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.analysis import HIGHEST, Analysis
+from app.asking import Fewer
+from app.figures.style import FAINT, GREY, INK, NAMES, beside, figure, layout, y_axis
+from app.figures.timeline import signed_hundredths
+
+HEIGHT = 220
+
+
+def draw_switched(analysis: Analysis, fewer: Fewer) -> go.Figure:
+    """The score of all together in ink, and dashed the score of what was left on; the difference shaded."""
+    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
+    whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
+    most = float(max(np.abs(whole).max(), np.abs(part).max()))
+    limit = next(top for top in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= top or top == HIGHEST)
+    mode = "lines" if len(seconds) > 1 else "markers"
+    common = {"x": seconds, "mode": mode, "hovertemplate": "%{customdata}"}
+    traces = [
+        go.Scatter(
+            y=whole,
+            name="all together",
+            line={"color": INK, "width": 3},
+            customdata=[signed_hundredths(float(v)) for v in whole],
+            **common,
+        ),
+        go.Scatter(
+            y=part,
+            name=left_on(fewer.kept),
+            line={"color": GREY, "width": 2.5, "dash": "6px,4px"},
+            fill="tonexty" if len(seconds) > 1 else "none",
+            fillcolor=FAINT,
+            customdata=[signed_hundredths(float(v)) for v in part],
+            **common,
+        ),
+    ]
+    axis = y_axis(-limit, limit, (0, 1), showgrid=True, gridcolor=FAINT, zeroline=True)
+    axis |= {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": [-limit, 0, limit]}
+    notes = [
+        beside(f"positive  +{limit:g}", 1),
+        beside("neutral  0", 0.5),
+        beside(f"negative  −{limit:g}", 0),
+    ]
+    return figure(traces, **layout(HEIGHT, analysis.end), yaxis=axis, annotations=notes)
+
+
+def left_on(kept: Sequence[str]) -> str:
+    """ "words and face", "voice alone"."""
+    names = [NAMES[m] for m in kept]
+    return f"{names[0]} alone" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,144 @@
+"""One moment in words: which modality and which earlier moments its score rests on. Pure functions of plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.analysis import MODALITIES, Line, TimedWord
+from app.figures.style import NAMES
+from app.wording import clock, signed
+
+LITTLE = 0.05  # points of the score under which a modality is said to hardly matter
+A_LITTLE = 0.3  # and under which it moves the score "a little"
+MOST = 0.6  # share of a modality's pull that "most of it" stands for
+KEPT = 0.98  # share of all pulls, rising or falling, that a picture shows tick by tick
+SHORTEST = 20  # ticks a picture shows at least
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Why the score at a tick is what it is: base + the sum of all sources, in points of the score.
+
+    starts holds the times of the ticks counted, the moment's own last; sources[m] what modality m brought in at each
+    of them, signed, for every modality that was observed by then. base is the score were nothing read from memory.
+    """
+
+    starts: Line
+    step: float
+    score: float
+    base: float
+    sources: Mapping[str, Line]
+
+    @property
+    def seconds(self) -> float:
+        """When the moment's own tick begins."""
+        return self.starts[-1]
+
+    def pull(self, modality: str) -> float:
+        """Points that the modality adds in all."""
+        return float(sum(self.sources.get(modality, ())))
+
+
+def moment_sentence(moment: Moment, words: Sequence[TimedWord]) -> str:
+    """In a few plain sentences: the score, what moves it most and when that was, the others, and the base."""
+    pulls = {m: moment.pull(m) for m in MODALITIES if m in moment.sources}
+    told = [f"At {clock(moment.seconds)} the score is {signed(moment.score)}."]
+    strong = [m for m in sorted(pulls, key=lambda m: -abs(pulls[m])) if abs(pulls[m]) >= LITTLE]
+    if strong:
+        told.append(_main(moment, strong[0], pulls[strong[0]], words))
+    others = [_pulls(m, pulls[m]) for m in strong[1:]]
+    weak = [NAMES[m] for m in pulls if m not in strong]
+    if weak and strong:
+        verb = "matters" if len(weak) == 1 and weak[0] != "words" else "matter"
+        others.append(f"the {' and the '.join(weak)} hardly {verb}")
+    if others:
+        told.append(f"{_capital('; '.join(others))}.")
+    told.append(
+        f"Were nothing read from memory, it would be {signed(moment.base)}."
+        if strong
+        else f"Next to nothing is read from memory: without that it would be {signed(moment.base)}."
+    )
+    return " ".join(told)
+
+
+def main_span(line: Line, pull: float) -> tuple[int, int]:
+    """[first, end): the shortest run of ticks that holds MOST of what pulls the way of `pull`."""
+    mass = np.clip(np.sign(pull) * np.asarray(line, np.float64), 0, None)
+    total = np.concatenate([[0.0], mass.cumsum()])
+    wanted = MOST * total[-1]
+    best, first = (0, len(line)), 0
+    for end in range(1, len(total)):
+        while total[end] - total[first + 1] >= wanted and first + 1 < end:
+            first += 1
+        if total[end] - total[first] >= wanted and end - first < best[1] - best[0]:
+            best = first, end
+    return best
+
+
+def shown_from(moment: Moment) -> int:
+    """The tick from which a picture need start: all earlier ones together pull next to nothing."""
+    each = np.abs([moment.sources[m] for m in moment.sources]).sum(0)
+    rest = each[::-1].cumsum()
+    count = int(np.searchsorted(rest, KEPT * rest[-1])) + 1
+    return max(0, len(each) - max(count, SHORTEST))
+
+
+def gather(line: Line, first: int, columns: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """(first tick of each column, its sum) of the line from tick `first` on, in at most `columns` even columns.
+
+    The columns are counted from the last tick backwards, so that the moment itself ends the last one.
+    """
+    count = len(line) - first
+    each = max(1, -(-count // columns))
+    edges = np.unique(np.clip(np.arange(len(line), first - each, -each), first, None))[:-1]
+    return edges, np.add.reduceat(np.asarray(line, np.float64), edges)
+
+
+def moment_table(moment: Moment, words: Sequence[TimedWord], rows: int = 30) -> list[list[str]]:
+    """Rows of (from when, what was said, a signed number for each modality), earlier ones in one row; then the sums."""
+    first = shown_from(moment)
+    names = [m for m in MODALITIES if m in moment.sources]
+    found = {m: gather(moment.sources[m], first, rows) for m in names}
+    edges = found[names[0]][0]
+    ends = [*(moment.starts[i] for i in edges[1:]), moment.seconds + moment.step]
+    table = []
+    if first:
+        before = [signed(sum(moment.sources[m][:first]), 2) for m in names]
+        table.append([f"before {clock(moment.starts[first])}", "", *before])
+    for column, (edge, end) in enumerate(zip(edges, ends, strict=True)):
+        said = " ".join(said_between(words, moment.starts[edge], end))
+        table.append([clock(moment.starts[edge]), said, *(signed(found[m][1][column], 2) for m in names)])
+    table.append(["in all", "", *(signed(moment.pull(m), 2) for m in names)])
+    return table
+
+
+def said_between(words: Sequence[TimedWord], start: float, end: float) -> list[str]:
+    """The words said, or half of them, between two times."""
+    return [
+        w.word for w in words if start <= (w.start + w.end) / 2 < end or (w.start <= start and w.end >= end)
+    ]
+
+
+def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord]) -> str:
+    first, end = main_span(moment.sources[modality], pull)
+    start, stop = moment.starts[first], moment.starts[end - 1] + moment.step
+    said = said_between(words, start, stop)
+    quote = f" (“{' '.join(said[:6]).rstrip('.,;:')}{' …' if len(said) > 6 else ''}”)" if said else ""
+    when = f"from {clock(start)} to {clock(stop)}" if end - first > 1 else f"at {clock(start)}"
+    return f"{_capital(_pulls(modality, pull))}, most of it by what came {when}{quote}."
+
+
+def _pulls(modality: str, pull: float) -> str:
+    """ "the voice takes it up a little (+0.2)"."""
+    verb = "take" if modality == "text" else "takes"
+    little = " a little" if abs(pull) < A_LITTLE else ""
+    way = "up" if pull > 0 else "down"
+    return f"the {NAMES[modality]} {verb} it {way}{little} ({signed(pull, 2 if little else 1)})"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,70 @@
+"""Why here: what the score at one moment rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from app.analysis import Analysis
+from app.answer_cards import moment_card
+from app.asking import ask_why
+from app.cards import title
+from app.figures import draw_moment
+from extractors.records import Grid
+
+HINT = "what the score at one moment rests on: green took it up, purple took it down"
+_NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
+
+
+@dataclass(frozen=True)
+class WhyPanel:
+    """The components; a click on the time line presses the button (see `playhead.js`)."""
+
+    explain: gr.Button
+    seconds: gr.Number
+    plot: gr.Plot
+    card: gr.HTML
+
+
+def render() -> WhyPanel:
+    """Lay out the panel."""
+    with gr.Row(elem_classes="cm-asking"):
+        gr.HTML(title("Why here?", HINT), padding=False)
+        explain = gr.Button("Explain this moment", size="sm", elem_id="cm-explain", min_width=150)
+    plot = gr.Plot(container=False, elem_id="cm-why")
+    return WhyPanel(explain, gr.Number(0, visible=False), plot, gr.HTML(padding=False, elem_id="cm-why-card"))
+
+
+def listen(panel: WhyPanel, state: gr.State, grid: gr.State) -> None:
+    """The button explains the moment at which the video stands."""
+    panel.explain.click(
+        _explain,
+        [state, grid, panel.seconds],
+        outputs(panel),
+        js=_NOW,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+
+
+def outputs(panel: WhyPanel) -> list[Any]:
+    """What `show` gives values for."""
+    return [panel.plot, panel.card]
+
+
+def show(analysis: Analysis, grid: Grid, seconds: float | None = None) -> list[Any]:
+    """Values for `outputs`: of the moment farthest from neutral where none is given."""
+    if seconds is None:
+        seconds = analysis.ticks.start[int(np.argmax(np.abs(analysis.sentiment.ticks)))]
+    moment, words = ask_why(grid, seconds), analysis.transcript.words
+    return [draw_moment(moment, words), moment_card(moment, words)]
+
+
+def _explain(analysis: Analysis | None, grid: Grid | None, seconds: float | None) -> list[Any]:
+    if analysis is None or grid is None:
+        return [gr.skip(), gr.skip()]
+    return show(analysis, grid, seconds or 0.0)
