@@ -44,6 +44,8 @@ class StreamSettings:
     face_lost: float = 0.2
     voice_shift: float = 0.3
     """How far a stream's voice is moved from its speaker's, in deviations: few speakers stand for many."""
+    voice_noise: float = 0.0
+    """Noise on each tick of a voice's features, in their deviations: few recordings must not be learnt by heart."""
     face_jitter: float = 0.15
     """Noise on a still face's features, in their deviations, since a living face is never still."""
     patience: float = 1.0
@@ -133,7 +135,11 @@ class Streams:
             at = gap
             if at >= len(target):
                 break
-        values["audio"][presence[:, 1] > 0] += shift
+        heard = presence[:, 1] > 0
+        noise = self.settings.voice_noise * self._deviation["audio"]
+        values["audio"][heard] += shift + noise * self.rng.standard_normal(
+            (heard.sum(), len(shift)), np.float32
+        )
         return ends
 
     def _pick(self, given: tuple[str, ...], speaker: NDArray[np.intp]) -> dict[str, int]:

@@ -69,3 +69,16 @@ def test_the_truth_is_that_of_one_modality_where_they_conflict(pools):
     assert apart.mean() > 0.3
     offered = np.unique(pools["text"].score)
     assert np.isin(batch.truth[apart], offered).all()
+
+
+def test_a_voice_is_moved_for_a_stream_and_shaken_at_every_tick(pools):
+    quiet = replace(SETTINGS, voice_shift=0.0, voice_noise=0.0, gap_seconds=(0.0, 0.0))
+    plain, moved, shaken = (
+        Streams(pools, replace(quiet, **changes), seed=6).batch(1, ("audio",)).values["audio"][0]
+        for changes in ({}, {"voice_shift": 0.5}, {"voice_noise": 0.5})
+    )
+    ends = Streams(pools, quiet, seed=6).batch(1, ("audio",)).ends[0][0]
+    shift = (moved - plain)[:ends]
+    assert np.abs(shift - shift[0]).max() < 1e-5
+    assert np.abs(shift).max() > 0.01
+    assert (shaken - plain)[:ends].std(0).min() > 0.01
