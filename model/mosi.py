@@ -197,12 +197,13 @@ def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
     return networks
 
 
-def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, Any] | None:
+def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, float] | None:
     """Two-class accuracy of the stored networks on folder/test.npz, never on train.npz; None without it.
 
-    {n, acc2, acc2_sd, seeds, acc2_together, published_features: {acc2, acc2_sd, acc2_together}}: acc2 is the mean over
-    the networks of ten seeds that read the transcripts besides the published features, acc2_together that of their
-    mean score. "published_features" has the networks that see no transcript, to compare with the literature.
+    {n, seeds, acc2, acc2_sd, acc2_together, published_acc2, published_acc2_sd, published_acc2_together}, in 0..1: acc2
+    is the mean over the networks of ten seeds that read the transcripts besides the published features,
+    acc2_together that of their mean score. "published_..." are the networks that see no transcript, the ones to
+    compare with the literature; where the file has no transcripts both are these.
     """
     path = folder / "test.npz"
     if not path.exists():
@@ -213,12 +214,11 @@ def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, Any] | N
     networks = load_final(weights)
     report = {name: measure(networks[name], videos) for name in SHIPPED if words or name == "published"}
     best = report["words"] if words else report["published"]
-    seeds = len(networks["published"])
     return {
         "n": int(videos.told.sum()),
+        "seeds": len(networks["published"]),
         **best,
-        "seeds": seeds,
-        "published_features": report["published"],
+        **{f"published_{name}": figure for name, figure in report["published"].items()},
     }
 
 

@@ -209,8 +209,8 @@ def test_a_test_part_is_measured_and_a_training_part_is_not(final, tmp_path):
     assert found is not None
     assert (found["n"], found["seeds"]) == (len(file["score"]), 2)
     assert found["acc2"] > 0.9
-    assert set(found["published_features"]) == {"acc2", "acc2_sd", "acc2_together"}
-    json.dumps(found)
+    assert all(isinstance(figure, int | float) for figure in found.values())
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_without_transcripts_the_published_features_are_measured(final, tmp_path):
@@ -218,7 +218,7 @@ def test_without_transcripts_the_published_features_are_measured(final, tmp_path
     write(tmp_path / "held", "test", transcript=None)
     found = evaluate_folder(tmp_path / "held", path)
     assert found is not None
-    assert found["acc2"] == found["published_features"]["acc2"]
+    assert found["acc2"] == found["published_acc2"]
 
 
 def test_shuffled_rows_are_measured_the_same(final, tmp_path):
