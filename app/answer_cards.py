@@ -89,7 +89,8 @@ def _shown(paths: Paths) -> str:
     return (
         "Core of each path: <span class='cm-up-key'>green</span> where the score is positive, "
         "<span class='cm-down-key'>purple</span> where it is negative; its rim tells the chain. The three directions "
-        f"are those of most movement in this clip and show {100 * paths.shown:.0f} % of it."
+        f"are those of most movement in this clip and show {100 * paths.shown:.0f} % of it; every chain is "
+        "drawn to the same size."
     )
 
 

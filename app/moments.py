@@ -117,10 +117,13 @@ def moment_table(moment: Moment, words: Sequence[TimedWord], rows: int = 30) -> 
 
 
 def said_between(words: Sequence[TimedWord], start: float, end: float) -> list[str]:
-    """The words said, or half of them, between two times."""
-    return [
-        w.word for w in words if start <= (w.start + w.end) / 2 < end or (w.start <= start and w.end >= end)
-    ]
+    """The words of which at least half was said between two times, or that were being said all that while."""
+
+    def is_said(word: TimedWord) -> bool:
+        shared = min(word.end, end) - max(word.start, start)
+        return shared > 0 and shared >= min((word.end - word.start) / 2, end - start) - 1e-6
+
+    return [w.word for w in words if is_said(w)]
 
 
 def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord]) -> str:

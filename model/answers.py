@@ -52,7 +52,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Paths:
-    """The chains' ways: points [L, M, 3] in -1..1, and the share (0..1) of all movement that three directions show."""
+    """The chains' ways: points [L, M, 3] in -1..1, and the share (0..1) of all movement that three directions show.
+
+    Every chain is drawn to the same size: one often moves ten times as far as another, which would not be seen.
+    """
 
     points: NDArray[np.float32]
     shown: float
@@ -84,11 +87,13 @@ def memory(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[
 def paths(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]) -> Paths:
     """The chains' outputs of the last layer, along the three directions in which they move most over the clip.
 
-    Each chain is taken from its own mean, so that what is seen is how it moves and not where it stands; the directions
-    are those of all chains together.
+    Each chain is taken from its own mean and by its own spread, so that what is seen is how it moves and not where it
+    stands; the directions are those of all chains together.
     """
     x, _ = network.encode(*as_batch(network, values, presence), len(network.layers))
     moved = (x[0] - x[0].mean(0)).double().numpy()
+    spread = np.sqrt((moved**2).sum(-1).mean(0))
+    moved = moved / np.where(spread > 1e-9, spread, 1.0)[:, None]
     flat = moved.reshape(-1, moved.shape[-1])
     variance, directions = np.linalg.eigh(flat.T @ flat)
     points = moved @ directions[:, -1:-4:-1]

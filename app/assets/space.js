@@ -5,7 +5,7 @@
   const UP = [43, 154, 87], DOWN = [154, 79, 176], NEUTRAL = [140, 148, 160];
   const TURN = 0.12; // radians an arrow key turns
   const view = { yaw: 0.6, pitch: 0.35 };
-  let drawn = "";
+  let looked = "", drawn = NaN, paths = null;
 
   const mix = (score) => {
     const far = Math.min(1, Math.abs(score) / 1.5);
@@ -13,13 +13,22 @@
     return `rgb(${NEUTRAL.map((c, i) => Math.round(c + far * (end[i] - c))).join(",")})`;
   };
 
-  const project = ([x, y, z], width, height) => {
+  // What is shown fills the picture: the middle and the reach of the window's points.
+  const frame = (data, [first, last]) => {
+    const points = Object.values(data.paths).flatMap((path) => path.slice(first, last + 1));
+    const middle = [0, 1, 2].map((k) => (Math.min(...points.map((p) => p[k])) + Math.max(...points.map((p) => p[k]))) / 2);
+    const reach = Math.max(1e-6, ...points.map((p) => Math.hypot(...p.map((c, k) => c - middle[k]))));
+    return { middle, reach };
+  };
+
+  const project = (point, { middle, reach }, width, height) => {
+    const [x, y, z] = point.map((c, k) => (c - middle[k]) / reach);
     const [a, b] = [view.yaw, view.pitch];
     const across = x * Math.cos(a) + z * Math.sin(a);
     const deep = -x * Math.sin(a) + z * Math.cos(a);
     const up = y * Math.cos(b) - deep * Math.sin(b);
     const near = 1 / (1 - 0.18 * (y * Math.sin(b) + deep * Math.cos(b)));
-    const size = 0.36 * Math.min(width * 0.8, height * 1.15);
+    const size = 0.42 * Math.min(width, height);
     return [width / 2 + size * across * near, height / 2 - size * up * near];
   };
 
@@ -48,7 +57,7 @@
   };
 
   const drawPath = (pen, data, places, colour, [first, last]) => {
-    stroke(pen, places, 0, places.length - 1, colour, 2, 0.18);
+    stroke(pen, places, 0, places.length - 1, colour, 1.5, 0.15);
     stroke(pen, places, first, last, colour, 5, 0.4);
     for (let i = first; i < last; i++) stroke(pen, places, i, i + 1, mix(data.score[i]), 2, 1);
     pen.globalAlpha = 1;
@@ -64,22 +73,30 @@
     pen.stroke();
   };
 
-  const draw = (canvas, data, time, shown, dense) => {
-    const { clientWidth: width, clientHeight: height } = canvas;
-    canvas.width = width * dense;
-    canvas.height = height * dense;
-    const pen = canvas.getContext("2d");
+  const colourOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+  // The paths, which move only when turned: drawn once to a canvas of their own.
+  const layer = (data, range, width, height, dense) => {
+    const made = document.createElement("canvas");
+    [made.width, made.height] = [width * dense, height * dense];
+    const pen = made.getContext("2d");
     pen.scale(dense, dense);
     pen.lineJoin = pen.lineCap = "round";
-    const style = getComputedStyle(document.body);
-    const range = [at(data.seconds, shown[0]), at(data.seconds, shown[1])];
+    const framed = frame(data, range);
     for (const [name, path] of Object.entries(data.paths)) {
-      const places = path.map((p) => project(p, width, height));
-      drawPath(pen, data, places, style.getPropertyValue(COLOURS[name]).trim(), range);
+      drawPath(pen, data, path.map((p) => project(p, framed, width, height)), colourOf(COLOURS[name]), range);
     }
+    return { made, framed };
+  };
+
+  const draw = (canvas, time, { made, framed }, dense) => {
+    const { clientWidth: width, clientHeight: height, cmData: data } = canvas;
+    [canvas.width, canvas.height] = [made.width, made.height];
+    const pen = canvas.getContext("2d");
+    pen.drawImage(made, 0, 0);
+    pen.scale(dense, dense);
     for (const [name, path] of Object.entries(data.paths)) {
-      const colour = style.getPropertyValue(COLOURS[name]).trim();
-      dot(pen, project(point(data, path, time), width, height), colour, style.getPropertyValue("--cm-card").trim());
+      dot(pen, project(point(data, path, time), framed, width, height), colourOf(COLOURS[name]), colourOf("--cm-card"));
     }
   };
 
@@ -113,18 +130,22 @@
       if (canvas.cmText !== canvas.dataset.paths) {
         canvas.cmText = canvas.dataset.paths;
         canvas.cmData = JSON.parse(canvas.cmText);
-        drawn = "";
+        looked = "";
       }
       if (!canvas.cmListens) listen(canvas);
+      const dense = devicePixelRatio || 1;
       const time = document.querySelector("#cm-video video")?.currentTime ?? 0;
       const shown = document.querySelector("#cm-timeline .js-plotly-plot")?._fullLayout?.xaxis?.range ?? [0, Infinity];
-      const dark = document.body.classList.contains("dark");
+      const range = shown.map((end) => at(canvas.cmData.seconds, Number(end)));
+      const { clientWidth: width, clientHeight: height } = canvas;
       // Nothing is drawn while nothing changes.
-      const now = [time, view.yaw, view.pitch, canvas.clientWidth, shown, dark, devicePixelRatio].join();
-      if (now !== drawn) {
-        drawn = now;
-        draw(canvas, canvas.cmData, time, shown.map(Number), devicePixelRatio || 1);
+      const look = [view.yaw, view.pitch, width, height, range, document.body.classList.contains("dark"), dense].join();
+      if (look !== looked) {
+        paths = layer(canvas.cmData, range, width, height, dense);
+        drawn = NaN;
       }
+      if (time !== drawn) draw(canvas, time, paths, dense);
+      [looked, drawn] = [look, time];
     }
     requestAnimationFrame(follow);
   };

@@ -15,6 +15,7 @@ from app.moments import Moment, gather, said_between, shown_from
 from app.wording import clock, signed
 
 COLUMNS = 120
+LEAST = 0.1  # points that full colour stands for at least: next to nothing must not look like much
 UP, DOWN = "43,154,87", "154,79,176"
 """Green up and purple down: apart for every common kind of colour blindness, and both read on light and dark."""
 SCALE = [
@@ -36,7 +37,7 @@ def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
     found = [gather(moment.sources[m], first, COLUMNS) for m in names]
     edges = np.array([moment.starts[i] for i in found[0][0]] + [moment.seconds + moment.step])
     values = np.array([sums for _, sums in found])
-    most = float(np.abs(values).max(initial=0)) or 1.0
+    most = max(LEAST, float(np.abs(values).max(initial=0)))
     cells = go.Heatmap(
         x=edges,
         y=[NAMES[m] for m in names],

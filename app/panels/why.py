@@ -57,11 +57,19 @@ def outputs(panel: WhyPanel) -> list[Any]:
 
 
 def show(analysis: Analysis, grid: Grid, seconds: float | None = None) -> list[Any]:
-    """Values for `outputs`: of the moment farthest from neutral where none is given."""
+    """Values for `outputs`: of the strongest moment where none is given."""
     if seconds is None:
-        seconds = analysis.ticks.start[int(np.argmax(np.abs(analysis.sentiment.ticks)))]
+        seconds = _strongest(analysis)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
     return [draw_moment(moment, words), moment_card(moment, words)]
+
+
+def _strongest(analysis: Analysis) -> float:
+    """Seconds of the moment farthest from neutral, once each modality that is ever observed was."""
+    first = max(
+        next((i for i, seen in enumerate(line) if seen > 0), 0) for line in analysis.presence.values()
+    )
+    return analysis.ticks.start[first + int(np.argmax(np.abs(analysis.sentiment.ticks[first:])))]
 
 
 def _explain(analysis: Analysis | None, grid: Grid | None, seconds: float | None) -> list[Any]:

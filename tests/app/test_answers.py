@@ -1,0 +1,170 @@
+"""Answers from the kept grid: their cards, pictures, windows and corrected words."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from app.analysis import MODALITIES, Analysis
+from app.answer_cards import fewer_card, half_life, layers_card, space_card
+from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
+from app.corrections import rows_to_subtitles, word_rows
+from app.figures import draw_switched
+from app.figures.space import space_points
+from app.panels import coupling, why
+from app.service import Service
+from app.windows import within
+from extractors.records import Grid
+from extractors.subtitles import read_transcript
+from model.answers import Memory, Paths
+from tests.app.made import make_analysis, with_intervals
+from tests.clips import make_clip
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Grid]:
+    """A clip's analysis, and the grid that is kept of it."""
+    from app.analyze import analyze
+
+    kept: list[Grid] = []
+    clip = make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 3.0)
+    return analyze(clip, keep=kept.append), kept[0]
+
+
+def test_a_moment_is_explained_from_the_kept_grid(analysed: tuple[Analysis, Grid]) -> None:
+    analysis, grid = analysed
+    for seconds, tick in ((0.0, 0), (1.5, 7), (99.0, len(grid.start) - 1), (-1.0, 0)):
+        moment = ask_why(grid, seconds)
+        assert moment.seconds == pytest.approx(grid.start[tick])
+        assert moment.score == pytest.approx(analysis.sentiment.ticks[tick], abs=1e-3)
+    assert moment.score == pytest.approx(moment.base + sum(map(moment.pull, MODALITIES)), abs=0.2)
+    late = ask_why(grid, 2.0)
+    assert set(late.sources) == set(analysis.sentiment.alone)
+    assert late.score == pytest.approx(late.base + sum(map(late.pull, MODALITIES)), abs=1e-3)
+
+
+def test_all_left_on_is_the_analysis_and_one_alone_its_own_line(analysed: tuple[Analysis, Grid]) -> None:
+    analysis, grid = analysed
+    assert ask_without(grid, MODALITIES).ticks == pytest.approx(analysis.sentiment.ticks, abs=1e-4)
+    voice = ask_without(grid, ["audio"])
+    assert voice.ticks == pytest.approx(analysis.sentiment.alone["audio"].ticks, abs=1e-4)
+    with pytest.raises(ValueError, match="switch another one on"):
+        ask_without(grid, ["smell"])
+
+
+def test_memory_and_paths_of_a_clip(analysed: tuple[Analysis, Grid]) -> None:
+    analysis, grid = analysed
+    memory = ask_memory(grid)
+    card = layers_card(memory)
+    assert card.count("<table") == len(memory.coupling)
+    assert f">{memory.coupling[0, 0, 1]:.2f}</td>" in card
+    paths = ask_paths(grid)
+    data = space_points(analysis, paths)
+    assert {len(path) for path in data["paths"].values()} == {len(grid.start)} == {len(data["seconds"])}
+    held = re.search(r'data-paths="([^"]*)"', space_card(analysis, paths))
+    assert held is not None
+    assert json.loads(unescape(held.group(1))) == data
+
+
+def test_long_paths_are_thinned_and_the_unseen_has_none() -> None:
+    analysis = make_analysis(3000, ("text", "audio"))
+    data = space_points(analysis, Paths(np.zeros((3000, 3, 3), np.float32), 0.5))
+    assert len(data["seconds"]) == len(data["score"]) == len(data["paths"]["text"]) == 1000
+    assert set(data["paths"]) == {"text", "audio"}
+
+
+def test_half_lives_in_words() -> None:
+    assert [half_life(s) for s in (3.94, 250.4, np.inf)] == ["3.9 s", "250 s", "never"]
+    lives = np.array([[1.0, 2.0, np.inf]], np.float32)
+    card = layers_card(Memory(np.eye(3, dtype=np.float32)[None], lives, np.array([4.0], np.float32)))
+    assert "Layer 1 of 1. All chains together: 4.0 s" in card
+    assert "never" in card
+
+
+def test_the_line_without_stands_beside_the_line_with_all() -> None:
+    analysis = make_analysis(40)
+    fewer = Fewer(("text", "visual"), analysis.sentiment.clip, (0.5,) * 40)
+    whole, part = draw_switched(analysis, fewer).data
+    assert np.allclose(whole.y, analysis.sentiment.ticks)
+    assert np.allclose(part.y, 0.5)
+    assert part.name == "words and face"
+    card = fewer_card(analysis, fewer)
+    assert "With words and face the clip as a whole would be" in card
+    assert card.count("<tr>") == 41
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ticks"), [(1.0, 3.0, 10), (0.0, 99.0, 60), (50.0, 60.0, 1), (2.0, 2.01, 1)]
+)
+def test_a_window_is_an_analysis_of_its_ticks(start: float, end: float, ticks: int) -> None:
+    analysis = with_intervals(make_analysis())
+    part = within(analysis, start, end)
+    assert len(part.ticks.start) == ticks
+    first = analysis.ticks.start.index(part.ticks.start[0])
+    assert part.sentiment.ticks == analysis.sentiment.ticks[first : first + ticks]
+    assert (
+        part.dynamics.share["text"]["audio"]
+        == analysis.dynamics.share["text"]["audio"][first : first + ticks]
+    )
+    assert len(part.transcript.words) <= len(analysis.transcript.words)
+
+
+def test_the_coupling_of_a_window_is_drawn_over_that_window() -> None:
+    told, figure = coupling._restrict(make_analysis(), 2.0, 6.0)
+    assert "Of the window 0:02.0 to 0:06.0" in told
+    assert tuple(figure.layout.xaxis.range) == (2.0, 6.0)
+    whole, _ = coupling._restrict(make_analysis(), 0.0, 1e9)
+    assert "window" not in whole
+
+
+def test_corrected_rows_become_the_words_of_a_transcript(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        [1.0, 1.4, "very"],
+        [0.2, 0.5, "It's"],
+        [1.4, 1.8, "very"],
+        ["", "", ""],
+        ["2", 2.0, "good news"],
+    ]
+    path = tmp_path / "corrected.srt"
+    path.write_text(rows_to_subtitles(rows), encoding="utf-8")
+    words = read_transcript(path, None, (), 5.0).words
+    assert [w.word for w in words] == ["It's", "very", "very", "good", "news"]
+    assert words[0].start == pytest.approx(0.2)
+    assert words[1].start == pytest.approx(1.0)
+    assert words[2].end == pytest.approx(1.8)
+    assert word_rows(make_analysis())[0][2] == "so"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "keep at least one"),
+        ([[None, 1.0, "so"]], r"Row 1 \(“so”\)"),
+        ([[0, "x", "so"]], "seconds from and to"),
+    ],
+)
+def test_rows_that_cannot_be_read_are_told(rows: list[list[Any]], told: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=told):
+        rows_to_subtitles(rows)
+    with pytest.raises(gr.Error):
+        Service(str(tmp_path)).correct(rows)
+
+
+def test_the_page_is_given_a_value_for_every_card(analysed: tuple[Analysis, Grid], tmp_path: Path) -> None:
+    service = Service(str(tmp_path))
+    assert len(service.look(*analysed)) == len(service.look(None, None)) == 7
+    figure, card = why.show(*analysed)
+    assert figure.data
+    assert "the score is" in card
+    assert (
+        Path(service.correct([[0.0, 0.5, "so"]]))
+        .read_text(encoding="utf-8")
+        .startswith("1\n00:00:00,000 -->")
+    )
