@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import HIGHEST, MODALITIES, Analysis, Interval
+from app.figures.reduce import kept
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
 from app.figures.words import LANES, moved_words, since_observed, word_traces, words_at
@@ -93,9 +94,10 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
 def _band(seconds: NDArray[np.float32], between: Interval) -> Any:
     """The interval as one area: along its high ends, and back along its low ends."""
     low, high = (np.asarray(line, np.float32) for line in (between.ticks_low, between.ticks_high))
+    there, back = kept(high), kept(low)[::-1]
     return go.Scatter(
-        x=np.concatenate([seconds, seconds[::-1]]),
-        y=np.concatenate([high, low[::-1]]),
+        x=np.concatenate([seconds[there], seconds[back]]),
+        y=np.concatenate([high[there], low[back]]),
         yaxis="y",
         # Of one tick no area can be made: a line from its low to its high end.
         mode="none" if len(seconds) > 1 else "lines",
@@ -168,13 +170,15 @@ def _line(
     told: Callable[[float], str] = signed_hundredths,
     between: Interval | None = None,
 ) -> Any:
-    texts = [told(v) for v in values]
+    line = np.asarray(values, np.float32)
+    shown = kept(line)
+    texts = [told(values[i]) for i in shown]
     if between is not None:
-        ends = zip(texts, between.ticks_low, between.ticks_high, strict=True)
-        texts = [f"{text} ({told(low)} to {told(high)})" for text, low, high in ends]
+        ends = [(told(between.ticks_low[i]), told(between.ticks_high[i])) for i in shown]
+        texts = [f"{text} ({low} to {high})" for text, (low, high) in zip(texts, ends, strict=True)]
     return go.Scatter(
-        x=seconds,
-        y=np.asarray(values, np.float32),
+        x=seconds[shown],
+        y=line[shown],
         yaxis=axis,
         mode="lines" if len(seconds) > 1 else "markers",  # a line of one point would not be seen
         line={"width": width, "color": colour},

@@ -10,11 +10,12 @@ import pytest
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.figures import draw_coupling, draw_timeline
+from app.figures.reduce import kept
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, INK
 from app.figures.timeline import signed_hundredths, stretches
 from app.figures.words import LANES, MovedWord, moved_words, place, words_at
-from tests.app.made import make_analysis, make_shares, with_intervals
+from tests.app.made import make_analysis, make_shares, with_intervals, with_words
 
 
 def test_timeline_draws_every_line_in_its_colour() -> None:
@@ -62,6 +63,22 @@ def test_the_band_is_the_interval_and_the_hover_tells_it() -> None:
     assert high >= max(between.ticks_high)
 
 
+def test_a_long_line_keeps_its_extremes_its_ends_and_its_gaps() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=10_000).astype(np.float32)
+    values[:2000] = np.nan
+    values[[5000, 7001]] = 9, -9
+    shown = kept(values, 1000)
+    assert len(shown) <= 1002
+    assert (np.diff(shown) > 0).all()
+    assert {0, 5000, 7001, 9999} <= set(shown.tolist())
+    for a in range(2000, 10_000, 500):
+        part = values[shown[(shown >= a) & (shown < a + 500)]]
+        assert (part.min(), part.max()) == (values[a : a + 500].min(), values[a : a + 500].max())
+    assert np.isnan(values[shown[shown < 2000]]).all()
+    assert kept(values[:1000], 1000).tolist() == list(range(1000))
+
+
 def test_without_an_interval_there_is_no_band() -> None:
     figure = draw_timeline(make_analysis())
     assert not [trace for trace in figure.data if getattr(trace, "fill", None) == "toself"]
@@ -70,7 +87,8 @@ def test_without_an_interval_there_is_no_band() -> None:
 
 @pytest.mark.parametrize("ticks", [1, 2, 9000])
 def test_pictures_of_any_length(ticks: int) -> None:
-    analysis = with_intervals(make_analysis(ticks))
+    words = [TimedWord("honestly", 0.4 * i, 0.4 * i + 0.3) for i in range(ticks // 2)]
+    analysis = with_intervals(with_words(make_analysis(ticks), *words))
     assert len(draw_timeline(analysis).to_json()) < 3_000_000
     assert len(draw_coupling(analysis).to_json()) < 3_000_000
 
