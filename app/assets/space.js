@@ -28,7 +28,7 @@
     const deep = -x * Math.sin(a) + z * Math.cos(a);
     const up = y * Math.cos(b) - deep * Math.sin(b);
     const near = 1 / (1 - 0.18 * (y * Math.sin(b) + deep * Math.cos(b)));
-    const size = 0.42 * Math.min(width, height);
+    const size = 0.47 * Math.min(width, height);
     return [width / 2 + size * across * near, height / 2 - size * up * near];
   };
 

@@ -51,7 +51,7 @@ def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
         customdata=[_told(m, sums, edges, words) for m, (_, sums) in zip(names, found, strict=True)],
         hovertemplate="%{customdata}<extra></extra>",
     )
-    return figure([cells], **_layout(len(names), edges), annotations=[_sum(m, moment.pull(m)) for m in names])
+    return figure([cells], **_layout(len(names), edges), annotations=_notes(moment, names))
 
 
 def _told(modality: str, sums: Any, edges: Any, words: Sequence[TimedWord]) -> list[str]:
@@ -68,7 +68,7 @@ def _told(modality: str, sums: Any, edges: Any, words: Sequence[TimedWord]) -> l
 
 def _layout(rows: int, edges: Any) -> dict[str, Any]:
     return {
-        "height": 56 + 46 * rows,
+        "height": 56 + 58 * rows,
         "autosize": True,
         "margin": {"l": 54, "r": 58, "t": 4, "b": 34, "autoexpand": False},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -85,18 +85,23 @@ def _layout(rows: int, edges: Any) -> dict[str, Any]:
             "zeroline": False,
             "nticks": 7,
         },
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False, "ticks": ""},
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False, "showticklabels": False},
     }
 
 
-def _sum(modality: str, pull: float) -> dict[str, Any]:
-    """The row's sum, at its right."""
+def _notes(moment: Moment, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Each row's name at its left and its sum at its right."""
+    left = [_beside(m, NAMES[m], 0, -10, "right") for m in names]
+    return left + [_beside(m, signed(moment.pull(m), 2), 1, 8, "left") for m in names]
+
+
+def _beside(modality: str, text: str, x: int, shift: int, anchor: str) -> dict[str, Any]:
     return {
-        "text": f"<b>{signed(pull, 2)}</b>",
-        "x": 1,
+        "text": f"<b>{text}</b>",
+        "x": x,
         "xref": "paper",
-        "xanchor": "left",
-        "xshift": 8,
+        "xanchor": anchor,
+        "xshift": shift,
         "y": NAMES[modality],
         "yref": "y",
         "yanchor": "middle",
