@@ -52,6 +52,7 @@ def render(kept_for: float) -> SeveralPanel:
             datatype=KINDS,
             type="array",
             interactive=False,
+            wrap=True,
             label="Clips analysed",
             elem_id="cm-several-table",
         )

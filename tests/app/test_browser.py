@@ -139,6 +139,32 @@ def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> No
     assert "Plotly.newPlot(" in download.value.path().read_text(encoding="utf-8")
 
 
+def test_several_clips_give_a_table_and_each_row_opens(page: Any, tmp_path: Path) -> None:
+    page.wait_for_selector("#cm-video video")
+    clips = [make_clip(tmp_path / "short.mp4", 1.0, sound=None), tmp_path / "text.mp4"]
+    clips[1].write_text("no video")
+    page.click("#cm-several > button")
+    page.set_input_files("#cm-several-files input[type=file]", [str(clip) for clip in clips])
+    page.wait_for_selector("#cm-several-files >> text=short")
+    page.click("#cm-several-analyse")
+    page.wait_for_selector("#cm-several-table >> text=cannot be read as a video >> visible=true")
+    page.click("#cm-several-table >> text=short.mp4 >> visible=true")
+    page.wait_for_selector("#cm-several-timeline .js-plotly-plot path.js-line", state="attached")
+    assert "short.mp4" in page.inner_text("#cm-several-detail h3")
+    for kind, holds in {
+        "csv": "time,said,score",
+        "vtt": "WEBVTT",
+        "eaf": "TIME_ORDER",
+        "json": "coupled-mamba/",
+    }.items():
+        with page.expect_download() as download:
+            page.click(f"#cm-several-save-{kind}")
+        assert download.value.suggested_filename == f"short.{kind}"
+        assert holds in download.value.path().read_text(encoding="utf-8")
+    page.screenshot(path=SHOTS / "several.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def _now(page: Any) -> float:
     return float(page.evaluate("document.querySelector('#cm-video video').currentTime"))
 
