@@ -186,11 +186,12 @@ def loss_of(ticks: Tensor, videos: Videos, binary_weight: float) -> Tensor:
     return (found - target).abs().mean() + binary_weight * binary
 
 
-def predict(network: nn.Module, videos: Videos, values: dict[str, Float] | None = None) -> Float:
+def predict(network: Reader, videos: Videos, values: dict[str, Float] | None = None) -> Float:
     """Scores [V, L] in -3..3, 0 in the padding; from other values than the videos' own where given."""
     network.eval()
+    own = videos.only(network.modalities)
     with torch.inference_mode():
-        found = scores(network, values or videos.values, videos.presence()).numpy()
+        found = scores(network, values or own.values, own.presence()).numpy()
     return np.where(videos.told, found.clip(-3, 3), 0).astype(np.float32)
 
 
