@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 
 from app.analysis import Analysis
+from app.batch import Row, write_table
+from app.batch.rows import row_of
+from tests.app.made import make_analysis
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -163,6 +166,30 @@ def test_several_clips_give_a_table_and_each_row_opens(page: Any, tmp_path: Path
         assert holds in download.value.path().read_text(encoding="utf-8")
     page.screenshot(path=SHOTS / "several.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_table_of_a_batch_sorts_itself_with_what_is_missing_last(browser: Any, tmp_path: Path) -> None:
+    rows = [
+        row_of(make_analysis(20, seed=n), f"clip {n}.mp4", "k", "clips/k.json", "clips/k.html")
+        for n in (2, 10)
+    ]
+    rows.append(Row("bad.mp4", "failed", "It is empty."))
+    (tmp_path / "index.html").write_text(write_table(rows)["index.html"], encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+
+    def order() -> list[str]:
+        names: list[str] = page.eval_on_selector_all("tbody th", "cells => cells.map(c => c.innerText)")
+        return names
+
+    page.click("thead button:text-is('clip')")
+    assert order() == ["bad.mp4", "clip 2.mp4", "clip 10.mp4"]  # numbers within names count as numbers
+    page.click("thead button:text-is('clip')")
+    assert order() == ["clip 10.mp4", "clip 2.mp4", "bad.mp4"]
+    page.click("thead button:text-is('score')")
+    assert order()[-1] == "bad.mp4"
+    assert page.get_attribute("thead th:nth-child(3)", "aria-sort") == "ascending"
+    page.close()
 
 
 def _now(page: Any) -> float:
