@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-ADAPTED = False  # whether words are read with the sentiment adapter where nobody says
+ADAPTED = True  # whether words are read with the sentiment adapter where nobody says
 EMBEDDING = 384
 COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS) if ADAPTED else ("minilm",)
 WIDTH = len(COLUMNS) if ADAPTED else EMBEDDING

@@ -40,9 +40,7 @@ FRAME_COLUMNS = (
 COLUMNS = (*(f"{name}_mean" for name in FRAME_COLUMNS), *(f"{name}_std" for name in FRAME_COLUMNS))
 _PITCH = FRAME_COLUMNS.index("pitch")
 _VOICING = FRAME_COLUMNS.index("voicing")
-ENCODED = (
-    False  # whether the emotion columns follow unasked; off until the fusion network is trained to read them
-)
+ENCODED = True  # whether the emotion columns follow unasked, as the fusion network is trained to read them
 VOICED = 0.5  # voicing above which a frame's pitch is believed
 
 

@@ -208,8 +208,8 @@ def mean_of_heard(
 
 def single_chain(config: CoupledMambaConfig, name: str, width: int) -> CoupledMambaConfig:
     """The config of one Mamba chain alone; hiding features is left to what stands before it."""
-    sizes = replace(config, modalities=(name,), widths=(width,), readouts=())
-    return replace(sizes, fusion="independent", feature_dropout=0.0)
+    alone = replace(config, modalities=(name,), widths=(width,), readouts=(), feature_dropout=0.0)
+    return replace(alone, fusion="independent")
 
 
 Network = CoupledMamba | LateFusion | ConcatFusion

@@ -38,12 +38,10 @@ class CoupledMambaConfig:
     fusion: str = "coupled"
     """How modalities meet: coupled, or a baseline of model.baselines: independent (coupled by nothing, which sets
     `coupling` to none), late, concat, attention. `build_network` makes the one that is named."""
-    head: str = "opinions"
-    """How chains become scores: opinions (weighed by their precisions) or weighed (the first checkpoint's softmax)."""
     dropout: float = 0.1
-    feature_dropout: float = 0.0
-    """Share of a stream's features hidden in training for all its ticks: few speakers must not be learnt by heart.
-    1 hides them in use too, and the network reads the readouts alone."""
+    feature_dropout: float | tuple[float, ...] = 0.0
+    """Share of a stream's features hidden in training for all its ticks, for all modalities or for each of them:
+    few speakers must not be learnt by heart. 1 hides them in use too, and the network reads the readouts alone."""
     readouts: tuple[int, ...] = ()
     """Last columns of each modality that are never hidden: what the extractor itself makes of it. Zeros if empty."""
     step: float = 0.2
@@ -56,6 +54,16 @@ class CoupledMambaConfig:
         if len(self.modalities) != len(self.widths):
             raise ValueError(
                 f"modalities are {self.modalities} but widths {self.widths}: give one width a modality"
+            )
+        if isinstance(self.feature_dropout, (int, float)):
+            self.feature_dropout = (float(self.feature_dropout),) * len(self.modalities)
+        self.feature_dropout = tuple(self.feature_dropout)
+        if len(self.feature_dropout) != len(self.modalities) or not all(
+            0 <= p <= 1 for p in self.feature_dropout
+        ):
+            raise ValueError(
+                f"feature_dropout must be a share from 0 to 1, or one for each of {self.modalities}, "
+                f"got {self.feature_dropout}"
             )
         self.readouts = tuple(self.readouts) or (0,) * len(self.modalities)
         if len(self.readouts) != len(self.modalities):

@@ -92,31 +92,3 @@ class Head(nn.Module):
 def bounded(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """To -3..3, close to the identity in the middle."""
     return SCALE * torch.tanh(x / SCALE)
-
-
-class WeighedHead(nn.Module):
-    """Chains weighed by a softmax over the modalities, then a small perceptron: [B, L, M, D] -> scores."""
-
-    def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        m, d = len(config.widths), config.d_model
-        self.norm = ModalityNorm(m, d)
-        self.weigh = nn.Parameter(torch.zeros(m, d))
-        self.attend = nn.Linear(d, 1)
-        self.tick = score_perceptron(d, config.dropout)
-        self.clip = score_perceptron(d, config.dropout)
-
-    def forward(self, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> Scores:
-        """Scores of every tick, and of the clip from the ticks pooled by attention where anything was observed."""
-        x = self.norm(x)
-        weights = (x * self.weigh).sum(-1, keepdim=True).softmax(dim=2)
-        fused = (weights * x).sum(2)
-        reach = self.attend(fused).squeeze(-1).masked_fill(~mask.any(-1), -1e4).softmax(-1)
-        pooled = torch.einsum("bl,bld->bd", reach, fused)
-        ticks, clip = bounded(self.tick(fused).squeeze(-1)), bounded(self.clip(pooled).squeeze(-1))
-        return Scores(ticks, torch.ones_like(ticks), clip, torch.ones_like(clip))
-
-
-def score_perceptron(width: int, dropout: float) -> nn.Sequential:
-    """width -> 64 -> 1, the released code's head."""
-    return nn.Sequential(nn.Linear(width, 64), nn.SiLU(), nn.Dropout(dropout), nn.Linear(64, 1))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
 from model.explain import Explanation, explain
-from model.head import Head, WeighedHead
+from model.head import Head
 from model.layers import CoupledLayer, Trace
 from model.streaming import Stream
 
@@ -58,7 +58,9 @@ class Features(nn.Module):
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
         self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.features.items()})
-        self.hidden_share = config.feature_dropout
+        shares = config.feature_dropout
+        assert isinstance(shares, tuple)  # the config made one of it
+        self.hidden_share = dict(zip(config.modalities, shares, strict=True))
         self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
 
     def prepare(self, values: Mapping[str, Float[Tensor, "B L width"]]) -> dict[str, Tensor]:
@@ -71,11 +73,12 @@ class Features(nn.Module):
         Where the share is 1 all are hidden, and in use too: the network reads the readouts alone.
         """
         plain = x.shape[-1] - self.readouts[modality]
-        if self.hidden_share == 1:
+        share = self.hidden_share[modality]
+        if share == 1:
             return F.pad(x[..., plain:], (plain, 0))
-        if not self.training or self.hidden_share == 0:
+        if not self.training or share == 0:
             return x
-        return torch.cat([F.dropout1d(x[..., :plain].mT, self.hidden_share).mT, x[..., plain:]], dim=-1)
+        return torch.cat([F.dropout1d(x[..., :plain].mT, share).mT, x[..., plain:]], dim=-1)
 
 
 class Embed(Features):
@@ -117,7 +120,7 @@ class CoupledMamba(
         self.config = config
         self.embed = Embed(config)
         self.layers = self.make_layers(config)
-        self.head = Head(config) if config.head == "opinions" else WeighedHead(config)
+        self.head = Head(config)
 
     @staticmethod
     def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:

@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.head import Head
 from model.layers import coupled_layers
 
 if TYPE_CHECKING:
@@ -37,14 +36,12 @@ class Stream:
         network: a CoupledMamba in eval mode, with the head "opinions".
         batch: streams fed together; None for one stream without a batch axis.
 
-    Raises ValueError for a network in training mode, with another head or of attention fusion.
+    Raises ValueError for a network in training mode or of attention fusion.
     """
 
     def __init__(self, network: CoupledMamba, batch: int | None = None) -> None:
         if network.training:
             raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
-        if not isinstance(network.head, Head):
-            raise ValueError(f"cannot stream through head={network.config.head!r}: use head='opinions'")
         self.network, self.head = network, network.head
         self.lead = () if batch is None else (batch,)
         self.layers = coupled_layers(network.layers)

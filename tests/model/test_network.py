@@ -124,6 +124,8 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
         ({"widths": (0,)}, "text"),
         ({"widths": (1, 2)}, "one width"),
         ({"readouts": (1, 2)}, "readouts"),
+        ({"feature_dropout": (0.5, 0.5)}, "one for each"),
+        ({"feature_dropout": 1.5}, "from 0 to 1"),
     ],
 )
 def test_a_wrong_config_is_refused(change, said):

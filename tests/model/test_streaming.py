@@ -144,7 +144,5 @@ def test_wrong_use_is_told_with_its_remedy():
         network.stream().feed(tick, presence[0, :2])
     with pytest.raises(ValueError, match=r"eval\(\)"):
         made().train().stream()
-    with pytest.raises(ValueError, match="weighed"):
-        CoupledMamba(small_config(head="weighed")).eval().stream()
     with pytest.raises(ValueError, match="attention"):
         build_network(small_config(fusion="attention")).eval().stream()

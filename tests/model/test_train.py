@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model.baselines import load_network
 from model.calibration import calibrate
@@ -93,3 +94,24 @@ def test_data_that_is_not_there_is_one_clear_line(module, argument, tmp_path):
     assert ended.returncode == 2
     assert "there is no folder" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network_on_different_streams(pools, tmp_path):
+    """What several GPUs do, with two processes on the CPU."""
+    alone = train(replace(SETTINGS, steps=4), pools, tmp_path / "alone").state_dict()
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    script = ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "tests.model.two_processes"]
+    ended = subprocess.run(
+        [sys.executable, *launch, *script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+        timeout=500,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    first, second = (load_file(tmp_path / f"rank{i}.safetensors") for i in range(2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert any(not torch.equal(first[k], alone[k]) for k in first)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4, "one process logs"
