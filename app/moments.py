@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Line, TimedWord
 from app.figures.style import NAMES
-from app.wording import clock, signed
+from app.told import clock, signed
 
 LITTLE = 0.05  # points of the score under which a modality is said to hardly matter
 A_LITTLE = 0.3  # and under which it moves the score "a little"

@@ -15,7 +15,7 @@ from app.exports import FORMATS
 from app.panels import saving, timeline
 from app.runs import Run, Runs
 from app.service import explain
-from app.wording import clock, signed
+from app.told import clock, signed
 
 HEADS = [
     "no",

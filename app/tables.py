@@ -9,7 +9,7 @@ import numpy as np
 from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Line, Sentiment
 from app.figures.style import NAMES
 from app.figures.words import words_at
-from app.wording import clock, signed
+from app.told import clock, signed
 
 
 def tick_table(analysis: Analysis, most: int = 300) -> tuple[list[str], list[list[str]]]:

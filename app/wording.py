@@ -9,22 +9,11 @@ import numpy as np
 from app.analysis import MODALITIES, Analysis, Interval
 from app.figures.style import NAMES
 from app.figures.timeline import stretches
+from app.told import clock, signed
 
 LEAST_GAP = 0.8  # difference in score from which two modalities disagree
 LEAST_SECONDS = 1.0  # shorter disagreements are passing
 VERBS = {"text": "heard", "audio": "heard", "visual": "seen"}
-
-
-def signed(score: float, digits: int = 1) -> str:
-    """+0.4, −0.6 with a real minus sign; zero has no sign."""
-    text = f"{abs(score):.{digits}f}"
-    return text if float(text) == 0 else f"{'−' if score < 0 else '+'}{text}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 0:04.2 or 12:30.0."""
-    tenths = round(10 * seconds)
-    return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
 
 
 def spread(interval: Interval | None) -> str:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from app.analysis import MODALITIES, TimedWord
 from app.figures.style import COLOURS, FONT, GREY, NAMES, figure
 from app.moments import Moment, gather, said_between, shown_from
-from app.wording import clock, signed
+from app.told import clock, signed
 
 COLUMNS = 120
 LEAST = 0.1  # points that full colour stands for at least: next to nothing must not look like much

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Several:
         if name.startswith("stop"):
             raise StoppedError("stopped")
         progress("probe", 0.5)
+        time.sleep(0.1)  # long enough to be seen under way
         return with_intervals(make_analysis(20, seed=len(name)))
 
     monkeypatch.setattr("app.analyze.analyze", answer)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ from app.report import render_report
 from app.tables import tick_table
 from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
 from tests.app.made import make_analysis, with_intervals, with_warnings
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -138,3 +143,11 @@ def test_report_is_one_file_that_fetches_nothing_and_runs_no_word_of_the_transcr
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)\s*=", html)
     assert "plotly.js v" in html
     assert html.count("Plotly.newPlot(") >= 2
+
+
+@pytest.mark.parametrize("module", ["app.wording", "app.batch", "app.figures", "app.cards"])
+def test_whichever_module_is_imported_first(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
