@@ -55,6 +55,6 @@ def test_the_original_is_what_is_analysed(tmp_path: Path, monkeypatch: pytest.Mo
     service = Service(str(tmp_path / "cache"))
     copy = service.prepare(str(clip))
     asked: list[str] = []
-    monkeypatch.setattr("app.analyze.analyze", lambda clip, *_: asked.append(str(clip)))
+    monkeypatch.setattr("app.analyze.analyze", lambda clip, *_, **__: asked.append(str(clip)))
     list(service.run(str(Path("elsewhere") / Path(copy).name), None, gr.Request(session_hash="me")))
     assert asked == [str(clip)]

@@ -25,7 +25,7 @@ def buzz(hertz: float, seconds: float = 1.0) -> np.ndarray:
 
 def test_one_row_a_hop_with_the_share_of_speech() -> None:
     track = describe_voice(Sound(READING[: round(1.7 * RATE)], start=0.4), [Span(0.9, 1.1), Span(1.4, 1.45)])
-    assert track.values.shape == (9, len(COLUMNS))
+    assert track.values.shape == (9, len(track.columns)) == (9, len(COLUMNS) + 10)
     assert list(track.start) == pytest.approx(0.4 + 0.2 * np.arange(9))
     assert track.end[-1] == pytest.approx(2.1)
     assert list(track.confidence[:6]) == pytest.approx([0, 0, 0.5, 0.5, 0, 0.25], abs=1e-6)
