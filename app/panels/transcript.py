@@ -37,7 +37,6 @@ def render() -> TranscriptPanel:
             headers=HEADER,
             datatype=["number", "number", "str"],
             column_count=3,
-            column_limits=(3, 3),
             column_widths=["90px", "90px", "auto"],
             type="array",
             interactive=True,

@@ -203,12 +203,16 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     page.on("request", lambda r: requests.append(r.url) if "/gradio_api/queue/join" in r.url else None)
     plot = page.locator("#cm-timeline .js-plotly-plot")
     plot.scroll_into_view_if_needed()
+    why = page.inner_text("#cm-why-card p")
     box = plot.bounding_box()
     axis = plot.evaluate("p => { const a = p._fullLayout.xaxis; return [a._offset, a._length, a.range[1]] }")
     page.mouse.move(box["x"] + axis[0] + axis[1] / 2 - 5, box["y"] + 100)
     page.mouse.click(box["x"] + axis[0] + axis[1] / 2, box["y"] + 100)
     page.wait_for_timeout(300)
     assert abs(_now(page) - axis[2] / 2) < 0.2
+    _changes(page, "#cm-why-card p", why)
+    assert len(requests) == 1  # a click asks why
+    requests.clear()
     before = _now(page)
     plot.focus()
     page.keyboard.press("ArrowRight")
@@ -220,7 +224,64 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     word = page.locator(".cm-word").nth(3)
     word.click()
     assert abs(_now(page) - float(word.get_attribute("data-start"))) < 0.05
-    assert not requests  # the server is not asked
+    path = page.evaluate("document.querySelector('#cm-space').toDataURL()")
+    page.evaluate(
+        "() => { const v = document.querySelector('#cm-video video'); v.muted = true; return v.play() }"
+    )
+    page.wait_for_function("b => document.querySelector('#cm-space').toDataURL() != b", arg=path)
+    assert not requests  # the server is not asked, and still the states' points move
+
+
+def _changes(page: Any, selector: str, before: str) -> None:
+    page.wait_for_function(
+        "([s, b]) => document.querySelector(s).innerText != b", arg=[selector, before], timeout=20_000
+    )
+
+
+def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    why, without = (page.inner_text(f"{card} p") for card in ("#cm-why-card", "#cm-switched-card"))
+    plot = page.locator("#cm-timeline .js-plotly-plot")
+    plot.focus()
+    for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    _changes(page, "#cm-why-card p", why)
+    assert "At 0:02.0 the score is" in page.inner_text("#cm-why-card p")
+    assert "With words and face" in without
+    page.click("#cm-kept label:has-text('words')")
+    _changes(page, "#cm-switched-card p", without)
+    assert "With face alone" in page.inner_text("#cm-switched-card p")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    offset, length = plot.evaluate("p => [p._fullLayout.xaxis._offset, p._fullLayout.xaxis._length]")
+    page.mouse.move(box["x"] + offset + 0.25 * length, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + offset + 0.5 * length, box["y"] + 150, steps=5)
+    page.mouse.up()
+    page.wait_for_selector("#cm-shares >> text=Of the window 0:06")  # a quarter of 24 s
+
+
+def test_a_corrected_word_changes_the_words_and_nothing_else(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    _analyse(page)
+    read = (
+        "() => Object.fromEntries(document.querySelector('#cm-timeline .js-plotly-plot').data"
+        ".filter(t => /alone/.test(t.name || '')).map(t => [t.name, t.customdata.join()]))"
+    )
+    before = page.evaluate(read)
+    page.click("#cm-correcting > button")
+    page.locator("#cm-words [role=gridcell]:has-text('best')").first.dblclick()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("horrible")
+    page.keyboard.press("Enter")
+    page.click("#cm-correct")
+    page.wait_for_selector(".cm-transcript >> text=horrible")
+    page.wait_for_function(
+        "[...document.querySelector('#cm-video video').cmTrack.cues].some(c => c.text.includes('horrible'))"
+    )
+    after = page.evaluate(read)
+    assert {name for name in before if before[name] != after[name]} == {"words alone"}
 
 
 def test_results_leave_with_their_video(page: Any) -> None:
