@@ -51,7 +51,8 @@ ROWS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "words+all independent": (WITH_WORDS, {"fusion": "independent"}),
 }
 """Row -> (modalities, changes to the network's config)."""
-SHIPPED = {"published": "coupled", "words": "words+all"}
+SHIPPED = {"published": ("coupled", "mosi_network.toml"), "words": ("words+all", "mosi.toml")}
+"""Stored networks: name -> (row, config)."""
 PUBLISHED_TEST = {"bc-LSTM (ACL 2017)": 80.3, "MMMU-BA (EMNLP 2018)": 82.31}
 
 
@@ -154,14 +155,16 @@ def against(
     return corrected_test([first[k][measure] for k in both], [second[k][measure] for k in both], *sizes)
 
 
-def save_final(settings: MosiSettings, videos: Videos, seeds: int, path: Path = WEIGHTS) -> None:
-    """Train the shipped rows on all videos, each with every seed, and store them in one file as float16."""
+def save_final(
+    settings: Mapping[str, MosiSettings], videos: Videos, seeds: int, path: Path = WEIGHTS
+) -> None:
+    """Train the networks of SHIPPED on all videos, each with every seed, and store them in one file as float16."""
     from safetensors.torch import save_file
 
     tensors: dict[str, torch.Tensor] = {}
     described = {}
-    for name, row in SHIPPED.items():
-        own = row_settings(settings, row, videos)
+    for name, (row, _) in SHIPPED.items():
+        own = row_settings(settings[name], row, videos)
         described[name] = {**asdict(own), "widths": [videos.widths[m] for m in own.modalities]}
         for seed in range(seeds):
             state = train(own, videos, seed).state_dict()
@@ -259,11 +262,12 @@ def main(given: Sequence[str] | None = None) -> None:
     if not path.exists():
         parser.error(f"there is no {path}: name the folder that holds train.npz")
     torch.set_num_threads(1)  # sequences are short: more threads cost more than they bring
-    settings = read_settings(arguments.config)
     videos = read(path, words=arguments.final or any(WORDS in ROWS[row][0] for row in arguments.rows))
     if arguments.final:
-        save_final(settings, videos, arguments.seeds)
+        shipped = {name: read_settings(CONFIG.parent / file) for name, (_, file) in SHIPPED.items()}
+        save_final(shipped, videos, arguments.seeds)
         return
+    settings = read_settings(arguments.config)
     held = arguments.folds if arguments.held is None else arguments.held
     runs = cross_validate(
         settings, videos, arguments.rows, arguments.seeds, arguments.folds, held, arguments.runs
