@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 ROWS = 60  # rows a table has at most
 EXACT = (
     "Exact: what each modality brought into the last layer at each tick, through the states of all three chains, to "
-    "rounding. Followed along the straight way from nothing read to all read: gate and head, which are not linear; the "
-    "points add up to the score. Not traced: what the last layer was given already carries something of other "
+    "rounding; and the scores without a modality, for which the whole network ran anew. Followed along the straight "
+    "way from nothing read to all read: gate and head, which are not linear; the points add up to the score. Not "
+    "traced, and so part of what is left were nothing read: what the last layer was given already carries of other "
     "modalities and earlier moments through the layers before it."
 )
 

@@ -38,7 +38,7 @@ def ask_why(grid: Grid, seconds: float) -> Moment:
     heard = [m for m in MODALITIES if m in grid.presence and (grid.presence[m][: at + 1] > 0).any()]
     starts = tuple(float(s) for s in grid.start[found.first : at + 1])
     sources = {m: tuple(found.sources[m].astype(float).tolist()) for m in heard}
-    return Moment(starts, grid.step, found.score, found.base, sources)
+    return Moment(starts, grid.step, found.score, found.base, sources, found.without)
 
 
 def ask_without(grid: Grid, kept: Collection[str]) -> Fewer:

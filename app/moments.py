@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Moment:
 
     starts holds the times of the ticks counted, the moment's own last; sources[m] what modality m brought in at each
     of them, signed, for every modality that was observed by then. base is the score were nothing read from memory.
+    without[m] is the score through all layers had modality m never been observed; empty where only one was.
     """
 
     starts: Line
@@ -32,6 +33,7 @@ class Moment:
     score: float
     base: float
     sources: Mapping[str, Line]
+    without: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -62,6 +64,9 @@ def moment_sentence(moment: Moment, words: Sequence[TimedWord]) -> str:
         if strong
         else f"Next to nothing is read from memory: without that it would be {signed(moment.base)}."
     )
+    if moment.without:
+        scores = [f"{signed(s)} without the {NAMES[m]}" for m, s in moment.without.items()]
+        told.append(f"Through all layers, it would be {', '.join(scores)}.")
     return " ".join(told)
 
 
@@ -113,6 +118,9 @@ def moment_table(moment: Moment, words: Sequence[TimedWord], rows: int = 30) -> 
         said = " ".join(said_between(words, moment.starts[edge], end))
         table.append([clock(moment.starts[edge]), said, *(signed(found[m][1][column], 2) for m in names)])
     table.append(["in all", "", *(signed(moment.pull(m), 2) for m in names)])
+    if moment.without:
+        scores = [signed(moment.without[m], 2) if m in moment.without else "–" for m in names]
+        table.append(["score without it", "", *scores])
     return table
 
 

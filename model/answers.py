@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from model.explain import explain
 from model.inference import Line, as_batch
@@ -29,13 +30,15 @@ class Why:
 
     `sources[m]` holds the signed points that modality m brought in at the ticks first..at. They are read from the
     last layer; what that layer was given already carries, through earlier ones, something of the other modalities
-    and of earlier ticks. `base` is the score were nothing read there.
+    and of earlier ticks. `base` is the score were nothing read there. `without[m]` is the network's score with modality
+    m never observed, through all layers; empty where fewer than two were.
     """
 
     score: float
     base: float
     first: int
     sources: dict[str, Line]
+    without: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,30 @@ def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str
     """Why the score at tick `at` is what it is, from the LONGEST ticks before it; errors as in `explain`."""
     first = max(0, at + 1 - LONGEST)
     batch, observed = as_batch(network, values, presence)
-    found = explain(network, {m: v[:, first:] for m, v in batch.items()}, observed[:, first:], at - first)
+    batch, observed = {m: v[:, first:] for m, v in batch.items()}, observed[:, first:]
+    found = explain(network, batch, observed, at - first)
     sources = found.sources[0]
     sources[:, -1] += found.skip[0]  # what passes the states by is of this very tick
     names = network.config.modalities
     parts = {m: sources[i].numpy() for i, m in enumerate(names)}
-    return Why(float(found.score[0]), float(found.base[0]), first, parts)
+    fewer = _without_each(network, batch, observed, at - first)
+    return Why(float(found.score[0]), float(found.base[0]), first, parts, fewer)
+
+
+@torch.no_grad()
+def _without_each(
+    network: CoupledMamba, values: Mapping[str, Tensor], observed: Tensor, at: int
+) -> dict[str, float]:
+    """The score at a tick with each of the modalities observed by then taken away, all in one batch."""
+    observed = observed[:, : at + 1]
+    seen = observed[0].any(0).nonzero().flatten().tolist()
+    if len(seen) < 2:
+        return {}
+    kept = torch.ones(len(seen), 1, observed.shape[-1])
+    kept[range(len(seen)), 0, seen] = 0
+    rows = {m: v[:, : at + 1].expand(len(seen), -1, -1) for m, v in values.items()}
+    ticks = network(rows, observed * kept).ticks[:, -1].tolist()
+    return {network.config.modalities[i]: score for i, score in zip(seen, ticks, strict=True)}
 
 
 def memory(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]) -> Memory:

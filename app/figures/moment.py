@@ -85,7 +85,13 @@ def _layout(rows: int, edges: Any) -> dict[str, Any]:
             "zeroline": False,
             "nticks": 7,
         },
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "showgrid": False, "showticklabels": False},
+        "yaxis": {
+            "autorange": "reversed",
+            "fixedrange": True,
+            "showgrid": False,
+            "showticklabels": False,
+            "ticks": "",
+        },
     }
 
 

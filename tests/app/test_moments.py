@@ -38,6 +38,13 @@ def test_the_sentence_says_what_moved_the_score_and_when() -> None:
     )
 
 
+def test_what_it_would_be_without_each_is_told_and_tabled() -> None:
+    moment = replace(make_moment(), without={"text": 0.3, "audio": -1.14, "visual": -0.9})
+    told = "Through all layers, it would be +0.3 without the words, −1.1 without the voice, −0.9 without the face."
+    assert moment_sentence(moment, ()).endswith(told)
+    assert moment_table(moment, ())[-1] == ["score without it", "", "+0.30", "−1.14", "−0.90"]
+
+
 def test_a_moment_that_rests_on_nothing_read_says_so() -> None:
     moment = Moment((0.0,), 0.2, 2.0, 2.0, {"visual": (0.01,)})
     assert moment_sentence(moment, ()) == (

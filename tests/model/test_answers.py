@@ -20,6 +20,10 @@ def test_base_and_sources_make_up_the_score(network):
             found.score, abs=1e-4
         )
         assert found.score == pytest.approx(whole.ticks[at], abs=1e-5)
+    kept = {m: (v[:6], presence[m][:6]) for m, v in values.items() if m != "audio"}
+    fewer, _ = predict(network, {m: v for m, (v, _) in kept.items()}, {m: p for m, (_, p) in kept.items()})
+    assert why(network, values, presence, 5).without["audio"] == pytest.approx(fewer.ticks[5], abs=1e-5)
+    assert why(network, {"text": values["text"]}, {"text": presence["text"]}, 5).without == {}
     with pytest.raises(IndexError, match="tick 12 is outside"):
         why(network, values, presence, 12)
 
