@@ -133,8 +133,7 @@ def _weight(target: str, source: str, weight: float) -> str:
     told = (
         f"At every tick {OWNERS[target]} state takes {weight:.2f} of the {NAMES[source]} chain’s last state"
     )
-    deep = " deep" if weight > 0.78 else ""
-    return f'<td class="cm-cell{deep}" style="--depth:{min(1.0, abs(weight)):.3f}" title="{told}">{weight:.2f}</td>'
+    return f'<td class="cm-cell" style="--depth:{min(1.0, abs(weight)):.3f}" title="{told}">{weight:.2f}</td>'
 
 
 def half_life(seconds: float) -> str:

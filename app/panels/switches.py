@@ -11,8 +11,8 @@ from app.analysis import MODALITIES, Analysis
 from app.answer_cards import fewer_card
 from app.asking import ask_without
 from app.cards import title
-from app.figures import draw_switched
 from app.figures.style import NAMES
+from app.figures.switches import draw_switched
 from extractors.records import Grid
 
 HINT = "switch words, voice or face off and see the line without it (dashed) beside the line with all"

@@ -12,7 +12,7 @@ from app.analysis import Analysis
 from app.answer_cards import moment_card
 from app.asking import ask_why
 from app.cards import title
-from app.figures import draw_moment
+from app.figures.moment import draw_moment
 from extractors.records import Grid
 
 HINT = "what the score at one moment rests on: green took it up, purple took it down"

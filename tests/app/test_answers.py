@@ -16,8 +16,8 @@ from app.analysis import MODALITIES, Analysis
 from app.answer_cards import fewer_card, half_life, layers_card, space_card
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.corrections import rows_to_subtitles, word_rows
-from app.figures import draw_switched
 from app.figures.space import space_points
+from app.figures.switches import draw_switched
 from app.panels import coupling, why
 from app.service import Service
 from app.windows import within

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from app.analysis import TimedWord
-from app.figures import draw_moment
-from app.figures.moment import LEAST
+from app.figures.moment import LEAST, draw_moment
 from app.moments import Moment, gather, main_span, moment_sentence, moment_table, said_between, shown_from
 
 WORDS = (TimedWord("so", 0.2, 0.4), TimedWord("terrible", 2.8, 3.1), TimedWord("boring.", 3.1, 3.3))
