@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from safetensors.torch import load_model
 from torch import Tensor
 from tqdm import tqdm
 
@@ -51,6 +52,10 @@ class TrainSettings:
     scale_weight: float = 0.2
     """Of the likelihood of the truth, from which the scales learn, beside the scores' loss."""
     checkpoint_every: int = 200
+    start: str = ""
+    """Folder of a checkpoint to go on from; a fresh network without."""
+    only: str = ""
+    """A modality: only its own weights are kept from this run, all others are put back to the start's."""
     network: dict[str, Any] = field(default_factory=dict)
     streams: StreamSettings = field(default_factory=StreamSettings)
 
@@ -74,6 +79,8 @@ def build(settings: TrainSettings, pools: dict[str, Pool]) -> CoupledMamba:
         standardise = network.get_submodule(f"embed.standardise.{m}")
         assert isinstance(standardise, Standardise)
         standardise.fit(torch.from_numpy(observed.astype(np.float32)))
+    if settings.start:
+        load_model(network, Path(settings.start) / "model.safetensors")
     return cast(CoupledMamba, network)  # or a baseline, which is used and saved alike
 
 
@@ -110,6 +117,7 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
 
     accelerator = Accelerator()
     network = build(settings, pools)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
@@ -135,7 +143,33 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
                 log(step, loss=loss.item(), gradient=norm.item(), rate=schedule.get_last_lr()[0])
                 if (step + 1) % settings.checkpoint_every == 0:
                     save(run / "last.pt", step + 1, network, optimiser, schedule)
-    return network.eval().cpu()
+    network = network.eval().cpu()
+    if settings.only:
+        network.load_state_dict(put_back(network, before, settings.only))
+    return network
+
+
+def put_back(network: CoupledMamba, before: dict[str, Tensor], only: str) -> dict[str, Tensor]:
+    """The network's weights, those that are not the modality's own replaced by the ones `before`.
+
+    A modality owns its row of every tensor with a row a modality, its channels of the convolutions and what is named
+    after it; the coupling belongs to all. Raises ValueError for a modality the network does not have.
+    """
+    modalities = network.config.modalities
+    if only not in modalities:
+        raise ValueError(f"only = {only!r}: choose one of {', '.join(modalities)}")
+    m = modalities.index(only)
+    result = {}
+    for name, tensor in network.state_dict().items():
+        result[name] = before[name].clone()
+        if f".{only}." in name:
+            result[name] = tensor
+        elif ".conv." in name:
+            channels = len(tensor) // len(modalities)
+            result[name][m * channels : (m + 1) * channels] = tensor[m * channels : (m + 1) * channels]
+        elif tensor.shape[:1] == (len(modalities),) and not name.endswith("coupling.logits"):
+            result[name][m] = tensor[m]
+    return result
 
 
 @contextmanager
