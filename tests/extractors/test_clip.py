@@ -29,9 +29,12 @@ def read(
     return reader.worked, reader.grid(tracks), reader.warnings
 
 
-def same(one: Grid, other: Grid) -> bool:
+def same(one: Grid, other: Grid, within: float = 0.0) -> bool:
     pairs = [(a.values, b.values) for a, b in ((one, other),)] + [(one.presence, other.presence)]
-    return all(set(a) == set(b) and all(np.array_equal(a[m], b[m]) for m in a) for a, b in pairs)
+    return all(
+        set(a) == set(b) and all(np.allclose(a[m], b[m], rtol=within, atol=within) for m in a)
+        for a, b in pairs
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_each_stage_is_worked_out_once(tmp_path: Path, clip: Path) -> None:
     assert same(first, second)
     worked, without, _ = read(clip)
     assert worked == ALL
-    assert same(first, without)
+    assert same(first, without, within=1e-4)  # another number of threads adds up in another order
 
 
 def test_a_corrected_transcript_makes_its_words_anew_and_nothing_else(tmp_path: Path, clip: Path) -> None:

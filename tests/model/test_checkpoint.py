@@ -27,7 +27,9 @@ def features_of(sentence: str) -> dict[str, np.ndarray]:
 
 def test_the_weights_are_small_and_safe():
     assert {p.suffix for p in WEIGHTS.iterdir()} <= {".json", ".safetensors", ".md", ".npz"}
-    assert sum(p.stat().st_size for p in WEIGHTS.iterdir()) < 8e6
+    sizes = [p.stat().st_size for p in WEIGHTS.iterdir()]
+    assert max(sizes) < 8e6
+    assert sum(sizes) < 10e6
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,6 @@ def test_a_voice_that_trained_the_encoder_is_read_by_a_head_that_did_not_hear_it
 
 
 def test_the_switch_is_part_of_what_voices_are_kept_by(voices, monkeypatch):
-    plain = corpora._voices(voices, lambda _: True, heard=True)
-    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", True)
-    assert corpora._voices(voices, lambda _: True, heard=True).rows.shape[1] == plain.rows.shape[1] + 10
+    encoded = corpora._voices(voices, lambda _: True, heard=True)
+    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", False)
+    assert corpora._voices(voices, lambda _: True, heard=True).rows.shape[1] == encoded.rows.shape[1] - 10

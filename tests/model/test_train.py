@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -115,17 +116,17 @@ def test_data_that_is_not_there_is_one_clear_line(module, argument, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_one_network_on_different_streams(pools, tmp_path):
-    """What several GPUs do, with two processes on the CPU."""
+    """What several GPUs do, with two processes on the CPU; torchrun is what `accelerate launch` starts there."""
     alone = train(replace(SETTINGS, steps=4), pools, tmp_path / "alone").state_dict()
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    script = ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "tests.model.two_processes"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     ended = subprocess.run(
-        [sys.executable, *launch, *script, str(tmp_path)],
+        [sys.executable, *launch, "-m", "tests.model.two_processes", str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
         check=False,
         timeout=500,
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     first, second = (load_file(tmp_path / f"rank{i}.safetensors") for i in range(2))

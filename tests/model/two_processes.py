@@ -1,4 +1,4 @@
-"""What `accelerate launch` runs in test_train: a few steps in each process, then the weights of each written."""
+"""What each of two processes runs in test_train: a few steps in each process, then the weights of each written."""
 
 from __future__ import annotations
 
