@@ -151,6 +151,7 @@ def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, Wor
             return None
         decoder = _decoder()
         decoder.set_align_text(" ".join(piece for _, piece in pieces))
+        decoder.reinit_feat()  # forgets the sound before: the same clip gets the same times, whatever came first
         decoder.start_utt()
         loud = samples / max(float(np.abs(samples).max()), 1e-4)  # quiet sound keeps its detail in 16 bits
         decoder.process_raw((loud * 32767).astype(np.int16).tobytes(), full_utt=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,12 +93,7 @@ def predict(
         raise ValueError("no modality was observed at any tick: there is nothing to predict from")
     with torch.inference_mode():
         whole = network(batch, observed, trace=True)
-        rows, only = _each_alone(network, batch, observed, seen)
-        single = network(rows, only)
-    alone = {
-        m: Alone(float(single.clip[i]), single.ticks[i].numpy(), interval(network, single, i, only[i] > 0))
-        for i, m in enumerate(seen)
-    }
+        alone = {m: _alone(network, batch, observed, m) for m in seen}
     given = interval(network, whole, 0, observed[0] > 0)
     return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone, given), _dynamics(network, whole)
 
@@ -143,14 +138,13 @@ def as_batch(
     return batch, torch.stack(columns, dim=-1)[None]
 
 
-def _each_alone(
-    network: CoupledMamba, batch: Mapping[str, Tensor], observed: Tensor, seen: Sequence[str]
-) -> tuple[dict[str, Tensor], Tensor]:
-    """One row for each observed modality, with the others masked."""
-    only = torch.zeros(len(seen), 1, observed.shape[-1])
-    for row, name in enumerate(seen):
-        only[row, 0, network.config.modalities.index(name)] = 1
-    return {m: v.expand(len(seen), -1, -1) for m, v in batch.items()}, observed * only
+def _alone(network: CoupledMamba, batch: Mapping[str, Tensor], observed: Tensor, name: str) -> Alone:
+    """What the network says with the others masked; one at a time, since a long clip's chains are large."""
+    only = torch.zeros(observed.shape[-1])
+    only[network.config.modalities.index(name)] = 1
+    mask = observed * only
+    output = network(batch, mask)
+    return Alone(float(output.clip[0]), output.ticks[0].numpy(), interval(network, output, 0, mask[0] > 0))
 
 
 def _dynamics(network: CoupledMamba, output: Output) -> Dynamics:
