@@ -21,6 +21,7 @@ from extractors.records import FloatArray
 
 GRADED = ("sst5-train", "sst5-dev")  # sources whose scores are five classes
 MIDDLE = len(CLASSES) // 2
+VALIDATION_TENTH, FUSION_TENTH = 0, 1
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,14 @@ def read_sentences(folder: Path) -> list[Sentence]:
     ]
 
 
+def tenth(group: str) -> int:
+    """0..9 by near-duplicate group, the same in every run and on every machine."""
+    return zlib.crc32(group.encode()) % 10
+
+
 def held_out(group: str) -> bool:
-    """Whether a group is for validation; the same in every run and on every machine."""
-    return zlib.crc32(group.encode()) % 10 == 0
+    """Whether a group is for validation."""
+    return tenth(group) == VALIDATION_TENTH
 
 
 def held_for_fusion(group: str) -> bool:
@@ -63,7 +69,7 @@ def held_for_fusion(group: str) -> bool:
 
     On sentences that the adapter has learnt by heart its embeddings look more reliable than they are on new ones.
     """
-    return zlib.crc32(group.encode()) % 10 == 1
+    return tenth(group) == FUSION_TENTH
 
 
 def training_part(sentences: Sequence[Sentence]) -> list[Sentence]:

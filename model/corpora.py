@@ -25,6 +25,7 @@ from extractors import face as face_extractor
 from extractors import hearing, voice_encoder
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
+from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, tenth
 from extractors.train_voice import fold_files, fold_heads
 from extractors.voice_encoder import VoiceHead
 from extractors.voice_windows import code
@@ -33,20 +34,9 @@ from model.seen import Seen, face_marks
 Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 CACHE = Path("runs/features")
-EMOTION_SCORE = {
-    "happy": 2.0,
-    "calm": 0.5,
-    "neutral": 0.0,
-    "bored": -1.0,
-    "sad": -1.5,
-    "fear": -2.0,
-    "disgust": -2.0,
-    "angry": -2.5,
-}
+EMOTION_SCORE = {emotion: score for emotion, score in voice_encoder.SCORES.items() if np.isfinite(score)}
 VALIDATION_SPEAKERS = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
 DEV_SPEAKERS = frozenset({"rav15", "rav16", "emo12"})
-VALIDATION_TENTH = 0
-FUSION_TENTH = 1
 
 
 @dataclass(frozen=True)
@@ -139,11 +129,6 @@ def what_trains(data: Path) -> Seen:
     speakers = {r["speaker"] for r in read_labels(labels)} - VALIDATION_SPEAKERS
     images = [np.load(p)["image"] for p in sorted((data / "faces").glob("*train.npz"))]
     return Seen.of(sentences, speakers, np.concatenate(images))
-
-
-def tenth(group: str) -> int:
-    """0..9 by near-duplicate group, the same in every run: 0 validates, 1 trains the network, 2..9 the adapter."""
-    return zlib.crc32(group.encode()) % 10
 
 
 def fusion_faces(images: Images) -> Mask:
