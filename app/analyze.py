@@ -105,7 +105,6 @@ def build(
     """An Analysis out of the parts' arrays: plain numbers, every modality in `presence`."""
     silence = np.zeros(len(grid.start))
     words = tuple(plain.TimedWord(w.word, float(w.start), float(w.end)) for w in transcript.words)
-    score = _clamp(prediction.clip)
     return Analysis(
         schema=plain.SCHEMA,
         clip=plain.Clip(
@@ -114,22 +113,29 @@ def build(
         transcript=plain.Transcript(transcript.source if words else "none", words, transcript.sentences),
         ticks=plain.Ticks(_line(grid.start), float(grid.step)),
         presence={m: _line(grid.presence.get(m, silence)) for m in MODALITIES},
-        sentiment=plain.Sentiment(
-            plain.ClipScore(score, plain.label(score)),
-            _line(prediction.ticks),
-            {
-                m: plain.AloneScore(_clamp(a.score), _line(a.ticks), _interval(a.interval))
-                for m, a in prediction.alone.items()
-            },
-            _interval(prediction.interval),
-        ),
-        dynamics=plain.Dynamics(
-            {m: _line(norm) for m, norm in dynamics.state_norm.items()},
-            {t: {s: _line(line) for s, line in row.items()} for t, row in dynamics.share.items()},
-        ),
+        sentiment=sentiment_of(prediction),
+        dynamics=dynamics_of(dynamics),
         timings=dict(timings),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def sentiment_of(prediction: Prediction) -> plain.Sentiment:
+    """A network's scores as plain numbers, within -3..3."""
+    score = _clamp(prediction.clip)
+    alone = {
+        m: plain.AloneScore(_clamp(a.score), _line(a.ticks), _interval(a.interval))
+        for m, a in prediction.alone.items()
+    }
+    whole = plain.ClipScore(score, plain.label(score))
+    return plain.Sentiment(whole, _line(prediction.ticks), alone, _interval(prediction.interval))
+
+
+def dynamics_of(dynamics: Dynamics) -> plain.Dynamics:
+    """A network's dynamics as plain numbers."""
+    norms = {m: _line(norm) for m, norm in dynamics.state_norm.items()}
+    shares = {t: {s: _line(line) for s, line in row.items()} for t, row in dynamics.share.items()}
+    return plain.Dynamics(norms, shares)
 
 
 def _share_cores() -> None:

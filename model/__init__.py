@@ -25,6 +25,7 @@ _HOMES = {
     "Interval": "inference",
     "Prediction": "inference",
     "load_default": "inference",
+    "load_independent": "inference",
     "predict": "inference",
 }
 __all__ = list(_HOMES)

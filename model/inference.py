@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +20,11 @@ from model.config import CoupledMambaConfig
 from model.intervals import around, name_of
 from model.network import CoupledMamba, Output
 
+if TYPE_CHECKING:
+    from model.baselines import Network
+
 WEIGHTS = Path(__file__).parent / "weights"
+INDEPENDENT = WEIGHTS / "independent"
 Line = NDArray[np.float32]
 
 
@@ -56,7 +61,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The last layer's states: norm of each chain [L], and share[target][source] [L].
+    """The last layer's states: norm of each chain [L], and share[target][source] [L]; both empty without such states.
 
     Shares are signed: <y from the source's injections, y> / |y|^2 of the target chain's output before skip and
     gate. They sum to 1 over the sources, and are 0 where that output is zero. They are exact within the layer;
@@ -79,13 +84,34 @@ def load_default() -> CoupledMamba:
     return network.eval()
 
 
+def load_independent() -> Network:
+    """The packaged network whose chains do not hear each other, to compare with; ready to predict.
+
+    Raises FileNotFoundError where it is not installed.
+    """
+    return _load_independent(INDEPENDENT)
+
+
+@functools.cache
+def _load_independent(folder: Path) -> Network:
+    from model.baselines import load_network
+
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"there is no {folder / name}: put a network saved by save_pretrained there"
+            )
+    return load_network(folder)
+
+
 def predict(
-    network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]
+    network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[Prediction, Dynamics]:
     """Scores and dynamics of one clip.
 
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
-    network knows and `values` lacks counts as not observed. Raises ValueError where no modality was observed.
+    network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
+    Raises ValueError where no modality was observed.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
@@ -98,7 +124,7 @@ def predict(
     return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone, given), _dynamics(network, whole)
 
 
-def interval(network: CoupledMamba, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
+def interval(network: Network, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
     """The 90 % interval of one clip of a batch; `mask` tells what was given. None where some set was not calibrated.
 
     A tick's set is what was observed up to it; ticks before anything was observed take the first set's.
@@ -114,14 +140,14 @@ def interval(network: CoupledMamba, output: Output, row: int, mask: Bool[Tensor,
     return Interval((float(ends[0]), float(ends[1])), low, high)
 
 
-def _name(network: CoupledMamba, heard: list[bool]) -> str:
+def _name(network: Network, heard: list[bool]) -> str:
     """The set of modalities that were heard, as config.intervals names it."""
     modalities = network.config.modalities
     return name_of([m for m, given in zip(modalities, heard, strict=True) if given], modalities)
 
 
 def as_batch(
-    network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]
+    network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M]."""
     length = len(next(iter(presence.values())))
@@ -138,7 +164,7 @@ def as_batch(
     return batch, torch.stack(columns, dim=-1)[None]
 
 
-def _alone(network: CoupledMamba, batch: Mapping[str, Tensor], observed: Tensor, name: str) -> Alone:
+def _alone(network: Network, batch: Mapping[str, Tensor], observed: Tensor, name: str) -> Alone:
     """What the network says with the others masked; one at a time, since a long clip's chains are large."""
     only = torch.zeros(observed.shape[-1])
     only[network.config.modalities.index(name)] = 1
@@ -147,8 +173,9 @@ def _alone(network: CoupledMamba, batch: Mapping[str, Tensor], observed: Tensor,
     return Alone(float(output.clip[0]), output.ticks[0].numpy(), interval(network, output, 0, mask[0] > 0))
 
 
-def _dynamics(network: CoupledMamba, output: Output) -> Dynamics:
-    assert output.trace is not None
+def _dynamics(network: Network, output: Output) -> Dynamics:
+    if output.trace is None:
+        return Dynamics({}, {})
     norms, shares = (t[0].numpy() for t in output.trace)
     names = network.config.modalities
     return Dynamics(
