@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from app.analysis import HIGHEST, Analysis
 from app.asking import Fewer
+from app.figures.lines import signed_hundredths
 from app.figures.style import FAINT, GREY, INK, NAMES, beside, figure, layout, y_axis
-from app.figures.timeline import signed_hundredths
 
 HEIGHT = 220
 

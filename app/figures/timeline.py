@@ -5,20 +5,18 @@ One figure with several y axes on a single x, so that zooming and hovering act o
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from app.analysis import HIGHEST, MODALITIES, Analysis, Interval
-from app.figures.reduce import kept
+from app.analysis import MODALITIES, Analysis
+from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
-from app.figures.words import LANES, moved_words, since_observed, word_traces, words_at
+from app.figures.words import LANES, moved_words, since_observed, word_traces
 
 HEIGHT = 720
 BANDS = {
@@ -30,11 +28,6 @@ BANDS = {
 }
 
 
-def signed_hundredths(score: float) -> str:
-    """+0.42 or −0.42."""
-    return f"{'−' if score < 0 else '+'}{abs(score):.2f}"
-
-
 def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     """Everything over time; the shares are those of the chain `target` ("text", "audio" or "visual").
 
@@ -43,18 +36,18 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     if target not in analysis.dynamics.share:
         known = ", ".join(analysis.dynamics.share) or "none"
         raise ValueError(f"there are no shares of {target!r}: choose one of {known}")
-    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
+    seconds = middles(analysis)
     sources = analysis.dynamics.share[target]
     moved = moved_words(analysis)
     traces = [
         *_sentiment(analysis, seconds),
         *word_traces(moved, analysis.end, "y2"),
-        _word_hover(analysis, seconds),
+        word_hover(analysis, seconds, "y2"),
         *share_traces(sources, seconds, "y3"),
         *_norms(analysis, seconds),
         *_presence(analysis),
     ]
-    limit, norm = _limit(analysis), _norm_limit(analysis)
+    limit, norm = score_limit([analysis]), _norm_limit(analysis)
     low, high = share_range(sources)
     axes = {
         "yaxis": y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
@@ -73,7 +66,7 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     alone = analysis.sentiment.alone
     lines = [
         # Before it was first observed a modality says nothing, so nothing is drawn.
-        _line(
+        score_line(
             seconds,
             since_observed(alone[m].ticks, analysis.presence[m], math.nan),
             "y",
@@ -86,47 +79,15 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
         if m in alone
     ]
     between = analysis.sentiment.interval
-    whole = _line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3, between=between)
+    whole = score_line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3, between=between)
     whole.zorder = 1
-    return [whole, *lines, *([] if between is None else [_band(seconds, between)])]
-
-
-def _band(seconds: NDArray[np.float32], between: Interval) -> Any:
-    """The interval as one area: along its high ends, and back along its low ends."""
-    low, high = (np.asarray(line, np.float32) for line in (between.ticks_low, between.ticks_high))
-    there, back = kept(high), kept(low)[::-1]
-    return go.Scatter(
-        x=np.concatenate([seconds[there], seconds[back]]),
-        y=np.concatenate([high[there], low[back]]),
-        yaxis="y",
-        # Of one tick no area can be made: a line from its low to its high end.
-        mode="none" if len(seconds) > 1 else "lines",
-        line={"width": 6, "color": FAINT},
-        fill="toself",
-        fillcolor=FAINT,
-        hoverinfo="skip",
-        zorder=-1,
-    )
-
-
-def _word_hover(analysis: Analysis, seconds: NDArray[np.float32]) -> Any:
-    """A line that is not seen, to tell the words of the moment in the hover."""
-    return go.Scatter(
-        x=seconds,
-        y=np.zeros(len(seconds), np.float32),
-        yaxis="y2",
-        mode="lines",
-        line={"width": 0, "color": FAINT},
-        name="said",
-        customdata=[html.escape(words, quote=False) for words in words_at(analysis)],
-        hovertemplate="%{customdata}",
-    )
+    return [whole, *lines, *([] if between is None else [interval_band(seconds, between)])]
 
 
 def _norms(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
     norms = analysis.dynamics.state_norm
     return [
-        _line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "{:.2f}".format)
+        score_line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "{:.2f}".format)
         for m in MODALITIES
         if m in norms
     ]
@@ -158,46 +119,6 @@ def stretches(seen: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """[first, end) of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _line(
-    seconds: NDArray[np.float32],
-    values: tuple[float, ...],
-    axis: str,
-    colour: str,
-    name: str,
-    width: float,
-    told: Callable[[float], str] = signed_hundredths,
-    between: Interval | None = None,
-) -> Any:
-    line = np.asarray(values, np.float32)
-    shown = kept(line)
-    texts = [told(values[i]) for i in shown]
-    if between is not None:
-        ends = [(told(between.ticks_low[i]), told(between.ticks_high[i])) for i in shown]
-        texts = [f"{text} ({low} to {high})" for text, (low, high) in zip(texts, ends, strict=True)]
-    return go.Scatter(
-        x=seconds[shown],
-        y=line[shown],
-        yaxis=axis,
-        mode="lines" if len(seconds) > 1 else "markers",  # a line of one point would not be seen
-        line={"width": width, "color": colour},
-        marker={"color": colour, "size": 8},
-        name=name,
-        # Told in words made here, since plotly's versions differ in the number formats they take.
-        customdata=texts,
-        hovertemplate="%{customdata}",
-    )
-
-
-def _limit(analysis: Analysis) -> float:
-    """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood."""
-    lines = [analysis.sentiment.ticks, *(a.ticks for a in analysis.sentiment.alone.values())]
-    between = analysis.sentiment.interval
-    if between is not None:
-        lines += [between.ticks_low, between.ticks_high]
-    most = max(max(map(abs, line)) for line in lines)
-    return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)
 
 
 def _norm_limit(analysis: Analysis) -> float:

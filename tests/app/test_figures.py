@@ -10,10 +10,11 @@ import pytest
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.figures import draw_coupling, draw_timeline
+from app.figures.lines import signed_hundredths
 from app.figures.reduce import kept
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, INK
-from app.figures.timeline import signed_hundredths, stretches
+from app.figures.timeline import stretches
 from app.figures.words import LANES, MovedWord, moved_words, place, words_at
 from tests.app.made import make_analysis, make_shares, with_intervals, with_words
 

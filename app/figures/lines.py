@@ -1,0 +1,101 @@
+"""A score's line, its interval and the words under it: what the pictures over time have in common."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from app.analysis import HIGHEST, Analysis, Interval
+from app.figures.reduce import kept
+from app.figures.style import FAINT
+from app.figures.words import words_at
+
+
+def signed_hundredths(score: float) -> str:
+    """+0.42 or −0.42."""
+    return f"{'−' if score < 0 else '+'}{abs(score):.2f}"
+
+
+def middles(analysis: Analysis) -> NDArray[np.float32]:
+    """The middle of every tick in seconds [L], where its score is drawn."""
+    return (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
+
+
+def score_line(
+    seconds: NDArray[np.float32],
+    values: tuple[float, ...],
+    axis: str,
+    colour: str,
+    name: str,
+    width: float,
+    told: Callable[[float], str] = signed_hundredths,
+    between: Interval | None = None,
+) -> Any:
+    """A line on y axis `axis`, shortened for drawing; it tells its value, and the interval `between` where given."""
+    line = np.asarray(values, np.float32)
+    shown = kept(line)
+    texts = [told(values[i]) for i in shown]
+    if between is not None:
+        ends = [(told(between.ticks_low[i]), told(between.ticks_high[i])) for i in shown]
+        texts = [f"{text} ({low} to {high})" for text, (low, high) in zip(texts, ends, strict=True)]
+    return go.Scatter(
+        x=seconds[shown],
+        y=line[shown],
+        yaxis=axis,
+        mode="lines" if len(seconds) > 1 else "markers",  # a line of one point would not be seen
+        line={"width": width, "color": colour},
+        marker={"color": colour, "size": 8},
+        name=name,
+        # Told in words made here, since plotly's versions differ in the number formats they take.
+        customdata=texts,
+        hovertemplate="%{customdata}",
+    )
+
+
+def interval_band(seconds: NDArray[np.float32], between: Interval, axis: str = "y") -> Any:
+    """The interval as one area: along its high ends, and back along its low ends."""
+    low, high = (np.asarray(line, np.float32) for line in (between.ticks_low, between.ticks_high))
+    there, back = kept(high), kept(low)[::-1]
+    return go.Scatter(
+        x=np.concatenate([seconds[there], seconds[back]]),
+        y=np.concatenate([high[there], low[back]]),
+        yaxis=axis,
+        # Of one tick no area can be made: a line from its low to its high end.
+        mode="none" if len(seconds) > 1 else "lines",
+        line={"width": 6, "color": FAINT},
+        fill="toself",
+        fillcolor=FAINT,
+        hoverinfo="skip",
+        zorder=-1,
+    )
+
+
+def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str) -> Any:
+    """A line that is not seen, to tell the words of the moment in the hover."""
+    return go.Scatter(
+        x=seconds,
+        y=np.zeros(len(seconds), np.float32),
+        yaxis=axis,
+        mode="lines",
+        line={"width": 0, "color": FAINT},
+        name="said",
+        customdata=[html.escape(words, quote=False) for words in words_at(analysis)],
+        hovertemplate="%{customdata}",
+    )
+
+
+def score_limit(analyses: Iterable[Analysis]) -> float:
+    """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood."""
+    lines = []
+    for analysis in analyses:
+        lines += [analysis.sentiment.ticks, *(a.ticks for a in analysis.sentiment.alone.values())]
+        between = analysis.sentiment.interval
+        if between is not None:
+            lines += [between.ticks_low, between.ticks_high]
+    most = max(max(map(abs, line)) for line in lines)
+    return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)
