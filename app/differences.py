@@ -1,0 +1,231 @@
+"""What two analyses differ in, in sentences, tables and plain data: pure functions.
+
+The first is always told before the second, and a difference is the second minus the first.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.analysis import AloneScore, Analysis, Sentiment
+from app.figures.compare import TOGETHER, Side, sources_of
+from app.figures.style import NAMES
+from app.moments import said_between
+from app.told import clock, signed
+
+SCHEMA = "coupled-mamba-comparison/1"
+COUPLED, INDEPENDENT = "coupled", "independent"
+ALIKE = 0.05  # points under which two scores are the same
+NEAR = 0.6  # seconds before a moment whose words are quoted with it
+ROWS = 300  # rows a table has at most
+
+FARTHEST = "The two are farthest apart at {time}{said}: {first_name} {first}, {second_name} {second}, {apart} points."
+SAID = ", at “{words}”"
+NOWHERE = "The two are nowhere more than {apart} points apart."
+WHOLE_OVER = (
+    "As a whole the clip is {first_label} ({first}) {first_name} and {second_label} ({second}) {second_name}; from "
+    "moment to moment they are {mean} points apart on average."
+)
+MOST_ALONE = "Alone, the {modality} {verb} most: by {mean} points on average."
+WHOLE_BESIDE = (
+    "As a whole {first_name} is {first_label} ({first}) and {second_name} is {second_label} ({second}): {apart} points "
+    "apart."
+)
+MOST_BESIDE = "Of what each says alone, the {modality} {verb} most: {first} against {second}."
+CAVEAT = (
+    "The two networks were trained apart, so they differ by chance too and not only by the coupling: a gap well within "
+    "the ranges says little."
+)
+
+
+def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple[Side, Side]:
+    """The two with their names, numbered where these are the same."""
+    if names[0] == names[1]:
+        names = f"{names[0]} (1)", f"{names[1]} (2)"
+    return Side(names[0], first), Side(names[1], second)
+
+
+def over_sentences(first: Side, second: Side) -> list[str]:
+    """Of one clip: where the two differ most, what each says of the whole, which modality alone differs most."""
+    gap = np.abs(_gap(first, second, ""))
+    i = int(np.argmax(gap))
+    values = _whole_values(first, second) | {"mean": f"{gap.mean():.2f}"}
+    if gap[i] < ALIKE:
+        told = [NOWHERE.format(apart=f"{ALIKE:g}")]
+    else:
+        ticks = first.analysis.ticks
+        words = first.analysis.transcript.words
+        near = said_between(words, ticks.start[i] - NEAR, ticks.start[i] + ticks.step)[-3:]
+        moment = {
+            "time": clock(ticks.start[i]),
+            "said": SAID.format(words=" ".join(near).rstrip(".,;:!?")) if near else "",
+            "first": signed(first.analysis.sentiment.ticks[i], 2),
+            "second": signed(second.analysis.sentiment.ticks[i], 2),
+            "apart": f"{gap[i]:.2f}",
+        }
+        told = [FARTHEST.format(**values | moment)]
+    return [*told, WHOLE_OVER.format(**values), *_most_alone(first, second)]
+
+
+def beside_sentences(first: Side, second: Side) -> list[str]:
+    """Of two clips: what each is as a whole, and which modality's own score differs most."""
+    apart = abs(second.analysis.sentiment.clip.score - first.analysis.sentiment.clip.score)
+    told = [WHOLE_BESIDE.format(**_whole_values(first, second), apart=f"{apart:.1f}")]
+    alone = {
+        m: tuple(s.analysis.sentiment.alone[m].score for s in (first, second)) for m in _shared(first, second)
+    }
+    if alone:
+        most = max(alone, key=lambda m: abs(alone[m][1] - alone[m][0]))
+        scores = {"first": signed(alone[most][0]), "second": signed(alone[most][1])}
+        told.append(MOST_BESIDE.format(modality=NAMES[most], verb=_verb(most), **scores))
+    return told
+
+
+def score_table(first: Side, second: Side) -> tuple[list[str], list[list[str]]]:
+    """(header, rows): the clip's score by all together and by each modality, of both, with the difference."""
+    rows = []
+    for source in ["", *sources_of(first.analysis, second.analysis)]:
+        scores = [_score_of(side, source) for side in (first, second)]
+        cells = ["–" if s is None else _with_interval(_clip_score(s), _clip_ends(s)) for s in scores]
+        known = [_clip_score(s) for s in scores if s is not None]
+        apart = signed(known[1] - known[0]) if len(known) == 2 else "–"
+        rows.append([_told(source), *cells, apart])
+    return ["", first.name, second.name, "difference"], rows
+
+
+def over_table(first: Side, second: Side, most: int = ROWS) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) equal to the picture of one clip: time, words, and both scores by every source.
+
+    Up to `most` rows: in a longer clip a row gives the means of several ticks.
+    """
+    sources = ["", *sources_of(first.analysis, second.analysis)]
+    header = ["time", "said", *(f"{_told(m)}, {side.name}" for m in sources for side in (first, second))]
+    ticks, words = first.analysis.ticks, first.analysis.transcript.words
+    each = max(1, math.ceil(len(ticks.start) / most))
+    rows = []
+    for a in range(0, len(ticks.start), each):
+        b = min(len(ticks.start), a + each)
+        said = " ".join(said_between(words, ticks.start[a], ticks.start[b - 1] + ticks.step))
+        cells = [_cell(side, m, a, b) for m in sources for side in (first, second)]
+        rows.append([clock(ticks.start[a]), said, *cells])
+    return header, rows
+
+
+def beside_table(first: Side, second: Side, most: int = ROWS) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) equal to the two pictures: time from each clip's start, and all scores of both; "" past an end."""
+    columns = [(side, m) for side in (first, second) for m in ["", *sources_of(side.analysis)]]
+    header = ["time", *(f"{_told(m)}, {side.name}" for side, m in columns)]
+    longest = max((first.analysis, second.analysis), key=lambda a: len(a.ticks.start))
+    each = max(1, math.ceil(len(longest.ticks.start) / most))
+    starts = range(0, len(longest.ticks.start), each)
+    rows = [
+        [clock(longest.ticks.start[a]), *(_cell(side, m, a, a + each) for side, m in columns)] for a in starts
+    ]
+    return header, rows
+
+
+def comparison_of(first: Side, second: Side, *, same_clip: bool) -> dict[str, Any]:
+    """Both analyses and what they differ in, as plain data in the schema coupled-mamba-comparison/1.
+
+    `scores` has by "together", "text", "audio" and "visual" the two scores of the clip and the second minus the
+    first, None where one is not known.
+    """
+    scores = {}
+    for source in ["", *sources_of(first.analysis, second.analysis)]:
+        found = [_score_of(side, source) for side in (first, second)]
+        a, b = (None if s is None else _clip_score(s) for s in found)
+        apart = None if a is None or b is None else b - a
+        scores[source or "together"] = {"first": a, "second": b, "difference": apart}
+    sentences = over_sentences(first, second) if same_clip else beside_sentences(first, second)
+    return {
+        "schema": SCHEMA,
+        "same_clip": same_clip,
+        "names": [first.name, second.name],
+        "sentences": sentences,
+        "scores": scores,
+        "first": first.analysis.to_dict(),
+        "second": second.analysis.to_dict(),
+    }
+
+
+def _gap(first: Side, second: Side, source: str) -> NDArray[np.float64]:
+    """Second minus first at every tick [L]."""
+    lines = [np.asarray(_known(side, source).ticks, np.float64) for side in (first, second)]
+    return lines[1] - lines[0]
+
+
+def _most_alone(first: Side, second: Side) -> list[str]:
+    """The sentence on the modality whose own lines are farthest apart, over the ticks at which it was observed."""
+    means = {}
+    for m in _shared(first, second):
+        seen = np.asarray(first.analysis.presence[m]) > 0
+        means[m] = float(np.abs(_gap(first, second, m))[seen].mean()) if seen.any() else 0.0
+    if len(means) < 2:
+        return []
+    most = max(means, key=lambda m: means[m])
+    return [MOST_ALONE.format(modality=NAMES[most], verb=_verb(most), mean=f"{means[most]:.2f}")]
+
+
+def _shared(first: Side, second: Side) -> list[str]:
+    return [m for m in sources_of(first.analysis) if m in second.analysis.sentiment.alone]
+
+
+def _whole_values(first: Side, second: Side) -> dict[str, str]:
+    clips = first.analysis.sentiment.clip, second.analysis.sentiment.clip
+    return {
+        "first_name": first.name,
+        "second_name": second.name,
+        "first_label": clips[0].label,
+        "second_label": clips[1].label,
+        "first": signed(clips[0].score),
+        "second": signed(clips[1].score),
+    }
+
+
+def _score_of(side: Side, source: str) -> Sentiment | AloneScore | None:
+    return side.analysis.sentiment.alone.get(source) if source else side.analysis.sentiment
+
+
+def _known(side: Side, source: str) -> Sentiment | AloneScore:
+    return side.analysis.sentiment.alone[source] if source else side.analysis.sentiment
+
+
+def _clip_score(score: Sentiment | AloneScore) -> float:
+    return score.clip.score if isinstance(score, Sentiment) else score.score
+
+
+def _clip_ends(score: Sentiment | AloneScore) -> tuple[float, float] | None:
+    return None if score.interval is None else (score.interval.low, score.interval.high)
+
+
+def _with_interval(score: float, ends: tuple[float, float] | None, digits: int = 1) -> str:
+    if ends is None:
+        return signed(score, digits)
+    return f"{signed(score, digits)} ({signed(ends[0], digits)} to {signed(ends[1], digits)})"
+
+
+def _cell(side: Side, source: str, first: int, end: int) -> str:
+    """The mean score of ticks first..end with its interval end to end; "" where there are none, or it was not yet
+    observed, as in the picture."""
+    score = _score_of(side, source)
+    ticks = () if score is None else score.ticks[first:end]
+    unheard = source and not any(side.analysis.presence[source][:end])
+    if score is None or not ticks or unheard:
+        return ""
+    between = score.interval
+    ends = (
+        None if between is None else (min(between.ticks_low[first:end]), max(between.ticks_high[first:end]))
+    )
+    return _with_interval(float(np.mean(ticks)), ends, 2)
+
+
+def _told(source: str) -> str:
+    return f"{NAMES[source]} alone" if source else TOGETHER
+
+
+def _verb(modality: str) -> str:
+    return "differ" if modality == "text" else "differs"

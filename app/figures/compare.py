@@ -1,0 +1,181 @@
+"""Two analyses in one view: of one clip over the same time axis, of two clips side by side on the same scale.
+
+The first is drawn solid and the second dashed, in the colours that words, voice, face and all together have everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
+from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
+from app.figures.reduce import kept
+from app.figures.style import COLOURS, FAINT, GREY, INK, NAMES, beside, figure, layout, y_axis
+from app.figures.words import since_observed
+
+TOGETHER = "all together"
+TALL, BAND, GAP, FOOT = (
+    230,
+    96,
+    24,
+    38,
+)  # pixels: the band of all together, one of a modality, between them, below
+HEIGHT = 300  # pixels of a clip's own picture
+ZERO = "rgba(128,138,152,0.55)"
+DASHES = "6px,4px"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared: what it is called, and its analysis."""
+
+    name: str
+    analysis: Analysis
+
+
+def sources_of(*analyses: Analysis) -> list[str]:
+    """The modalities that at least one of the analyses has a score of, in their order."""
+    return [m for m in MODALITIES if any(m in a.sentiment.alone for a in analyses)]
+
+
+def draw_over(first: Side, second: Side) -> go.Figure:
+    """Both analyses of one clip over its time axis: a band for all together, with both intervals, and one a modality.
+
+    Raises ValueError where the two do not have the same ticks.
+    """
+    if first.analysis.ticks != second.analysis.ticks:
+        raise ValueError(
+            f"{first.name} has {len(first.analysis.ticks.start)} ticks and {second.name} "
+            f"{len(second.analysis.ticks.start)}: only analyses of one clip share a time axis, use draw_beside"
+        )
+    names = sources_of(first.analysis, second.analysis)
+    inside = TALL + len(names) * (GAP + BAND)
+    limit = score_limit([first.analysis, second.analysis])
+    seconds = middles(first.analysis)
+    traces: list[Any] = []
+    axes: dict[str, Any] = {}
+    notes: list[dict[str, Any]] = []
+    top = 1.0
+    for i, name in enumerate(["", *names]):
+        axis = f"y{i + 1}" if i else "y"
+        bottom = max(0.0, top - (BAND if i else TALL) / inside)
+        axes[f"yaxis{i + 1}" if i else "yaxis"] = _score_axis(limit, (bottom, top))
+        traces += _band_of(name, first, second, seconds, axis)
+        notes += _band_notes(name, limit, bottom, top)
+        top = bottom - GAP / inside
+    traces.append(word_hover(first.analysis, seconds, "y"))
+    lowest = f"y{len(names) + 1}" if names else "y"
+    return figure(traces, **layout(inside + FOOT, first.analysis.end, lowest), **axes, annotations=notes)
+
+
+def draw_beside(first: Side, second: Side) -> tuple[go.Figure, go.Figure]:
+    """A picture for each of two clips: its own time axis, the same scale of scores."""
+    limit = score_limit([first.analysis, second.analysis])
+    return _draw_alone(first.analysis, limit), _draw_alone(second.analysis, limit)
+
+
+def _draw_alone(analysis: Analysis, limit: float) -> go.Figure:
+    """The lines of one clip: all together with its interval, and each modality's own."""
+    seconds, feeling = middles(analysis), analysis.sentiment
+    whole = score_line(seconds, feeling.ticks, "y", INK, TOGETHER, 3, between=feeling.interval)
+    whole.zorder = 1
+    traces = [whole]
+    for m in sources_of(analysis):
+        alone = feeling.alone[m]
+        line = since_observed(alone.ticks, analysis.presence[m], math.nan)
+        traces.append(
+            score_line(seconds, line, "y", COLOURS[m], f"{NAMES[m]} alone", 1.6, between=alone.interval)
+        )
+    if feeling.interval is not None:
+        traces.append(interval_band(seconds, feeling.interval))
+    traces.append(word_hover(analysis, seconds, "y"))
+    return figure(
+        traces,
+        **(layout(HEIGHT, analysis.end) | {"hoversubplots": "single"}),
+        yaxis=_score_axis(limit, (0, 1)),
+        annotations=_scale_notes(limit, 0.0, 1.0),
+    )
+
+
+def _band_of(modality: str, first: Side, second: Side, seconds: NDArray[np.float32], axis: str) -> list[Any]:
+    """The two lines of a band, the first solid and the second dashed; all together where `modality` is empty."""
+    colour, told = (COLOURS[modality], NAMES[modality]) if modality else (INK, TOGETHER)
+    traces = []
+    for side, dash in ((first, "solid"), (second, DASHES)):
+        score = _score_of(side.analysis, modality)
+        if score is None:
+            continue
+        ticks = (
+            since_observed(score.ticks, side.analysis.presence[modality], math.nan)
+            if modality
+            else score.ticks
+        )
+        line = score_line(
+            seconds,
+            ticks,
+            axis,
+            colour,
+            f"{told}, {side.name}",
+            1.8 if modality else 2.8,
+            between=score.interval,
+        )
+        line.line.dash = dash
+        line.zorder = 1
+        traces.append(line)
+    if not modality:
+        of_first, of_second = first.analysis.sentiment.interval, second.analysis.sentiment.interval
+        traces += [interval_band(seconds, of_first, axis)] if of_first else []
+        traces += _edges(seconds, of_second, axis) if of_second else []
+    return traces
+
+
+def _score_of(analysis: Analysis, modality: str) -> Sentiment | AloneScore | None:
+    return analysis.sentiment.alone.get(modality) if modality else analysis.sentiment
+
+
+def _edges(seconds: NDArray[np.float32], between: Interval, axis: str) -> list[Any]:
+    """The second's interval as two dotted lines, since two grey areas over each other could not be told apart."""
+    lines = []
+    for ends in (between.ticks_low, between.ticks_high):
+        values = np.asarray(ends, np.float32)
+        shown = kept(values)
+        lines.append(
+            go.Scatter(
+                x=seconds[shown],
+                y=values[shown],
+                yaxis=axis,
+                mode="lines",
+                line={"width": 1.2, "color": GREY, "dash": "1.5px,3px"},
+                hoverinfo="skip",
+            )
+        )
+    return lines
+
+
+def _score_axis(limit: float, domain: tuple[float, float]) -> dict[str, Any]:
+    return y_axis(-limit, limit, domain, showgrid=True, gridcolor=FAINT, zeroline=True) | {
+        "zerolinecolor": ZERO,
+        "tickvals": [-limit, 0, limit],
+    }
+
+
+def _band_notes(modality: str, limit: float, bottom: float, top: float) -> list[dict[str, Any]]:
+    """What stands beside a band: the scale beside that of all together, the modality's name beside its own."""
+    if not modality:
+        return _scale_notes(limit, bottom, top)
+    ends = [beside(f"{sign}{limit:g}", y, size=11) for sign, y in (("+", top), ("−", bottom))]
+    return [*ends, beside(f"<b>{NAMES[modality]}</b>", (bottom + top) / 2, COLOURS[modality])]
+
+
+def _scale_notes(limit: float, bottom: float, top: float) -> list[dict[str, Any]]:
+    return [
+        beside(f"positive  +{limit:g}", top),
+        beside("neutral  0", (bottom + top) / 2),
+        beside(f"negative  −{limit:g}", bottom),
+    ]
