@@ -33,12 +33,17 @@ EXACT = (
 
 def folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table, folded away under "The same as a table"."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return (
         '<details class="cm-details"><summary>The same as a table</summary><div class="cm-scroll" tabindex="0">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        f"{table(header, rows)}</div></details>"
     )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of text cells."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def moment_card(moment: Moment, words: Sequence[TimedWord]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.analysis import MODALITIES, ClipScore, Line, label
+from app.analysis import MODALITIES, Analysis, ClipScore, Line, label
 from app.moments import Moment
 from extractors.records import Grid
 
@@ -55,6 +55,18 @@ def ask_without(grid: Grid, kept: Collection[str]) -> Fewer:
     said, _ = predict(load_default(), *given)
     score = float(np.clip(said.clip, -3, 3))
     return Fewer(names, ClipScore(score, label(score)), tuple(said.ticks.astype(float).tolist()))
+
+
+def ask_independent(analysis: Analysis, grid: Grid) -> Analysis:
+    """The analysis as the network gives it whose chains do not hear each other: other scores of the same clip.
+
+    Raises FileNotFoundError where that network is not installed.
+    """
+    from app.analyze import dynamics_of, sentiment_of
+    from model.inference import load_independent, predict
+
+    prediction, dynamics = predict(load_independent(), grid.values, grid.presence)
+    return replace(analysis, sentiment=sentiment_of(prediction), dynamics=dynamics_of(dynamics))
 
 
 def ask_memory(grid: Grid) -> Memory:

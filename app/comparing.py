@@ -1,0 +1,158 @@
+"""Comparisons from the page: the clip shown with what independent chains say of it, or with another clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.analysis import Analysis
+from app.answer_cards import folded, table
+from app.asking import ask_independent
+from app.cards import legend
+from app.differences import (
+    CAVEAT,
+    COUPLED,
+    INDEPENDENT,
+    beside_sentences,
+    beside_table,
+    over_sentences,
+    over_table,
+    score_table,
+    sides_of,
+)
+from app.figures.compare import Side, draw_beside, draw_over
+from app.keeping import rooms_in
+from app.panels import status
+from app.runs import Run, Runs
+from app.service import explain, refusal, session_of
+from app.wording import strongest_moment
+from extractors.records import Grid
+
+NOT_INSTALLED = (
+    "The network with independent chains is not installed here, so there is nothing to compare with; another clip can "
+    "be compared all the same."
+)
+FIRST = "Analyse a clip first."
+CHOOSE = "Choose the other clip first."
+STOPPED = "The comparison was stopped."
+KEYS = (
+    "solid: {first} · dashed: {second} · grey band and dotted lines: where the rating lies nine times in ten"
+)
+
+
+class Comparing:
+    """The comparisons of one page's visitors; each gives values for `app.panels.compare.outputs`."""
+
+    def __init__(self, cache: str) -> None:
+        # Runs of their own: the clip shown stays as it is while another is analysed.
+        self._rooms = rooms_in(cache)
+        self._runs = Runs(self._rooms)
+
+    def run(
+        self,
+        way: str,
+        analysis: Analysis | None,
+        grid: Grid | None,
+        video: str | None,
+        other: str | None,
+        request: gr.Request,
+    ) -> Iterator[list[Any]]:
+        """The clip shown, named `video`, compared as `way` says: with "independent" chains, or with the clip `other`.
+
+        Raises gr.Error, after the panel was put back in order, where there is nothing to compare.
+        """
+        if analysis is None or grid is None:
+            raise refusal(FIRST)
+        if way != "other":
+            yield with_independent(analysis, grid)
+            return
+        if not other:
+            raise refusal(CHOOSE)
+        mine, run = self._rooms.claim(session_of(request), other), Run()
+        for run in self._runs.watch(request.session_hash or "", mine, None):
+            if run.result is None and run.error is None and not run.stop.is_set():
+                yield told(
+                    status.waiting_card(run.place) if run.place else status.stages_card(run), busy=True
+                )
+        if run.result is not None:
+            names = Path(video or "clip").name, mine.name
+            yield with_other(*sides_of(names, analysis, run.result))
+            return
+        sentence = explain(run.error)
+        yield told(_sentence(sentence or STOPPED))
+        if sentence:
+            raise refusal(sentence)
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop what the session compares."""
+        self._runs.stop(request.session_hash or "")
+
+
+def with_independent(analysis: Analysis, grid: Grid) -> list[Any]:
+    """The coupled and the independent network on the same clip, over one time axis; a sentence where there is none."""
+    try:
+        other = ask_independent(analysis, grid)
+    except FileNotFoundError:
+        return told(_sentence(NOT_INSTALLED))
+    first, second = sides_of((COUPLED, INDEPENDENT), analysis, other)
+    keys = f'<p class="cm-small">{escape(KEYS.format(first=first.name, second=second.name))}</p>'
+    return [
+        *_buttons(busy=False),
+        _answer(over_sentences(first, second), first, second) + f'<p class="cm-small">{escape(CAVEAT)}</p>',
+        gr.update(visible=True),
+        f'<div class="cm-title">{legend()}</div>{keys}',
+        draw_over(first, second),
+        gr.update(visible=False),
+        "",
+        None,
+        folded(*over_table(first, second)),
+    ]
+
+
+def with_other(first: Side, second: Side) -> list[Any]:
+    """Two clips side by side."""
+    left, right = draw_beside(first, second)
+    return [
+        *_buttons(busy=False),
+        _answer(beside_sentences(first, second), first, second),
+        gr.update(visible=True),
+        _heading(first),
+        left,
+        gr.update(visible=True),
+        _heading(second),
+        right,
+        folded(*beside_table(first, second)),
+    ]
+
+
+def told(card: str, *, busy: bool = False) -> list[Any]:
+    """A card alone, without pictures."""
+    hidden = gr.update(visible=False)
+    return [*_buttons(busy=busy), card, hidden, "", None, hidden, "", None, ""]
+
+
+def _answer(sentences: list[str], first: Side, second: Side) -> str:
+    header, rows = score_table(first, second)
+    return f'{_sentence(" ".join(sentences))}<div class="cm-scroll cm-both" tabindex="0">{table(header, rows)}</div>'
+
+
+def _heading(side: Side) -> str:
+    clip = side.analysis.sentiment.clip
+    return (
+        f'<div class="cm-title"><h4 class="cm-sub">{escape(side.name)}</h4>'
+        f'<span class="cm-hint">{escape(clip.label)}</span></div>'
+        f'<p class="cm-small">{escape(strongest_moment(side.analysis))}</p>'
+    )
+
+
+def _sentence(text: str) -> str:
+    return f'<p class="cm-answer" role="status">{escape(text)}</p>'
+
+
+def _buttons(*, busy: bool) -> list[Any]:
+    """(compare, stop) while busy or not."""
+    return [gr.update(interactive=not busy), gr.update(visible=busy)]

@@ -1,0 +1,119 @@
+"""Compare: coupled against independent fusion of the same clip, or the clip beside another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.cards import title
+from app.comparing import Comparing, told
+from app.service import AT_ONCE, GROUP
+
+NAME = "Compare"
+HINT = "the same clip read without coupling, or another clip beside it"
+WAYS = {"independent": "this clip, chains not coupled", "other": "another clip"}
+EXPLAINED = (
+    '<p class="cm-small">Not coupled: the same kind of network, trained in the same way, but words, voice and face '
+    "each keep to a chain of their own, and meet only in the score. What differs is what the coupling does.</p>"
+)
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class ComparePanel:
+    """The components: what to compare with, the two buttons, the answer, and a place for each of two pictures."""
+
+    way: gr.Radio
+    other: gr.File
+    start: gr.Button
+    stop: gr.Button
+    answer: gr.HTML
+    left: gr.Column
+    left_head: gr.HTML
+    left_plot: gr.Plot
+    right: gr.Column
+    right_head: gr.HTML
+    right_plot: gr.Plot
+    numbers: gr.HTML
+
+
+def render() -> ComparePanel:
+    """Lay out the panel."""
+    gr.HTML(title(NAME, HINT), padding=False)
+    way = gr.Radio(
+        [(name, key) for key, name in WAYS.items()],
+        value="independent",
+        label="Compare with",
+        show_label=False,
+        container=False,
+        elem_id="cm-compare-way",
+    )
+    gr.HTML(EXPLAINED, padding=False)
+    other = gr.File(
+        label="The other clip", file_types=["video", "audio"], height=110, visible=False, elem_id="cm-other"
+    )
+    with gr.Row(elem_classes="cm-buttons"):
+        start = gr.Button("Compare", elem_id="cm-compare", min_width=120)
+        stop = gr.Button("Stop", visible=False, min_width=90, elem_id="cm-compare-stop")
+    answer = gr.HTML(padding=False, elem_id="cm-compared-answer")
+    with gr.Row(elem_classes="cm-beside"):
+        sides = [_side("cm-compared"), _side("cm-compared-other")]
+    numbers = gr.HTML(padding=False, elem_id="cm-compared-numbers")
+    return ComparePanel(way, other, start, stop, answer, *sides[0], *sides[1], numbers)
+
+
+def _side(name: str) -> tuple[gr.Column, gr.HTML, gr.Plot]:
+    with gr.Column(visible=False, min_width=320) as column:
+        head = gr.HTML(padding=False)
+        with gr.Column(elem_classes="cm-wide"):
+            plot = gr.Plot(container=False, elem_id=name)
+    return column, head, plot
+
+
+def listen(
+    panel: ComparePanel,
+    state: gr.State,
+    grid: gr.State,
+    video: gr.Video,
+    page: gr.Blocks,
+    delete: gr.Button,
+) -> None:
+    """The choice of what to compare with, the two buttons, and what ends a comparison under way."""
+    comparing = Comparing(page.GRADIO_CACHE)
+    panel.way.change(
+        lambda way: gr.update(visible=way == "other"), panel.way, panel.other, queue=False, **_QUIET
+    )
+    panel.start.click(
+        comparing.run,
+        [panel.way, state, grid, video, panel.other],
+        outputs(panel),
+        concurrency_limit=AT_ONCE,
+        concurrency_id=GROUP,
+        **_QUIET,
+    )
+    for ends in (panel.stop.click, video.change, delete.click):
+        ends(comparing.stop, None, None, queue=False, api_visibility="private")
+    page.unload(comparing.stop)
+
+
+def outputs(panel: ComparePanel) -> list[Any]:
+    """What a comparison, and `reset`, give values for."""
+    return [
+        panel.start,
+        panel.stop,
+        panel.answer,
+        panel.left,
+        panel.left_head,
+        panel.left_plot,
+        panel.right,
+        panel.right_head,
+        panel.right_plot,
+        panel.numbers,
+    ]
+
+
+def reset() -> list[Any]:
+    """Values for `outputs`: nothing compared, as when another clip is shown."""
+    return told("")
