@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from torch import Tensor
 from model.config import CoupledMambaConfig
 from model.intervals import around, name_of
 from model.network import CoupledMamba, Output
+from model.stretches import STRETCH, run_stretches
 
 if TYPE_CHECKING:
     from model.baselines import Network
@@ -105,23 +106,63 @@ def _load_independent(folder: Path) -> Network:
 
 
 def predict(
-    network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]
+    network: Network,
+    values: Mapping[str, Line],
+    presence: Mapping[str, Line],
+    told: Callable[[float], None] | None = None,
 ) -> tuple[Prediction, Dynamics]:
     """Scores and dynamics of one clip.
 
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
     network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
-    Raises ValueError where no modality was observed.
+    A clip of more than STRETCH ticks is read in stretches, in memory that does not grow. told(fraction) is called now
+    and then, and ends the reading if it raises. Raises ValueError where no modality was observed.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
     if not seen:
         raise ValueError("no modality was observed at any tick: there is nothing to predict from")
-    with torch.inference_mode():
-        whole = network(batch, observed, trace=True)
-        alone = {m: _alone(network, batch, observed, m) for m in seen}
+    masks = [observed, *(_only(network, observed, m) for m in seen)]
+
+    def output(k: int) -> Output:
+        def part(fraction: float) -> None:
+            if told is not None:
+                told((k + fraction) / len(masks))
+
+        return _read(network, batch, masks[k], k == 0, part)
+
+    whole = output(0)
+    alone = {m: _alone(network, output(k), masks[k]) for k, m in enumerate(seen, 1)}
     given = interval(network, whole, 0, observed[0] > 0)
     return Prediction(float(whole.clip[0]), whole.ticks[0].numpy(), alone, given), _dynamics(network, whole)
+
+
+def scores(network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]) -> tuple[float, Line]:
+    """Clip score and ticks [L] alone, in -3..3: one cheap pass. Values and presence as in `predict`."""
+    batch, observed = as_batch(network, values, presence)
+    output = _read(network, batch, observed, False, None)
+    return float(output.clip[0]), output.ticks[0].numpy()
+
+
+@torch.inference_mode()
+def _read(
+    network: Network,
+    batch: Mapping[str, Tensor],
+    observed: Tensor,
+    trace: bool,
+    told: Callable[[float], None] | None,
+) -> Output:
+    """One pass: in stretches where the clip is long and the network has states to carry from one to the next."""
+    if (
+        observed.shape[1] > STRETCH
+        and isinstance(network, CoupledMamba)
+        and network.config.fusion in CoupledMamba.fusions
+    ):
+        return run_stretches(network, batch, observed, trace, told, STRETCH)
+    output = network(batch, observed, trace=trace)
+    if told is not None:
+        told(1.0)
+    return output
 
 
 def interval(network: Network, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
@@ -164,12 +205,15 @@ def as_batch(
     return batch, torch.stack(columns, dim=-1)[None]
 
 
-def _alone(network: Network, batch: Mapping[str, Tensor], observed: Tensor, name: str) -> Alone:
-    """What the network says with the others masked; one at a time, since a long clip's chains are large."""
+def _only(network: Network, observed: Tensor, name: str) -> Tensor:
+    """Presence [1, L, M] with the other modalities masked."""
     only = torch.zeros(observed.shape[-1])
     only[network.config.modalities.index(name)] = 1
-    mask = observed * only
-    output = network(batch, mask)
+    return observed * only
+
+
+def _alone(network: Network, output: Output, mask: Tensor) -> Alone:
+    """What the network says with the others masked."""
     return Alone(float(output.clip[0]), output.ticks[0].numpy(), interval(network, output, 0, mask[0] > 0))
 
 

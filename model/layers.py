@@ -83,11 +83,14 @@ class CausalConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(modalities * channels, 1, ticks).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(modalities * channels))
 
-    def forward(self, u: Float[Tensor, "B L M E"]) -> Float[Tensor, "B L M E"]:
-        """Convolve along L; tick t sees ticks t - ticks + 1 .. t."""
+    def forward(
+        self, u: Float[Tensor, "B L M E"], window: Float[Tensor, "B K M E"] | None = None
+    ) -> Float[Tensor, "B L M E"]:
+        """Convolve along L; tick t sees ticks t - ticks + 1 .. t, of which the K = ticks - 1 before u are `window`."""
         batch, length, modalities, channels = u.shape
-        rows = u.reshape(batch, length, -1).transpose(1, 2)
-        rows = F.pad(rows, (self.weight.shape[-1] - 1, 0))
+        rows = (u if window is None else torch.cat([window, u], dim=1)).flatten(2).transpose(1, 2)
+        if window is None:
+            rows = F.pad(rows, (self.weight.shape[-1] - 1, 0))
         rows = F.conv1d(rows, self.weight, self.bias, groups=modalities * channels)
         return rows.transpose(1, 2).reshape(batch, length, modalities, channels)
 
@@ -166,6 +169,22 @@ class CoupledLayer(nn.Module):
         given = self.select_from(F.silu(self.conv.last(window)), z)
         y, state = coupled_step(memory.state, **given._asdict(), delta_softplus=True, mask=mask)
         return x + self.dropout(self.out(y)), Memory(window[:, 1:], state)
+
+    def resume(
+        self, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"], memory: Memory
+    ) -> tuple[Float[Tensor, "B L M D"], Memory, Selection]:
+        """Some ticks, going on from what was kept of those before; also what the scan was given."""
+        u, z = self.into(self.norm(x)).chunk(2, dim=-1)
+        given = self.select_from(F.silu(self.conv(u, memory.window)), z)
+        y, state = coupled_scan(
+            **given._asdict(),
+            delta_softplus=True,
+            mask=mask,
+            initial_state=memory.state,
+            return_final_state=True,
+        )
+        window = torch.cat([memory.window, u], dim=1)[:, u.shape[1] :].clone()
+        return x + self.dropout(self.out(y)), Memory(window, state), given
 
     def blank(self, batch: int) -> Memory:
         """The memory before the first tick."""

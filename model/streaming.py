@@ -16,6 +16,7 @@ from torch import Tensor
 from model.layers import coupled_layers
 
 if TYPE_CHECKING:
+    from model.head import Head
     from model.network import CoupledMamba
 
 # What the head gives a tick that was not observed, before its softmax over time.
@@ -27,6 +28,37 @@ class Said(NamedTuple):
 
     score: Tensor
     scale: Tensor
+
+
+class Pooling:
+    """The head's pooling over time, as the ticks come: what `Head.forward` says of the clip, in memory of one tick.
+
+    `heard` [B, M] tells which modalities were observed so far.
+    """
+
+    def __init__(self, head: Head, batch: int) -> None:
+        modalities, width = head.norm.weight.shape
+        self.head = head
+        # Softmax over time as it grows: the greatest logit so far, and sums relative to it.
+        like = head.norm.weight.detach()
+        self.greatest = like.new_full((batch, modalities), UNSEEN)
+        self.total = like.new_zeros(batch, modalities)
+        self.pooled = like.new_zeros(batch, modalities, width)
+        self.heard = torch.zeros(batch, modalities, dtype=torch.bool, device=like.device)
+
+    def add(self, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> None:
+        """Take ticks, normalised by the head, and where they were observed."""
+        logit = self.head.attend(x).squeeze(-1).masked_fill(~mask, UNSEEN)
+        greatest = torch.maximum(self.greatest, logit.amax(1))
+        kept, added = (self.greatest - greatest).exp(), (logit - greatest[:, None]).exp()
+        self.total = kept * self.total + added.sum(1)
+        self.pooled = kept[..., None] * self.pooled + torch.einsum("blm,blmd->bmd", added, x)
+        self.greatest = greatest
+        self.heard = self.heard | mask.any(1)
+
+    def clip(self) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Score and scale of the clip so far."""
+        return self.head.combine(self.head.clip(self.pooled / self.total[..., None]), self.heard, 1)
 
 
 class Stream:
@@ -46,14 +78,8 @@ class Stream:
         self.lead = () if batch is None else (batch,)
         self.layers = coupled_layers(network.layers)
         self.memories = [layer.blank(batch or 1) for layer in self.layers]
-        modalities, width = network.head.norm.weight.shape
         self.ticks = 0
-        # Softmax over time as it grows: the greatest logit so far, and sums relative to it.
-        like = network.head.norm.weight.detach()
-        self.greatest = like.new_full((batch or 1, modalities), UNSEEN)
-        self.total = like.new_zeros(batch or 1, modalities)
-        self.pooled = like.new_zeros(batch or 1, modalities, width)
-        self.heard = torch.zeros(batch or 1, modalities, dtype=torch.bool, device=like.device)
+        self.pooling = Pooling(network.head, batch or 1)
 
     @torch.no_grad()
     def feed(self, values: Mapping[str, Float[Tensor, "*B width"]], presence: Float[Tensor, "*B M"]) -> Said:
@@ -70,25 +96,15 @@ class Stream:
             x, self.memories[i] = layer.step(x, mask, self.memories[i])
         x = self.head.norm(x)
         self.ticks += 1
-        self.heard = self.heard | mask
-        self._pool(x, mask)
-        return self._said(self.head.combine(self.head.tick(x), self.heard, 0))
+        self.pooling.add(x[:, None], mask[:, None])
+        return self._said(self.head.combine(self.head.tick(x), self.pooling.heard, 0))
 
     @torch.no_grad()
     def clip(self) -> Said:
         """The score of all that was fed so far, as if the clip ended here. ValueError before the first tick."""
         if not self.ticks:
             raise ValueError("nothing was fed yet: feed at least one tick")
-        pooled = self.pooled / self.total[..., None]
-        return self._said(self.head.combine(self.head.clip(pooled), self.heard, 1))
-
-    def _pool(self, x: Float[Tensor, "B M D"], mask: Bool[Tensor, "B M"]) -> None:
-        logit = self.head.attend(x).squeeze(-1).masked_fill(~mask, UNSEEN)
-        greatest = torch.maximum(self.greatest, logit)
-        kept, added = (self.greatest - greatest).exp(), (logit - greatest).exp()
-        self.total = kept * self.total + added
-        self.pooled = kept[..., None] * self.pooled + added[..., None] * x
-        self.greatest = greatest
+        return self._said(self.pooling.clip())
 
     def _said(self, pair: tuple[Tensor, Tensor]) -> Said:
         return Said(*(value.reshape(self.lead) for value in pair))

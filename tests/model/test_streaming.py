@@ -116,7 +116,8 @@ def test_memory_does_not_grow():
 
 def kept_bytes(stream: Stream) -> int:
     kept = [t for memory in stream.memories for t in memory]
-    kept += [value for value in vars(stream).values() if isinstance(value, torch.Tensor)]
+    held = [*vars(stream).values(), *vars(stream.pooling).values()]
+    kept += [value for value in held if isinstance(value, torch.Tensor)]
     assert all(t.grad_fn is None for t in kept)
     return sum(t.untyped_storage().nbytes() for t in kept)
 
