@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
-from app.figures.style import NAMES, OWNERS
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
+from app.i18n import DEFAULT, alone, name_of, retell, tell
 from app.tables import tick_table
 from app.wording import (
     clock,
@@ -18,48 +18,44 @@ from app.wording import (
     typical_shares,
 )
 
-SOURCES = {
-    "given": "from the file given",
-    "embedded": "from the clip's own subtitles",
-    "recognised": "recognised from the sound; English only",
-    "none": "",
-}
+SOURCES = {"given", "embedded", "recognised"}  # where words come from, as the page tells it
 
 
-def result_card(analysis: Analysis) -> str:
+def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """The clip as a whole: the score in words and number with its interval, each modality alone, two sentences."""
     clip, interval = analysis.sentiment.clip, analysis.sentiment.interval
-    rows = [_row("all together", "all", clip.score, "", interval)]
+    rows = [_row(name_of("all", language), "all", clip.score, "", interval, language)]
     for name in MODALITIES:
-        alone, note = analysis.sentiment.alone.get(name), presence_words(analysis, name)
-        score, between = (alone.score, alone.interval) if alone else (None, None)
-        rows.append(_row(f"{NAMES[name]} alone", name, score, note, between))
+        said, note = analysis.sentiment.alone.get(name), presence_words(analysis, name, language)
+        score, between = (said.score, said.interval) if said else (None, None)
+        rows.append(_row(alone(name, language), name, score, note, between, language))
     return (
-        '<section class="cm-result" aria-label="Result">'
-        '<p class="cm-kicker">The clip as a whole</p>'
-        f'<h2 class="cm-score"><span>{escape(clip.label)}</span> '
-        f'<span class="cm-number" title="on a scale from −3 to +3">{signed(clip.score)}</span></h2>'
-        f"{_spread_line(interval)}"
-        f'<div class="cm-rows" role="table" aria-label="Scores on a scale from −3 to +3">{"".join(rows)}</div>'
+        f'<section class="cm-result" aria-label="{tell("result.region", language)}">'
+        f'<p class="cm-kicker">{tell("result.whole", language)}</p>'
+        f'<h2 class="cm-score"><span>{escape(tell(f"label.{clip.label}", language))}</span> '
+        f'<span class="cm-number" title="{tell("result.scale", language)}">{signed(clip.score)}</span></h2>'
+        f"{_spread_line(interval, language)}"
+        f'<div class="cm-rows" role="table" aria-label="{tell("result.scores", language)}">{"".join(rows)}</div>'
         '<div class="cm-scale" aria-hidden="true"><span></span>'
-        "<span><i>−3 negative</i><i>0</i><i>positive +3</i></span></div>"
-        f'<div class="cm-says"><p>{escape(disagreement(analysis))}</p>'
-        f'<p class="cm-quiet">{escape(strongest_moment(analysis))}</p></div>'
-        f"{warnings_card(analysis)}</section>"
+        f"<span><i>{tell('result.low', language)}</i><i>0</i><i>{tell('result.high', language)}</i></span></div>"
+        f'<div class="cm-says"><p>{escape(disagreement(analysis, language))}</p>'
+        f'<p class="cm-quiet">{escape(strongest_moment(analysis, language))}</p></div>'
+        f"{warnings_card(analysis, language)}</section>"
     )
 
 
-def warnings_card(analysis: Analysis) -> str:
+def warnings_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """The warnings as a list, or nothing."""
-    items = "".join(f"<li>{escape(w)}</li>" for w in analysis.warnings)
-    return f'<ul class="cm-warnings" aria-label="Warnings">{items}</ul>' if items else ""
+    items = "".join(f"<li>{escape(retell(w, language))}</li>" for w in analysis.warnings)
+    named = tell("result.warnings", language)
+    return f'<ul class="cm-warnings" aria-label="{named}">{items}</ul>' if items else ""
 
 
-def transcript_card(analysis: Analysis) -> str:
+def transcript_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """The words as running text with a time every pause; coloured by its pull."""
     words = moved_words(analysis)
     if not words:
-        return '<p class="cm-quiet">No words were found in this clip.</p>'
+        return f'<p class="cm-quiet">{tell("transcript.none", language)}</p>'
     parts: list[str] = []
     last_end = -10.0
     for moved in words:
@@ -68,46 +64,47 @@ def transcript_card(analysis: Analysis) -> str:
             parts.append(f"{'</p>' if parts else ''}<p><time>{clock(word.start)}</time> ")
         kind = "" if abs(moved.pull) < MOVES else " up" if moved.pull > 0 else " down"
         strong = " much" if abs(moved.pull) >= MOVES_MUCH else ""
-        hint = f"{clock(word.start)} · pull {signed(moved.pull, 2)}"
+        hint = tell("transcript.pull", language, time=clock(word.start), score=signed(moved.pull, 2))
         when = f'data-start="{word.start:.2f}" data-end="{word.end:.2f}"'
         span = f'<span class="cm-word{kind}{strong}" {when} title="{hint}">'
         parts.append(f"{span}{escape(word.word)}</span> ")
         last_end = word.end
-    note = SOURCES.get(analysis.transcript.source, analysis.transcript.source)
+    source = analysis.transcript.source
+    note = tell(f"transcript.{source}", language) if source in SOURCES else source
     return f'<p class="cm-quiet">{escape(note)}</p><div class="cm-transcript" tabindex="0">{"".join(parts)}</p></div>'
 
 
-def coupling_card(analysis: Analysis) -> str:
+def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """Typical source shares as a table: a row for each chain, a column for each source."""
     shares = typical_shares(analysis)
     names = [m for m in MODALITIES if m in shares]
-    head = "".join(f'<th scope="col" class="cm-{m}">{NAMES[m]}</th>' for m in names)
+    head = "".join(f'<th scope="col" class="cm-{m}">{name_of(m, language)}</th>' for m in names)
     body = ""
     for target in names:
-        cells = "".join(_cell(target, source, shares[target].get(source, 0.0)) for source in names)
-        body += f'<tr><th scope="row" class="cm-{target}">{NAMES[target]}</th>{cells}</tr>'
-    caption = "Typical share of each chain’s output (row) that came from each source (column)"
+        cells = "".join(_cell(target, source, shares[target].get(source, 0.0), language) for source in names)
+        body += f'<tr><th scope="row" class="cm-{target}">{name_of(target, language)}</th>{cells}</tr>'
+    caption = tell("coupling.caption", language)
     return (
         f'<table class="cm-matrix"><caption>{caption}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def table_card(analysis: Analysis) -> str:
+def table_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """The time line's numbers as a table, folded away."""
-    header, rows = tick_table(analysis)
+    header, rows = tick_table(analysis, language=language)
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        '<details class="cm-details"><summary>The same as a table</summary><div class="cm-scroll" tabindex="0">'
+        f'<details class="cm-details"><summary>{tell("table.same", language)}</summary>'
+        '<div class="cm-scroll" tabindex="0">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
 
 
-def legend(*, together: bool = True) -> str:
+def legend(language: str = DEFAULT, *, together: bool = True) -> str:
     """The colours' names."""
-    keys = [("all", "all together")] if together else []
-    keys += [(m, NAMES[m]) for m in MODALITIES]
+    keys = [(m, name_of(m, language)) for m in (("all", *MODALITIES) if together else MODALITIES)]
     return '<span class="cm-legend">' + "".join(f'<i class="cm-key-{k}">{n}</i>' for k, n in keys) + "</span>"
 
 
@@ -116,25 +113,24 @@ def title(name: str, hint: str, keys: str = "") -> str:
     return f'<div class="cm-title"><h3>{escape(name)}</h3><span class="cm-hint">{escape(hint)}</span>{keys}</div>'
 
 
-def _spread_line(interval: Interval | None) -> str:
+def _spread_line(interval: Interval | None, language: str) -> str:
     """The clip's interval as a line under the score, and behind it what is meant."""
     if interval is None:
         return ""
-    hint = (
-        "On clips kept apart when the model was made, the rating lay within such a range nine times in ten. "
-        "How wide the range is, the model says anew for every clip."
-    )
-    return f'<p class="cm-spread" title="{hint}">{escape(spread(interval))}</p>'
+    hint = tell("result.spread_hint", language)
+    return f'<p class="cm-spread" title="{hint}">{escape(spread(interval, language))}</p>'
 
 
-def _row(name: str, kind: str, score: float | None, note: str, interval: Interval | None) -> str:
+def _row(
+    name: str, kind: str, score: float | None, note: str, interval: Interval | None, language: str
+) -> str:
     mark, number, hint = "", "–", ""
     if score is not None:
         mark, number = f'<i style="left:{_percent(score):.2f}%"></i>', signed(score)
     if interval is not None:
         left, right = _percent(interval.low), _percent(interval.high)
         mark = f'<b style="left:{left:.2f}%;width:{right - left:.2f}%"></b>{mark}'
-        told = spread(interval)
+        told = spread(interval, language)
         number, hint = f'{number}<span class="cm-unseen"> {told}</span>', f' title="{told}"'
     return (
         f'<div class="cm-row cm-{kind}" role="row"{hint}><span class="cm-name" role="rowheader">{name}</span>'
@@ -149,11 +145,17 @@ def _percent(score: float) -> float:
     return 100 * (score - LOWEST) / (HIGHEST - LOWEST)
 
 
-def _cell(target: str, source: str, share: float) -> str:
+def _cell(target: str, source: str, share: float, language: str) -> str:
     """One share; the darker, the larger. Below zero it is outlined: the source pulls the other way."""
     depth = min(1.0, abs(share))
     kind = " below" if share < -0.005 else ""
     text = f"{'−' if share < -0.005 else ''}{abs(share):.2f}"
-    told = f"{text} of {OWNERS[target]} output comes from the {NAMES[source]}"
+    told = tell(
+        "coupling.cell",
+        language,
+        share=text,
+        owner=tell(f"owner.{target}", language),
+        source=name_of(source, language),
+    )
     ink = " deep" if depth > 0.78 else ""
     return f'<td class="cm-cell{kind}{ink}" style="--depth:{depth:.3f}" title="{told}">{text}</td>'

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Line, TimedWord
-from app.figures.style import NAMES
+from app.i18n import DEFAULT, name_of, sentences, tell
 from app.told import clock, signed
 
 LITTLE = 0.05  # points of the score under which a modality is said to hardly matter
@@ -45,29 +45,30 @@ class Moment:
         return float(sum(self.sources.get(modality, ())))
 
 
-def moment_sentence(moment: Moment, words: Sequence[TimedWord]) -> str:
+def moment_sentence(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
     """In a few plain sentences: the score, what moves it most and when that was, the others, and the base."""
     pulls = {m: moment.pull(m) for m in MODALITIES if m in moment.sources}
-    told = [f"At {clock(moment.seconds)} the score is {signed(moment.score)}."]
+    told = [tell("why.score", language, time=clock(moment.seconds), score=signed(moment.score))]
     strong = [m for m in sorted(pulls, key=lambda m: -abs(pulls[m])) if abs(pulls[m]) >= LITTLE]
     if strong:
-        told.append(_main(moment, strong[0], pulls[strong[0]], words))
-    others = [_pulls(m, pulls[m]) for m in strong[1:]]
-    weak = [NAMES[m] for m in pulls if m not in strong]
+        told.append(_main(moment, strong[0], pulls[strong[0]], words, language))
+    others = [_pulls(m, pulls[m], language) for m in strong[1:]]
+    weak = [m for m in pulls if m not in strong]
     if weak and strong:
-        verb = "matters" if len(weak) == 1 and weak[0] != "words" else "matter"
-        others.append(f"the {' and the '.join(weak)} hardly {verb}")
+        verb = "why.weak_one" if len(weak) == 1 and weak[0] != "text" else "why.weak_many"
+        names = tell("why.weak_join", language).join(name_of(m, language) for m in weak)
+        others.append(tell(verb, language, names=names))
     if others:
-        told.append(f"{_capital('; '.join(others))}.")
-    told.append(
-        f"Were nothing read from memory, it would be {signed(moment.base)}."
-        if strong
-        else f"Next to nothing is read from memory: without that it would be {signed(moment.base)}."
-    )
+        pulling = tell("join.semicolon", language).join(others)
+        told.append(tell("why.others", language, pulls=_capital(pulling)))
+    told.append(tell("why.base" if strong else "why.base_only", language, score=signed(moment.base)))
     if moment.without:
-        scores = [f"{signed(s)} without the {NAMES[m]}" for m, s in moment.without.items()]
-        told.append(f"Through all layers, it would be {', '.join(scores)}.")
-    return " ".join(told)
+        scores = [
+            tell("why.without", language, score=signed(s), name=name_of(m, language))
+            for m, s in moment.without.items()
+        ]
+        told.append(tell("why.through", language, scores=tell("join.comma", language).join(scores)))
+    return sentences(told, language)
 
 
 def main_span(line: Line, pull: float) -> tuple[int, int]:
@@ -103,7 +104,9 @@ def gather(line: Line, first: int, columns: int) -> tuple[NDArray[np.intp], NDAr
     return edges, np.add.reduceat(np.asarray(line, np.float64), edges)
 
 
-def moment_table(moment: Moment, words: Sequence[TimedWord], rows: int = 30) -> list[list[str]]:
+def moment_table(
+    moment: Moment, words: Sequence[TimedWord], rows: int = 30, language: str = DEFAULT
+) -> list[list[str]]:
     """Rows of (from when, what was said, a signed number for each modality), earlier ones in one row; then the sums."""
     first = shown_from(moment)
     names = [m for m in MODALITIES if m in moment.sources]
@@ -113,14 +116,14 @@ def moment_table(moment: Moment, words: Sequence[TimedWord], rows: int = 30) -> 
     table = []
     if first:
         before = [signed(sum(moment.sources[m][:first]), 2) for m in names]
-        table.append([f"before {clock(moment.starts[first])}", "", *before])
+        table.append([tell("why.before", language, time=clock(moment.starts[first])), "", *before])
     for column, (edge, end) in enumerate(zip(edges, ends, strict=True)):
         said = " ".join(said_between(words, moment.starts[edge], end))
         table.append([clock(moment.starts[edge]), said, *(signed(found[m][1][column], 2) for m in names)])
-    table.append(["in all", "", *(signed(moment.pull(m), 2) for m in names)])
+    table.append([tell("why.in_all", language), "", *(signed(moment.pull(m), 2) for m in names)])
     if moment.without:
         scores = [signed(moment.without[m], 2) if m in moment.without else "–" for m in names]
-        table.append(["score without it", "", *scores])
+        table.append([tell("why.without_it", language), "", *scores])
     return table
 
 
@@ -134,21 +137,28 @@ def said_between(words: Sequence[TimedWord], start: float, end: float) -> list[s
     return [w.word for w in words if is_said(w)]
 
 
-def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord]) -> str:
+def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord], language: str) -> str:
     first, end = main_span(moment.sources[modality], pull)
     start, stop = moment.starts[first], moment.starts[end - 1] + moment.step
     said = said_between(words, start, stop)
-    quote = f" (“{' '.join(said[:6]).rstrip('.,;:')}{' …' if len(said) > 6 else ''}”)" if said else ""
-    when = f"from {clock(start)} to {clock(stop)}" if end - first > 1 else f"at {clock(start)}"
-    return f"{_capital(_pulls(modality, pull))}, most of it by what came {when}{quote}."
+    quote = ""
+    if said:
+        text = f"{' '.join(said[:6]).rstrip('.,;:')}{' …' if len(said) > 6 else ''}"
+        quote = tell("why.quote", language, words=tell("quote", language, words=text))
+    when = (
+        tell("why.when", language, start=clock(start), end=clock(stop))
+        if end - first > 1
+        else tell("why.when_at", language, start=clock(start))
+    )
+    pulls = _capital(_pulls(modality, pull, language))
+    return tell("why.mostly", language, pulls=pulls, when=when, quote=quote)
 
 
-def _pulls(modality: str, pull: float) -> str:
+def _pulls(modality: str, pull: float, language: str) -> str:
     """ "the voice takes it up a little (+0.2)"."""
-    verb = "take" if modality == "text" else "takes"
-    little = " a little" if abs(pull) < A_LITTLE else ""
+    little = "_little" if abs(pull) < A_LITTLE else ""
     way = "up" if pull > 0 else "down"
-    return f"the {NAMES[modality]} {verb} it {way}{little} ({signed(pull, 2 if little else 1)})"
+    return tell(f"why.{way}{little}.{modality}", language, score=signed(pull, 2 if little else 1))
 
 
 def _capital(text: str) -> str:

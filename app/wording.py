@@ -7,20 +7,24 @@ from itertools import combinations
 import numpy as np
 
 from app.analysis import MODALITIES, Analysis, Interval
-from app.figures.style import NAMES
 from app.figures.timeline import stretches
+from app.i18n import DEFAULT, alone, joined, name_of, tell
 from app.told import clock, signed
 
 LEAST_GAP = 0.8  # difference in score from which two modalities disagree
 LEAST_SECONDS = 1.0  # shorter disagreements are passing
-VERBS = {"text": "heard", "audio": "heard", "visual": "seen"}
+VERBS = {
+    "text": ("result.heard", "result.unheard"),
+    "audio": ("result.heard", "result.unheard"),
+    "visual": ("result.seen", "result.unseen"),
+}
 
 
-def spread(interval: Interval | None) -> str:
+def spread(interval: Interval | None, language: str = DEFAULT) -> str:
     """ "somewhere between −1.5 and +0.3, nine times in ten"; empty where no interval is known."""
     if interval is None:
         return ""
-    return f"somewhere between {signed(interval.low)} and {signed(interval.high)}, nine times in ten"
+    return tell("result.spread", language, low=signed(interval.low), high=signed(interval.high))
 
 
 def presence_share(analysis: Analysis, modality: str) -> float:
@@ -29,17 +33,17 @@ def presence_share(analysis: Analysis, modality: str) -> float:
     return float(np.mean(np.asarray(line) > 0)) if line else 0.0
 
 
-def presence_words(analysis: Analysis, modality: str) -> str:
+def presence_words(analysis: Analysis, modality: str, language: str = DEFAULT) -> str:
     """How much of the modality there was: "heard 92 %", "not seen"."""
     share = presence_share(analysis, modality)
-    verb = VERBS[modality]
-    return f"{verb} {max(1, round(100 * share))} %" if share > 0 else f"not {verb}"
+    there, missing = VERBS[modality]
+    return tell(there, language, share=max(1, round(100 * share))) if share > 0 else tell(missing, language)
 
 
-def disagreement(analysis: Analysis) -> str:
+def disagreement(analysis: Analysis, language: str = DEFAULT) -> str:
     """One sentence on the longest stretch in which two modalities say opposite things."""
     if len(analysis.sentiment.alone) < 2:
-        return "Only one of words, voice and face was observed, so there is nothing to compare."
+        return tell("result.only_one", language)
     found = [
         (b - a, a, b, first, second)
         for first, second in combinations([m for m in MODALITIES if m in analysis.sentiment.alone], 2)
@@ -47,15 +51,25 @@ def disagreement(analysis: Analysis) -> str:
     ]
     longest = max(found, default=None)
     if longest is None or longest[0] * analysis.ticks.step < LEAST_SECONDS:
-        return "Words, voice and face do not contradict each other for any length of time."
+        return tell("result.agree", language)
     _, a, b, first, second = longest
     start = analysis.ticks.start
-    span = f"from {clock(start[a])} to {clock(start[b - 1] + analysis.ticks.step)}"
-    sides = " and ".join(f"{NAMES[m]} {signed(_mean(analysis, m, a, b))}" for m in (first, second))
-    return f"{NAMES[first].capitalize()} and {NAMES[second]} disagree most {span}: {sides}."
+    sides = [
+        tell("result.side", language, name=name_of(m, language), score=signed(_mean(analysis, m, a, b)))
+        for m in (first, second)
+    ]
+    return tell(
+        "result.disagree",
+        language,
+        first=name_of(first, language).capitalize(),
+        second=name_of(second, language),
+        start=clock(start[a]),
+        end=clock(start[b - 1] + analysis.ticks.step),
+        scores=joined(sides, language),
+    )
 
 
-def strongest_moment(analysis: Analysis) -> str:
+def strongest_moment(analysis: Analysis, language: str = DEFAULT) -> str:
     """One sentence on the moment farthest from neutral, with the words said there."""
     ticks = np.asarray(analysis.sentiment.ticks)
     i = int(np.argmax(np.abs(ticks)))
@@ -65,8 +79,11 @@ def strongest_moment(analysis: Analysis) -> str:
         for w in analysis.transcript.words
         if w.start <= time + analysis.ticks.step and w.end >= time - 0.6
     ]
-    said = f", at “{' '.join(near[-3:]).rstrip('.,;:!?')}”" if near else ""
-    return f"The strongest moment is {signed(float(ticks[i]))} at {clock(time)}{said}."
+    known: dict[str, object] = {"score": signed(float(ticks[i])), "time": clock(time)}
+    if not near:
+        return tell("result.strongest", language, **known)
+    words = tell("quote", language, words=" ".join(near[-3:]).rstrip(".,;:!?。、，？！"))
+    return tell("result.strongest_at", language, **known, words=words)
 
 
 def typical_shares(analysis: Analysis) -> dict[str, dict[str, float]]:
@@ -85,14 +102,14 @@ def typical_shares(analysis: Analysis) -> dict[str, dict[str, float]]:
 
 
 def summary(analysis: Analysis, name: str) -> str:
-    """The analysis in a few lines of plain text; `name` is the clip's."""
+    """The analysis in a few lines of plain text, in English; `name` is the clip's."""
     clip, between = analysis.sentiment.clip, spread(analysis.sentiment.interval)
     score = f"{signed(clip.score)} on -3..3{f', {between}' if between else ''}"
     lines = [f"{name} ({clock(analysis.clip.duration)}): {clip.label}, {score}", ""]
     for modality in MODALITIES:
-        alone = analysis.sentiment.alone.get(modality)
-        number = "   –" if alone is None else f"{signed(alone.score):>4}"
-        lines.append(f"  {NAMES[modality] + ' alone':<12} {number}   {presence_words(analysis, modality)}")
+        said = analysis.sentiment.alone.get(modality)
+        number = "   –" if said is None else f"{signed(said.score):>4}"
+        lines.append(f"  {alone(modality):<12} {number}   {presence_words(analysis, modality)}")
     lines += ["", disagreement(analysis), strongest_moment(analysis)]
     lines += [f"Note: {warning}" for warning in analysis.warnings]
     words = " ".join(w.word for w in analysis.transcript.words)
