@@ -107,10 +107,15 @@ def merge(encoder: SentenceTransformer) -> SentenceTransformer:
 
 def write(encoder: SentenceTransformer, head: nn.Linear, folder: Path, trained: dict[str, object]) -> Config:
     """Write the encoder's adapter and its readout in float16 with their checksums; nothing is measured yet."""
-    from safetensors.torch import load_file, save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     encoder[0].auto_model.save_pretrained(str(folder))
+    return seal(head, folder, trained)
+
+
+def seal(head: nn.Linear, folder: Path, trained: dict[str, object]) -> Config:
+    """Make the adapter that PEFT wrote to `folder` one that `check` passes: float16, the readout, checksums."""
+    from safetensors.torch import load_file, save_file
+
     tensors = {k: v.half().contiguous() for k, v in load_file(folder / ADAPTER).items()}
     save_file(tensors, folder / ADAPTER, metadata={"format": "pt"})
     save_file({k: v.detach().half().contiguous() for k, v in head.state_dict().items()}, folder / HEAD)

@@ -6,8 +6,9 @@ fixed and the last epoch is kept, so nothing is chosen on fer2013_valid, which i
 A run goes on from its last epoch when it is started again; every epoch has its own seed, so an interrupted run
 ends where an uninterrupted one does.
 
-With --teacher WEIGHTS a wider network starts as the trained one and goes on: `widen` keeps what it computes, and
-half of what it is to answer is what the teacher says, as the labels are right only two times in three.
+With --teacher WEIGHTS a network as wide or wider starts as the trained one and goes on: `widen` keeps what it computes,
+and half of what it is to answer is what the teacher says, as the labels are right only two times in three. Of several
+teachers the first is the one to start as, and what they say together, over eight looks at each face, is taught.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import argparse
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from extractors.augment_faces import augment, mix, views
 from extractors.expression import (
     EXPRESSIONS,
     WEIGHTS,
@@ -52,7 +54,10 @@ class Schedule:
     settling: float = 0.45  # last share of the epochs, over which the rate falls to nothing
     decay: float = 0.05  # AdamW's weight decay
     smoothing: float = 0.1  # FER2013's labels agree with people about two times in three
-    taught: float = 0.5  # share of the target that is the teacher's answer, where there is a teacher
+    taught: float = 0.5  # share of the target that is the teachers' answer, where there are any
+    mixed: float = (
+        0.0  # parameter of the Beta distribution by which faces are laid over one another; 0 is never
+    )
     average: float = 0.999  # of the weights, per step
     widths: tuple[int, ...] = (48, 96, 192)
     seed: int = 0
@@ -131,9 +136,12 @@ def train_epoch(
         run.optimiser.param_groups[0]["lr"] = schedule.rate_at(run.epoch + i / batches)
         rows = order[i * schedule.batch : (i + 1) * schedule.batch]
         faces = augment(torch.from_numpy(images[rows])[:, None].float() / 255, hardness)
+        answers = torch.from_numpy(wanted[rows])
+        if schedule.mixed > 0:
+            faces, answers = mix(faces, answers, schedule.mixed)
         with torch.autocast("cpu", torch.bfloat16):
             logits = run.network(faces)
-        loss = F.cross_entropy(logits.float(), torch.from_numpy(wanted[rows]))
+        loss = F.cross_entropy(logits.float(), answers)
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         run.optimiser.step()
@@ -141,55 +149,6 @@ def train_epoch(
         total += loss.item()
     run.epoch += 1
     return total / batches
-
-
-def augment(faces: Tensor, hardness: float = 1.0) -> Tensor:
-    """Seen from elsewhere, in other light, partly covered, and as soft as a face cut from video.
-
-    faces [n, 1, 48, 48] in 0..1, and so is what comes back; hardness 0..1 scales how far and how often.
-    """
-    faces = _move(faces, hardness)
-    n = len(faces)
-    # The mean and the contrast are undone by the network; what is lost by clipping and by gamma is not.
-    gamma = (torch.empty(n, 1, 1, 1).uniform_(-0.4, 0.4) * hardness).exp()
-    contrast = (torch.empty(n, 1, 1, 1).uniform_(-0.35, 0.35) * hardness).exp()
-    shift = torch.empty(n, 1, 1, 1).uniform_(-0.15, 0.15) * hardness
-    faces = ((faces.clamp_min(0) ** gamma - 0.5) * contrast + 0.5 + shift).clamp(0, 1)
-    return _cover(_soften(faces, 0.25 * hardness), 0.5 * hardness)
-
-
-def _move(faces: Tensor, hardness: float) -> Tensor:
-    n = len(faces)
-    angle = torch.empty(n).uniform_(-0.26, 0.26) * hardness
-    wide, high = (torch.empty(2, n).uniform_(-0.17, 0.17) * hardness).exp()
-    mirror = torch.randint(0, 2, (n,)) * 2.0 - 1
-    matrix = torch.zeros(n, 2, 3)
-    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * wide * angle.cos(), -high * angle.sin()
-    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * wide * angle.sin(), high * angle.cos()
-    matrix[:, :, 2] = torch.empty(n, 2).uniform_(-0.2, 0.2) * hardness
-    grid = F.affine_grid(matrix, list(faces.shape), align_corners=False)
-    return F.grid_sample(faces, grid, padding_mode="border", align_corners=False)
-
-
-def _soften(faces: Tensor, share: float) -> Tensor:
-    """A share of the batch, at one lower resolution drawn for it."""
-    part, side = int(share * len(faces)), int(torch.randint(14, 37, ()))
-    if not part:
-        return faces
-    small = F.interpolate(faces[:part], size=(side, side), mode="area")
-    soft = F.interpolate(small, size=faces.shape[2:], mode="bilinear", align_corners=False)
-    return torch.cat([soft, faces[part:]])
-
-
-def _cover(faces: Tensor, share: float) -> Tensor:
-    """A grey square of 6 to 18 pixels over a share of the faces."""
-    n, side = len(faces), faces.shape[2]
-    centre = torch.rand(2, n, 1) * side
-    half = torch.empty(n, 1).uniform_(3, 9) * (torch.rand(n, 1) < share)
-    place = torch.arange(side) + 0.5
-    rows, columns = ((place - centre[i]).abs() < half for i in (0, 1))
-    hidden = (rows[:, :, None] & columns[:, None, :])[:, None]
-    return torch.where(hidden, torch.rand(n, 1, 1, 1), faces)
 
 
 @torch.inference_mode()
@@ -201,6 +160,18 @@ def probabilities(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArra
         faces = torch.from_numpy(images[i : i + 256])[:, None].float() / 255
         shown = network(torch.cat([faces, faces.flip(3)])).float().softmax(1)
         parts.append(shown.unflatten(0, (2, -1)).mean(0).numpy())
+    return np.concatenate(parts).astype(np.float32)
+
+
+@torch.inference_mode()
+def taught(teachers: Sequence[torch.nn.Module], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the teachers say together of images [n, 48, 48], over eight looks at each: probabilities [n, 7]."""
+    parts = []
+    for i in range(0, len(images), 256):
+        looks = views(torch.from_numpy(images[i : i + 256])[:, None].float() / 255)
+        with torch.autocast("cpu", torch.bfloat16):
+            said = [teacher(look).float().softmax(1) for teacher in teachers for look in looks]
+        parts.append(torch.stack(said).mean(0).numpy())
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -279,17 +250,21 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
 def main() -> None:
     """Parse the command line, train, measure and write the weights."""
     options = parse()
-    schedule = Schedule(options.epochs, rate=options.rate, widths=tuple(options.widths), seed=options.seed)
+    schedule = Schedule(
+        options.epochs,
+        rate=options.rate,
+        taught=options.taught,
+        mixed=options.mixed,
+        widths=tuple(options.widths),
+        seed=options.seed,
+    )
     arrays = np.load(options.data / "fer2013_train.npz")
     images, labels = arrays["image"], arrays["label"]
     ours, held = fusion_split(images)
-    teacher = load_expression(options.teacher) if options.teacher else None
-    said = None
-    if teacher is not None:
-        with torch.autocast("cpu", torch.bfloat16):
-            said = probabilities(teacher, images[ours])
+    teachers = [load_expression(weights) for weights in options.teacher]
+    said = taught(teachers, images[ours]) if teachers else None
     wanted = targets(labels[ours], schedule, said)
-    run, checkpoint = start(schedule, teacher), options.runs / "last.pt"
+    run, checkpoint = start(schedule, teachers[0] if teachers else None), options.runs / "last.pt"
     if checkpoint.exists():
         resume(run, checkpoint)
     while run.epoch < schedule.epochs:
@@ -304,7 +279,7 @@ def main() -> None:
     }
     valid = np.load(options.data / "fer2013_valid.npz")
     measured["fer2013_valid"] = report(probabilities(run.averaged.module, valid["image"]), valid["label"])
-    trained = {"faces": len(ours), "taught_by": read_config(options.teacher)["sha256"] if teacher else None}
+    trained = {"faces": len(ours), "taught_by": [read_config(path)["sha256"] for path in options.teacher]}
     publish(run, options.weights, trained | asdict(schedule), measured)
     print(json.dumps(measured, indent=2))
 
@@ -320,7 +295,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--widths", type=int, nargs="+", default=list(Schedule.widths), help="channels of the stages"
     )
-    parser.add_argument("--teacher", type=Path, help="weights to start from and to learn from")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="weights to learn from, the first also to start from",
+    )
+    parser.add_argument("--taught", type=float, default=Schedule.taught, help="share of the teachers' answer")
+    parser.add_argument(
+        "--mixed", type=float, default=Schedule.mixed, help="how far faces are laid over others"
+    )
     parser.add_argument("--seed", type=int, default=Schedule.seed)
     parser.add_argument("--runs", type=Path, default=Path("runs/expression"), help="folder of the checkpoint")
     parser.add_argument(

@@ -84,37 +84,6 @@ def test_the_split_keeps_a_face_its_copies_and_its_mirror_image_on_one_side() ->
     assert {i - 1000 for i in held[held >= 1000]} == first
 
 
-def test_augmented_faces_stay_pictures_and_differ() -> None:
-    torch.manual_seed(0)
-    faces = torch.rand(16, 1, 48, 48)
-    seen = training.augment(faces)
-    assert seen.shape == faces.shape
-    assert seen.min() >= 0
-    assert seen.max() <= 1
-    assert ((seen - faces).abs().mean((1, 2, 3)) > 0.01).all()
-
-
-def test_milder_augmentation_changes_a_face_less_and_none_only_mirrors_it() -> None:
-    picture = load_picture()
-    change = []
-    for hardness in (1.0, 0.5, 0.0):
-        torch.manual_seed(0)
-        seen = training.augment(picture, hardness)
-        change.append(float(torch.minimum(apart(seen, picture), apart(seen, picture.flip(3))).mean()))
-    assert change[0] > 1.2 * change[1]
-    assert change[2] < 1e-5
-
-
-def load_picture() -> torch.Tensor:
-    """Sixty-four times the same smooth picture, which is not its own mirror image."""
-    place = torch.linspace(0, 1, 48)
-    return (0.2 + 0.6 * place[:, None] * (3 * place).sin().abs()).expand(64, 1, 48, 48).clone()
-
-
-def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return (one - other).abs().mean((1, 2, 3))
-
-
 def test_a_widened_network_computes_what_the_narrow_one_did(faces: torch.Tensor) -> None:
     torch.manual_seed(4)
     narrow, wide = ExpressionNet((8, 16, 24)), ExpressionNet((12, 16, 40))
@@ -142,6 +111,18 @@ def test_targets_are_shares_and_lean_towards_the_teacher() -> None:
     np.testing.assert_allclose(plain[0], [0.88, *[0.02] * 6], atol=1e-6)
     said = np.full((2, 7), 1 / 7, np.float32)
     np.testing.assert_allclose(training.targets(labels, schedule, said), (plain + 1 / 7) / 2, atol=1e-6)
+
+
+def test_teachers_speak_together_over_eight_looks() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (3, 48, 48), np.uint8)
+    one, other = (training.taught([ExpressionNet((8, 8, 8)).eval()], images) for _ in range(2))
+    assert np.abs(one - other).max() > 1e-4
+    network = load_expression()
+    said = training.taught([network, network], images)
+    assert said.shape == (3, 7)
+    assert said.sum(1) == pytest.approx(np.ones(3), abs=1e-3)
+    assert said == pytest.approx(training.taught([network], images), abs=1e-3)
+    assert np.abs(said - training.probabilities(network, images)).max() > 1e-3  # two looks are not eight
 
 
 def test_the_rate_climbs_stays_and_falls_to_almost_nothing() -> None:
