@@ -38,6 +38,43 @@ def is_playable(path: str | Path) -> bool:
     return plain and any(codecs <= played for name, played in PLAYED.items() if name in names)
 
 
+def is_seekable(path: str | Path) -> bool:
+    """Whether the file says how long it is: what a browser records does not, and cannot be jumped about in.
+
+    True for what is no clip, or past a limit.
+    """
+    import av
+
+    from extractors.media import Limits, open_clip
+
+    try:
+        with open_clip(path, Limits.from_environment()) as container:
+            return container.duration is not None
+    except (InputError, av.FFmpegError, OSError, ValueError):
+        return True
+
+
+def make_seekable(clip: str | Path, path: str | Path) -> bool:
+    """Write the clip's packets as they are to `path`, of the same ending, with its length and an index.
+
+    False where that cannot be done. Nothing is encoded anew, so it takes as long as reading the file.
+    """
+    import av
+
+    from extractors.media import Limits, open_clip
+
+    try:
+        with open_clip(clip, Limits.from_environment()) as given, av.open(str(path), "w") as copy:
+            streams = {s.index: copy.add_stream_from_template(s) for s in _streams(given)}
+            for packet in given.demux(*(given.streams[i] for i in streams)):
+                if packet.dts is not None:  # the empty packet at a stream's end has no time
+                    packet.stream = streams[packet.stream.index]
+                    copy.mux(packet)
+    except (InputError, av.FFmpegError, OSError, ValueError):
+        return False
+    return True
+
+
 def make_preview(clip: str | Path, path: str | Path) -> bool:
     """Write the clip to `path` as h264 and aac in mp4, at most 480 pixels long; False where that makes no sense."""
     import av
@@ -56,6 +93,11 @@ def make_preview(clip: str | Path, path: str | Path) -> bool:
         for packet in _packets(container, frames, sound):
             container.mux(packet)
     return True
+
+
+def _streams(container: Any) -> list[Any]:
+    """The pictures and the sound that have a decoder."""
+    return [s for s in (*container.streams.video, *container.streams.audio) if s.codec_context is not None]
 
 
 def _codec(stream: Any) -> str:
