@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,26 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.exports import FORMATS, save
+from app.keeping import rooms_in
 from app.panels.saving import stem
-from app.service import AT_ONCE, GROUP, SURPRISE, explain, refusal
+from app.runs import Run, Runs
+from app.service import AT_ONCE, GROUP, explain, refusal, session_of
 from app.stages import STAGES
 from app.wording import summary
-from extractors.cache import Cache
+
+STOPPED = "The analysis was stopped."
 
 
 class Api:
-    """The endpoints of one page; what they write lies in its folder `cache`, which is swept.
+    """The endpoints of one page; what they write lies in the session's room in its folder `cache`.
 
     What a session's call worked out is kept for that session, so that asking for the same clip in another form takes a
     second.
     """
 
     def __init__(self, cache: str) -> None:
-        self._cache = cache
+        self._rooms = rooms_in(cache)
+        self._runs = Runs(self._rooms)
 
     def analyze(
         self,
@@ -86,35 +89,40 @@ class Api:
         """
         if kind not in FORMATS:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
-        analysis = self._analysis(clip, transcript, request, progress)
-        path = Path(tempfile.mkdtemp(dir=self._cache)) / f"{stem(clip)}.{kind}"
-        save(analysis, kind, path, Path(clip).name)
+        session = session_of(request)
+        with self._rooms.at_work(session):
+            analysis = self._analysis(clip, transcript, request, progress)
+            path = self._rooms.new(session) / f"{stem(clip)}.{kind}"
+            save(analysis, kind, path, Path(clip).name)
         return str(path)
+
+    def leave(self, request: gr.Request) -> None:
+        """The caller has gone: stop what it had under way."""
+        self._runs.stop(request.session_hash or "")
 
     def _analysis(
         self, clip: str, transcript: str | None, request: gr.Request | None, progress: gr.Progress
     ) -> Analysis:
-        from app.analyze import analyze
-
         if not clip:
             raise refusal("Give a video file as `clip`.")
-        Path(self._cache).mkdir(parents=True, exist_ok=True)
-        session = request.session_hash if request is not None else None
-        cache = Cache.from_environment(Path(self._cache) / "stages", session) if session else None
-        order = list(STAGES)
+        session = session_of(request)
+        mine, words = self._rooms.claim(session, clip), transcript and self._rooms.claim(session, transcript)
+        run = Run()
+        # Beside: a program may ask for several clips at once.
+        for run in self._runs.watch((request and request.session_hash) or "", mine, words, beside=True):
+            doing = next(
+                (told for name, told in STAGES.items() if 0 <= run.fractions.get(name, -1) < 1), None
+            )
+            progress(run.share, desc=f"Waiting, number {run.place} in line" if run.place else doing)
+        if run.result is None:
+            raise refusal(explain(run.error) or STOPPED)
+        return run.result
 
-        def report(name: str, fraction: float) -> None:
-            progress((order.index(name) + fraction) / len(order), desc=STAGES[name])
 
-        try:
-            return analyze(clip, transcript, report, cache)
-        except Exception as error:
-            raise refusal(explain(error) or SURPRISE) from None
-
-
-def add_endpoints(cache: str) -> None:
+def add_endpoints(page: gr.Blocks) -> None:
     """Make /analyze, /describe and /save callable; they take their turn with the page's own analyses."""
-    api = Api(cache)
+    api = Api(page.GRADIO_CACHE)
+    page.unload(api.leave)
     clip = gr.File(label="clip", visible=False)
     words = gr.File(label="transcript", visible=False)
     kind = gr.Dropdown(list(FORMATS), value="csv", label="kind", visible=False)

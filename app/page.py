@@ -37,6 +37,9 @@ STYLES = ("cards.css", "page.css", "answers.css")
 SCRIPTS = ("playhead.js", "space.js", "subtitles.js")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
+# Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line
+# holds one), and sessions, of which it keeps a description of the page even after they ended.
+MOST_EVENTS, MOST_THREADS, MOST_SESSIONS = 200, 100, 300
 FONTS = (
     "system-ui",
     "-apple-system",
@@ -102,7 +105,7 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title="Coupled Mamba", analytics_enabled=False) as page:
         panels = _lay_out()
         _wire(panels, page, Service(page.GRADIO_CACHE))
-    page.queue(default_concurrency_limit=8)
+    page.queue(default_concurrency_limit=8, max_size=MOST_EVENTS)
     return page
 
 
@@ -125,6 +128,8 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "footer_links": ["api"],
         "mcp_server": can_serve_tools(),
         "ssr_mode": False,
+        "max_threads": MOST_THREADS,
+        "state_session_capacity": MOST_SESSIONS,
         "prevent_thread_lock": True,
     }
     running = page.launch(**(settings | options))
@@ -187,13 +192,15 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     why.listen(panels.why, states.analysis, states.grid)
     coupling.listen(panels.coupling, states.analysis)
     switches.listen(panels.switches, states.analysis, states.grid)
-    several.listen(panels.several, page)
+    several.listen(panels.several, page, panels.clip.delete)
     _wire_analyses(panels, states, service)
     panels.clip.video.upload(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
-    panels.clip.video.change(service.forget, None, panels.given(states), **QUIET)
+    panels.clip.video.change(service.forget, panels.clip.video, panels.given(states), **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
-    page.unload(service.stop)
-    add_endpoints(page.GRADIO_CACHE)
+    cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
+    panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
+    page.unload(service.leave)
+    add_endpoints(page)
 
 
 def _wire_analyses(panels: Panels, states: States, service: Service) -> None:

@@ -1,17 +1,22 @@
-"""Analyses under way: run in a thread, watched stage by stage, stopped on request."""
+"""Analyses under way: run in a thread when it is their turn, watched stage by stage, stopped on request."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import Analysis
+from app.keeping import Rooms
 from app.stages import STAGES, StoppedError
+from app.turns import BusyError, Turn, Turns, turns_of_server
 from extractors.cache import Cache
+from extractors.records import InputError
 
 if TYPE_CHECKING:
     from extractors.records import Grid
@@ -21,8 +26,9 @@ POLL = 0.15  # seconds between looks at a run
 
 @dataclass
 class Run:
-    """One analysis: how far each stage is (0..1), when it began, and its end."""
+    """One analysis: its place in the line, how far each stage is (0..1), when it began, and its end."""
 
+    place: int = 0  # 1 for the next in line, 0 once it has its turn
     fractions: dict[str, float] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -47,22 +53,38 @@ class Run:
             self.seconds[name] = now - begin
 
     def start(
-        self, clip: str | Path, transcript: str | Path | None, cache: Cache | None = None
+        self,
+        clip: str | Path,
+        transcript: str | Path | None,
+        cache: Cache | None = None,
+        done: Callable[[], None] = lambda: None,
     ) -> threading.Thread:
-        """Begin in a thread of its own; what was worked out before is read from the cache."""
+        """Begin in a thread of its own; what was worked out before is read from the cache. `done` is called at its end.
+
+        The thread sees the context it is begun in: on ZeroGPU that says for whom a GPU is asked.
+        """
+        context = contextvars.copy_context()
         thread = threading.Thread(
-            target=self._work, args=(clip, transcript, cache), daemon=True, name="analysis"
+            target=context.run, args=(self._work, clip, transcript, cache, done), daemon=True, name="analysis"
         )
         thread.start()
         return thread
 
-    def _work(self, clip: str | Path, transcript: str | Path | None, cache: Cache | None) -> None:
+    def _work(
+        self,
+        clip: str | Path,
+        transcript: str | Path | None,
+        cache: Cache | None,
+        done: Callable[[], None],
+    ) -> None:
         try:
             from app.analyze import analyze
 
             self.result = analyze(clip, transcript, self.report, cache, keep=self._keep)
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
+        finally:
+            done()
 
     def _keep(self, grid: Grid) -> None:
         self.grid = grid
@@ -71,45 +93,98 @@ class Run:
 class Runs:
     """The runs under way by session, so that a session can stop its own.
 
-    What a session's analyses worked out is kept in the folder `kept`, if one is given, for that session alone: nobody
+    What a session's analyses worked out is kept in its room, if `rooms` are given, for that session alone: nobody
     can learn from a quick answer that another visitor brought the same clip.
     """
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self._kept = kept
-        self._by_session: dict[str, Run] = {}
+    def __init__(self, rooms: Rooms | None = None, turns: Turns | None = None) -> None:
+        self._rooms, self._turns = rooms, turns
+        self._by_session: dict[str, list[Run]] = {}
         self._lock = threading.Lock()
 
-    def watch(self, session: str, clip: str | Path, transcript: str | Path | None) -> Iterator[Run]:
-        """Start a run and give it again at every change until it ends; an earlier one of the session is stopped.
+    def watch(
+        self, session: str, clip: str | Path, transcript: str | Path | None, *, beside: bool = False
+    ) -> Iterator[Run]:
+        """Start a run when it is its turn, and give it again at every change until it ends, with its place until then.
 
-        The run is stopped when the iterator is closed.
+        Earlier ones of the session are stopped, unless it is to run `beside` them. The run is stopped when the iterator
+        is closed. Where the line is full, its error is a BusyError.
         """
         run = Run()
         with self._lock:
-            earlier = self._by_session.get(session)
-            self._by_session[session] = run
-        if earlier is not None:
-            earlier.stop.set()
-        cache = Cache.from_environment(self._kept, session) if self._kept and session else None
-        thread = run.start(clip, transcript, cache)
+            earlier = self._by_session.setdefault(session, [])
+            if not beside:
+                _stop(earlier)
+            earlier.append(run)
         try:
-            seen: dict[str, float] | None = None
-            while thread.is_alive() and not run.stop.is_set():
-                if run.fractions != seen:
-                    seen = dict(run.fractions)
-                    yield run
-                thread.join(POLL)
-            yield run
+            yield from self._watch(run, session, clip, transcript)
         finally:
             run.stop.set()
             with self._lock:
-                if self._by_session.get(session) is run:
+                earlier.remove(run)
+                if not earlier and self._by_session.get(session) is earlier:
                     del self._by_session[session]
 
     def stop(self, session: str) -> None:
-        """Stop the session's run, if there is one."""
+        """Stop the session's runs, if there are any."""
         with self._lock:
-            run = self._by_session.get(session)
-        if run is not None:
-            run.stop.set()
+            _stop(self._by_session.get(session, []))
+
+    def _watch(
+        self, run: Run, session: str, clip: str | Path, transcript: str | Path | None
+    ) -> Iterator[Run]:
+        try:
+            turn = (self._turns or turns_of_server()).join()
+        except BusyError as error:
+            run.error = error
+            yield run
+            return
+        begun = False
+        try:
+            yield from _wait(run, turn)
+            if not run.stop.is_set():
+                thread = self._start(run, turn, session, clip, transcript)
+                begun = True
+                yield from _follow(run, thread)
+        except (OSError, InputError) as error:  # nowhere to keep what is found
+            run.error = error
+        finally:
+            if not begun:  # else the run gives the turn up itself, once it really ended
+                turn.leave()
+        yield run
+
+    def _start(
+        self, run: Run, turn: Turn, session: str, clip: str | Path, transcript: str | Path | None
+    ) -> threading.Thread:
+        kept = self._rooms if session else None
+        cache = Cache.from_environment(kept.of(session) / "stages", session) if kept else None
+        ending = ExitStack()
+        ending.callback(turn.leave)
+        if kept:
+            ending.enter_context(kept.at_work(session))
+        return run.start(clip, transcript, cache, ending.close)
+
+
+def _stop(runs: list[Run]) -> None:
+    for run in runs:
+        run.stop.set()
+
+
+def _wait(run: Run, turn: Turn) -> Iterator[Run]:
+    """The run, at every move in the line, until it has its turn or is stopped."""
+    run.place = turn.place
+    while run.place and not run.stop.is_set():
+        yield run
+        while (place := turn.wait(run.place, POLL)) == run.place and not run.stop.is_set():
+            continue
+        run.place = place
+
+
+def _follow(run: Run, thread: threading.Thread) -> Iterator[Run]:
+    """The run, at every change, while its thread is at work and it is not to stop."""
+    seen: dict[str, float] | None = None
+    while thread.is_alive() and not run.stop.is_set():
+        if run.fractions != seen:
+            seen = dict(run.fractions)
+            yield run
+        thread.join(POLL)

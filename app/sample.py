@@ -7,6 +7,8 @@ moonshine-voice wheel. The face never moves, so what the face says hardly change
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import os
 import tempfile
 import wave
@@ -52,8 +54,16 @@ def sample_clip() -> Path:
     return path
 
 
-def make_sample(path: Path, seconds: float = SECONDS) -> None:
-    """Write the sample, or its first `seconds`, to `path`."""
+def is_sample(path: Path) -> bool:
+    """Whether the file is a copy of the sample, such as gradio makes one to show it."""
+    sample = cache_folder() / NAME
+    with contextlib.suppress(OSError):
+        return path.name == NAME and filecmp.cmp(path, sample, shallow=False)
+    return False
+
+
+def make_sample(path: Path, seconds: float = SECONDS, begin: float = 0.0) -> None:
+    """Write the sample, or `seconds` of it, to `path`; `begin` is how far into the reading the voice begins."""
     import av
 
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
@@ -61,7 +71,7 @@ def make_sample(path: Path, seconds: float = SECONDS) -> None:
         pictures.width, pictures.height, pictures.pix_fmt = *SIZE, "yuv420p"
         voice: Any = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
         voice.bit_rate = 96_000
-        sound = av.AudioFrame.from_ndarray(read_voice(seconds)[None], format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(read_voice(seconds, begin)[None], format="fltp", layout="mono")
         sound.sample_rate, sound.pts, sound.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
         container.mux(voice.encode(sound))
         container.mux(voice.encode(None))
@@ -92,8 +102,8 @@ def draw_pictures(seconds: float) -> Iterator[NDArray[np.uint8]]:
         ).astype(np.uint8)
 
 
-def read_voice(seconds: float) -> NDArray[np.float32]:
-    """The reading's first `seconds`, mono at 48 kHz, silent after its end."""
+def read_voice(seconds: float, begin: float = 0.0) -> NDArray[np.float32]:
+    """`seconds` of the reading from `begin` on, mono at 48 kHz, silent after its end."""
     from moonshine_voice import get_assets_path
 
     with wave.open(str(Path(get_assets_path()) / "two_cities.wav")) as file:
@@ -101,6 +111,7 @@ def read_voice(seconds: float) -> NDArray[np.float32]:
             raise RuntimeError(
                 "the reading in moonshine-voice is not 48 kHz mono 16 bit: install version 0.0.73"
             )
+        file.setpos(min(file.getnframes(), round(begin * SOUND_RATE)))
         samples = np.frombuffer(file.readframes(round(seconds * SOUND_RATE)), np.int16)
     voice = samples.astype(np.float32) / 32768
     return np.pad(voice, (0, max(0, round(seconds * SOUND_RATE) - len(voice))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import tempfile
+import traceback
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -15,12 +16,17 @@ import gradio as gr
 from app.cards import result_card
 from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
+from app.keeping import rooms_in
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.runs import Run, Runs
 from app.stages import StoppedError
+from app.turns import BusyError
 from extractors.records import InputError
 
-AT_ONCE, GROUP = 2, "analysis"  # analyses at the same time; later ones wait in the queue
+# gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
+AT_ONCE: int | None = None
+GROUP = "analysis"
+ORIGINAL = ".original"  # ending of the link, beside a copy to look at, to what was uploaded
 SURPRISE = "Something went wrong on the server, and its log has the details. Another clip may well work."
 _log = logging.getLogger(__name__)
 
@@ -29,21 +35,21 @@ class Service:
     """The analyses of one page's visitors."""
 
     def __init__(self, cache: str) -> None:
-        self._runs = Runs(Path(cache) / "stages")  # swept with the rest of the folder
-        self._cache = cache
-        self._originals: dict[str, str] = {}  # what a preview's name, which nobody can guess, stands for
+        self._rooms = rooms_in(cache)
+        self._runs = Runs(self._rooms)
 
-    def prepare(self, video: str | None) -> Any:
+    def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
         """A copy that browsers can play, in place of an upload that they cannot."""
         from app.preview import is_playable, make_preview
 
         if not video or is_playable(video):
             return gr.skip()
-        Path(self._cache).mkdir(parents=True, exist_ok=True)
-        copy = Path(tempfile.mkdtemp(dir=self._cache)) / f"{Path(video).stem[:60]}.{secrets.token_hex(8)}.mp4"
-        if not make_preview(video, copy):
+        session = session_of(request)
+        original = self._rooms.claim(session, video)
+        copy = self._rooms.new(session) / f"{original.stem[:60]}.mp4"
+        if not make_preview(original, copy):
             return gr.skip()
-        self._originals[copy.name] = video
+        copy.with_suffix(ORIGINAL).symlink_to(original)
         gr.Info("Browsers cannot play this kind of file, so a copy is shown. The original is analysed.")
         return str(copy)
 
@@ -54,15 +60,16 @@ class Service:
         """
         if not video:
             raise refusal("Choose or record a video first.")
-        clip = self._original(video)
-        if not Path(clip).exists():
+        clip, words = self._own(video, request), given and self._rooms.claim(session_of(request), given)
+        if not clip.exists():
             raise refusal(
                 "The video is no longer on the server, which keeps it for under an hour: choose it again."
             )
         run = Run()
-        for run in self._runs.watch(request.session_hash or "", clip, given):
+        for run in self._runs.watch(request.session_hash or "", clip, words):
             if run.result is None and run.error is None and not run.stop.is_set():
-                yield [status.stages_card(run), None, *_buttons(busy=True), *_shown(False), None]
+                card = status.waiting_card(run.place) if run.place else status.stages_card(run)
+                yield [card, None, *_buttons(busy=True), *_shown(False), None]
         if run.result is not None:
             yield [result_card(run.result), run.result, *_buttons(busy=False), *_shown(True), run.grid]
             return
@@ -73,7 +80,9 @@ class Service:
         if sentence:
             raise refusal(sentence)
 
-    def show(self, analysis: Any, video: str | None, target: str) -> list[Any]:
+    def show(
+        self, analysis: Any, video: str | None, target: str, request: gr.Request | None = None
+    ) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
             return [gr.skip() for _ in range(6 + len(FORMATS))]
@@ -81,7 +90,9 @@ class Service:
             *timeline.show(analysis, target),
             *coupling.show(analysis),
             *transcript.show(analysis),
-            *saving.show(analysis, self._original(video or "clip"), self._cache),
+            *saving.show(
+                analysis, str(self._own(video or "clip", request)), str(self._rooms.new(session_of(request)))
+            ),
         ]
 
     def look(self, analysis: Any, grid: Any) -> list[Any]:
@@ -91,24 +102,42 @@ class Service:
         layers, path = coupling.show_layers(grid), space.show(analysis, grid)
         return [*why.show(analysis, grid), *switches.show(analysis, grid), layers, path]
 
-    def correct(self, rows: list[list[Any]] | None) -> str:
+    def correct(self, rows: list[list[Any]] | None, request: gr.Request | None = None) -> str:
         """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
         try:
             text = rows_to_subtitles(rows or [])
         except ValueError as error:
             raise refusal(str(error)) from None
-        Path(self._cache).mkdir(parents=True, exist_ok=True)
-        path = Path(tempfile.mkdtemp(dir=self._cache)) / "corrected.srt"
+        path = self._rooms.new(session_of(request)) / "corrected.srt"
         path.write_text(text, encoding="utf-8")
         return str(path)
 
-    def _original(self, video: str) -> str:
-        return self._originals.get(Path(video).name, video)
+    def _own(self, video: str, request: gr.Request | None) -> Path:
+        """The session's own file of what the page shows: of an upload, or the original of a copy made by `prepare`."""
+        session = session_of(request)
+        behind = Path(video).with_suffix(ORIGINAL)
+        if self._rooms.holds(session, behind) and behind.is_symlink():
+            return behind.readlink()
+        return self._rooms.claim(session, video)
 
-    def forget(self, request: gr.Request) -> list[Any]:
+    def forget(self, video: str | None, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown."""
         self.stop(request)
+        if video:
+            self._rooms.claim(session_of(request), video)
         return [status.INVITATION, None, *_buttons(busy=False), *_shown(False), None]
+
+    def delete(self, request: gr.Request) -> list[Any]:
+        """Delete everything of the session now; gives values for (video, transcript) and as `run` does."""
+        self.stop(request)
+        self._rooms.leave(session_of(request))
+        gr.Info("Deleted: your video and everything worked out from it are gone from the server.")
+        return [None, None, status.INVITATION, None, *_buttons(busy=False), *_shown(False), None]
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was left: stop what it had under way and delete everything of it."""
+        self.stop(request)
+        self._rooms.leave(session_of(request))
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
@@ -119,10 +148,18 @@ def explain(error: BaseException | None) -> str:
     """The sentence a person is told; empty where the analysis was merely stopped. Surprises go to the log."""
     if error is None or isinstance(error, StoppedError):
         return ""
-    if isinstance(error, InputError):
+    if isinstance(error, (InputError, BusyError)):
         return str(error)
-    _log.error("an analysis failed", exc_info=error)
+    # Not the error's own words: they can hold a file's name or what was said.
+    steps = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{step.name} ({Path(step.filename).name}:{step.lineno})" for step in reversed(steps))
+    _log.error("an analysis failed: %s in %s", type(error).__name__, where)
     return SURPRISE
+
+
+def session_of(request: gr.Request | None) -> str:
+    """The session's name; one that nobody else has where there is none, whose files then go by age alone."""
+    return (request.session_hash if request is not None else None) or secrets.token_hex()
 
 
 def warm() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import gradio as gr
 from app.analysis import Analysis
 from app.cards import legend, result_card, title
 from app.exports import FORMATS
+from app.keeping import rooms_in
 from app.panels import saving, timeline
 from app.runs import Run, Runs
-from app.service import explain
+from app.service import explain, session_of
 from app.told import clock, signed
 
 HEADS = [
@@ -39,7 +39,8 @@ class Several:
 
     def __init__(self, cache: str) -> None:
         # Runs of their own: whoever analyses another clip meanwhile does not stop these.
-        self._runs, self._cache = Runs(Path(cache) / "stages"), cache
+        self._rooms = rooms_in(cache)
+        self._runs = Runs(self._rooms)
 
     def run(self, files: list[str] | None, request: gr.Request) -> Iterator[list[Any]]:
         """Values for (table, kept, analyse all, stop), clip by clip.
@@ -53,15 +54,17 @@ class Several:
                 f"{len(files)} clips are more than {MOST}: for a whole folder there is python -m app batch."
             )
             raise gr.Error(told, title="No result", print_exception=False)
-        Path(self._cache).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._cache))
+        session = session_of(request)
+        folder = self._rooms.new(session)
+        files = [str(self._rooms.claim(session, file)) for file in files]
         rows = [[i, Path(file).name, *[None] * 7, "waiting"] for i, file in enumerate(files, 1)]
         kept: list[Kept] = [(file, "") for file in files]
         for i, file in enumerate(files):
             run = Run()
             for run in self._runs.watch(request.session_hash or "", file, None):
                 if run.result is None and run.error is None and not run.stop.is_set():
-                    rows[i][-1] = f"analysing, {100 * run.share:.0f} %"
+                    how_far = f"analysing, {100 * run.share:.0f} %"
+                    rows[i][-1] = f"number {run.place} in line" if run.place else how_far
                     yield [[list(row) for row in rows], kept, *_buttons(busy=True)]
             if run.result is None and not (sentence := explain(run.error)):
                 for row in rows[i:]:
@@ -79,7 +82,14 @@ class Several:
         """Stop what the session has under way."""
         self._runs.stop(request.session_hash or "")
 
-    def open(self, kept: list[Kept] | None, chosen: gr.SelectData) -> list[Any]:
+    def leave(self, request: gr.Request) -> list[Any]:
+        """Stop, and forget the clips; values for (files, table, kept, detail)."""
+        self.stop(request)
+        return [None, None, None, gr.update(visible=False)]
+
+    def open(
+        self, kept: list[Kept] | None, chosen: gr.SelectData, request: gr.Request | None = None
+    ) -> list[Any]:
         """Values for (detail, heading, result, time line, its table, save buttons) of the row that was chosen.
 
         The rows may have been sorted since, so the row is known by its number. Nothing where it has no analysis.
@@ -95,7 +105,7 @@ class Several:
             title(Path(clip).name, "the clip of the row that was pressed", legend()),
             result_card(analysis),
             *timeline.show(analysis, target),
-            *saving.show(analysis, clip, self._cache),
+            *saving.show(analysis, clip, str(self._rooms.new(session_of(request)))),
         ]
 
     def _read(self, path: str) -> Analysis | None:

@@ -10,7 +10,7 @@ from app.sample import sample_clip
 
 PRIVACY = (
     '<p class="cm-privacy">Your video is processed on this server only; it and its results are deleted '
-    "within an hour. No face is identified.</p>"
+    "when you leave the page or press Delete now, and within an hour whatever happens. No face is identified.</p>"
 )
 TRANSCRIPT_TYPES = [".srt", ".vtt", ".txt"]
 
@@ -24,6 +24,7 @@ class ClipPanel:
     analyse: gr.Button
     cancel: gr.Button
     sample: gr.Button
+    delete: gr.Button
 
 
 def render() -> ClipPanel:
@@ -42,11 +43,12 @@ def render() -> ClipPanel:
         analyse = gr.Button("Analyse", variant="primary", elem_id="cm-analyse", min_width=120)
         cancel = gr.Button("Cancel", visible=False, elem_id="cm-cancel", min_width=90)
         sample = gr.Button("Sample clip", elem_id="cm-sample", min_width=110)
+        delete = gr.Button("Delete now", elem_id="cm-delete", min_width=100)
     with gr.Accordion("I have a transcript (.srt, .vtt or .txt)", open=False, elem_classes="cm-accordion"):
         transcript = gr.File(
             label="Transcript", file_types=TRANSCRIPT_TYPES, height=110, elem_id="cm-transcript-file"
         )
-    return ClipPanel(video, transcript, analyse, cancel, sample)
+    return ClipPanel(video, transcript, analyse, cancel, sample, delete)
 
 
 def listen(panel: ClipPanel, page: gr.Blocks) -> None:

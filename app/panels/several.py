@@ -66,8 +66,8 @@ def render(kept_for: float) -> SeveralPanel:
     return SeveralPanel(files, analyse, stop, table, kept, detail, heading, result, plot, numbers, buttons)
 
 
-def listen(panel: SeveralPanel, page: gr.Blocks) -> None:
-    """Analyse all, stop, and a press on a row."""
+def listen(panel: SeveralPanel, page: gr.Blocks, delete: gr.Button) -> None:
+    """Analyse all, stop, a press on a row, and the button that deletes everything."""
     clips = Several(page.GRADIO_CACHE)
     panel.analyse.click(
         clips.run,
@@ -93,4 +93,6 @@ def listen(panel: SeveralPanel, page: gr.Blocks) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+    forgotten = [panel.files, panel.table, panel.kept, panel.detail]
+    delete.click(clips.leave, None, forgotten, queue=False, show_progress="hidden", api_visibility="private")
     page.unload(clips.stop)

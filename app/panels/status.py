@@ -36,6 +36,15 @@ def stages_card(run: Run) -> str:
     )
 
 
+def waiting_card(place: int) -> str:
+    """The place in the line, 1 for the next, where others' analyses come first."""
+    return (
+        '<div class="cm-welcome" aria-live="polite"><p class="cm-kicker">Waiting</p>'
+        f"<h2>Number {place} in line</h2><p class='cm-message'>The server is busy with other clips. "
+        "This one begins by itself when it is its turn.</p></div>"
+    )
+
+
 def message_card(head: str, text: str) -> str:
     """A heading and a sentence where the result would stand."""
     return (

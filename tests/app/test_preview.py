@@ -53,8 +53,10 @@ def test_the_original_is_what_is_analysed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(gr, "Info", lambda message: None)
     clip = make_clip(tmp_path / "old.mpg", 1.0, fps=25)
     service = Service(str(tmp_path / "cache"))
-    copy = service.prepare(str(clip))
+    me, you = gr.Request(session_hash="me"), gr.Request(session_hash="you")
+    copy = service.prepare(str(clip), me)
     asked: list[str] = []
     monkeypatch.setattr("app.analyze.analyze", lambda clip, *_, **__: asked.append(str(clip)))
-    list(service.run(str(Path("elsewhere") / Path(copy).name), None, gr.Request(session_hash="me")))
-    assert asked == [str(clip)]
+    list(service.run(copy, None, me))
+    list(service.run(copy, None, you))
+    assert asked == [str(clip), copy]  # what stands behind a copy is the session's own

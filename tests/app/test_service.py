@@ -194,7 +194,7 @@ def test_the_page_is_put_in_order_before_the_error_is_shown(
     monkeypatch.setattr(running, "POLL", 0.01)
     clip = tmp_path / "clip.mp4"
     clip.touch()
-    steps = Service("/nowhere").run(str(clip), None, gr.Request(session_hash="me"))
+    steps = Service(str(tmp_path)).run(str(clip), None, gr.Request(session_hash="me"))
     seen: list[list[Any]] = []
     with pytest.raises(gr.Error) as caught:
         seen.extend(step for step in steps)
@@ -214,7 +214,7 @@ def test_no_video_is_a_sentence() -> None:
         next(Service("/nowhere").run(None, None, gr.Request(session_hash="me")))
 
 
-def test_what_a_session_worked_out_is_kept_for_it_alone_in_the_swept_folder(
+def test_what_a_session_worked_out_is_kept_in_its_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caches: list[Any] = []
@@ -232,7 +232,8 @@ def test_what_a_session_worked_out_is_kept_for_it_alone_in_the_swept_folder(
         list(service.run(str(clip), None, gr.Request(session_hash=session)))
     mine, again, yours, nobody = caches
     assert mine == again
-    assert mine.folder == yours.folder == tmp_path / "stages"
+    assert mine.folder != yours.folder
+    assert {c.folder.parents[1] for c in (mine, yours)} == {tmp_path / "sessions"}
     assert mine.key("faces", 1) != yours.key("faces", 1)
     assert nobody is None  # without a session there is nobody to keep it for
     mine.put("a", None, [])

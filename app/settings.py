@@ -1,0 +1,24 @@
+"""Settings of the server that come from the environment; all stand in README's table."""
+
+from __future__ import annotations
+
+import os
+
+from extractors.records import InputError
+
+AT_ONCE, WAITING = "COUPLED_MAMBA_AT_ONCE", "COUPLED_MAMBA_WAITING"
+KEPT_BYTES = "COUPLED_MAMBA_KEPT_BYTES"
+
+
+def whole_number(name: str, default: int, least: int = 0) -> int:
+    """The variable's whole number, or `default` where it is unset or empty.
+
+    Raises:
+        InputError: it is no whole number, or under `least`; the message names the variable and its value.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise InputError(f"{name} is {text!r}: a whole number of at least {least} is needed.")
+    return int(text)
