@@ -13,8 +13,8 @@ import numpy as np
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
 from app.figures.space import space_points
-from app.figures.style import NAMES, OWNERS
 from app.figures.switches import left_on
+from app.i18n import DEFAULT, joined, name_of, tell
 from app.moments import Moment, moment_sentence, moment_table
 from app.wording import clock, signed
 
@@ -22,20 +22,13 @@ if TYPE_CHECKING:
     from model.answers import Memory, Paths
 
 ROWS = 60  # rows a table has at most
-EXACT = (
-    "Exact: what each modality brought into the last layer at each tick, through the states of all three chains, to "
-    "rounding; and the scores without a modality, for which the whole network ran anew. Followed along the straight "
-    "way from nothing read to all read: gate and head, which are not linear; the points add up to the score. Not "
-    "traced, and so part of what is left were nothing read: what the last layer was given already carries of other "
-    "modalities and earlier moments through the layers before it."
-)
 
 
-def folded(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def folded(header: Sequence[str], rows: Sequence[Sequence[str]], language: str = DEFAULT) -> str:
     """A table, folded away under "The same as a table"."""
     return (
-        '<details class="cm-details"><summary>The same as a table</summary><div class="cm-scroll" tabindex="0">'
-        f"{table(header, rows)}</div></details>"
+        f'<details class="cm-details"><summary>{tell("table.same", language)}</summary>'
+        f'<div class="cm-scroll" tabindex="0">{table(header, rows)}</div></details>'
     )
 
 
@@ -46,29 +39,37 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def moment_card(moment: Moment, words: Sequence[TimedWord]) -> str:
+def moment_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
     """The moment in sentences, what is exact behind them, and the picture's table."""
-    names = [NAMES[m] for m in MODALITIES if m in moment.sources]
+    names = [name_of(m, language) for m in MODALITIES if m in moment.sources]
+    header = [tell("table.from", language), tell("table.said", language), *names]
+    exact = escape(tell("why.exact", language))
     return (
-        f'<p class="cm-answer" aria-live="polite">{escape(moment_sentence(moment, words))} '
-        f'<span class="cm-how" tabindex="0" title="{escape(EXACT)}">what is exact?'
-        f'<span class="cm-unseen"> {escape(EXACT)}</span></span></p>'
-        f"{folded(['from', 'said', *names], moment_table(moment, words))}"
+        f'<p class="cm-answer" aria-live="polite">{escape(moment_sentence(moment, words, language))} '
+        f'<span class="cm-how" tabindex="0" title="{exact}">{tell("why.exact?", language)}'
+        f'<span class="cm-unseen"> {exact}</span></span></p>'
+        f"{folded(header, moment_table(moment, words, language=language), language)}"
     )
 
 
-def layers_card(memory: Memory) -> str:
+def layers_card(memory: Memory, language: str = DEFAULT) -> str:
     """W and the half-lives of every layer: one matrix a layer, row = the chain moved, column = the chain heard."""
-    layers = [_layer(i, memory) for i in range(len(memory.coupling))]
+    layers = [_layer(i, memory, language) for i in range(len(memory.coupling))]
     return f'<div class="cm-layers">{"".join(layers)}</div>'
 
 
-def fewer_card(analysis: Analysis, fewer: Fewer) -> str:
+def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> str:
     """The clip's score with and without, in a sentence, and both lines as a table."""
     all_of, part = analysis.sentiment.clip, fewer.clip
-    said = (
-        f"With {left_on(fewer.kept)} the clip as a whole would be {part.label} ({signed(part.score)}); "
-        f"with all it is {all_of.label} ({signed(all_of.score)})."
+    names = left_on(fewer.kept, language)
+    said = tell(
+        "switches.said",
+        language,
+        names=names,
+        label=tell(f"label.{part.label}", language),
+        score=signed(part.score),
+        whole=tell(f"label.{all_of.label}", language),
+        whole_score=signed(all_of.score),
     )
     each = max(1, -(-len(fewer.ticks) // ROWS))
     starts, whole = analysis.ticks.start, analysis.sentiment.ticks
@@ -76,27 +77,30 @@ def fewer_card(analysis: Analysis, fewer: Fewer) -> str:
         [clock(starts[i]), signed(_mean(whole[i : i + each]), 2), signed(_mean(fewer.ticks[i : i + each]), 2)]
         for i in range(0, len(starts), each)
     ]
-    return f'<p class="cm-answer">{escape(said)}</p>{folded(["time", "all together", left_on(fewer.kept)], rows)}'
+    header = [tell("table.time", language), name_of("all", language), names]
+    return f'<p class="cm-answer">{escape(said)}</p>{folded(header, rows, language)}'
 
 
-def space_card(analysis: Analysis, paths: Paths) -> str:
+def space_card(analysis: Analysis, paths: Paths, language: str = DEFAULT) -> str:
     """The place of the drawing with its numbers, for `space.js` to draw, and the same as a table."""
     data = space_points(analysis, paths)
-    names = [NAMES[m] for m in data["paths"]]
-    told = f"Paths of the states of {', '.join(names)} in three directions. Arrow keys turn the picture."
+    names = [name_of(m, language) for m in data["paths"]]
+    told = tell("space.picture", language, names=joined(names, language))
+    header = [tell("table.time", language), tell("table.score", language), *names]
     return (
         f'<canvas id="cm-space" class="cm-space" tabindex="0" role="img" aria-label="{told}" '
         f'data-paths="{escape(json.dumps(data, separators=(",", ":")))}"></canvas>'
-        f'<p class="cm-small">{_shown(paths)}</p>{folded(["time", "score", *names], _space_rows(data))}'
+        f'<p class="cm-small">{_shown(paths, language)}</p>{folded(header, _space_rows(data), language)}'
     )
 
 
-def _shown(paths: Paths) -> str:
-    return (
-        "Core of each path: <span class='cm-up-key'>green</span> where the score is positive, "
-        "<span class='cm-down-key'>purple</span> where it is negative; its rim tells the chain. The three directions "
-        f"are those of most movement in this clip and show {100 * paths.shown:.0f} % of it; every chain is "
-        "drawn to the same size."
+def _shown(paths: Paths, language: str) -> str:
+    return tell(
+        "space.core",
+        language,
+        green=f"<span class='cm-up-key'>{tell('space.green', language)}</span>",
+        purple=f"<span class='cm-down-key'>{tell('space.purple', language)}</span>",
+        share=f"{100 * paths.shown:.0f}",
     )
 
 
@@ -113,39 +117,44 @@ def _space_rows(data: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _layer(index: int, memory: Memory) -> str:
+def _layer(index: int, memory: Memory, language: str) -> str:
     """One layer's matrix, with the half-life of each chain at its right."""
-    head = "".join(f'<th scope="col" class="cm-{m}">{NAMES[m]}</th>' for m in MODALITIES)
+    head = "".join(f'<th scope="col" class="cm-{m}">{name_of(m, language)}</th>' for m in MODALITIES)
     body = ""
     for i, target in enumerate(MODALITIES):
         cells = "".join(
-            _weight(target, source, float(memory.coupling[index, i, j]))
+            _weight(target, source, float(memory.coupling[index, i, j]), language)
             for j, source in enumerate(MODALITIES)
         )
-        life = half_life(float(memory.half_life[index, i]))
-        name = f'<th scope="row" class="cm-{target}">{NAMES[target]}</th>'
+        life = half_life(float(memory.half_life[index, i]), language)
+        name = f'<th scope="row" class="cm-{target}">{name_of(target, language)}</th>'
         body += f'<tr>{name}{cells}<td class="cm-life">{life}</td></tr>'
-    together = half_life(float(memory.together[index]))
-    caption = f"Layer {index + 1} of {len(memory.coupling)}. All chains together: {together}"
+    together = half_life(float(memory.together[index]), language)
+    count = len(memory.coupling)
+    caption = tell("coupling.layer", language, number=index + 1, count=count, life=together)
     return (
         f'<table class="cm-matrix cm-learnt"><caption>{caption}</caption><thead><tr><td></td>{head}'
-        '<th scope="col" class="cm-life" title="In this time half of what a chain remembers fades, on this clip">'
-        f"half-life</th></tr></thead><tbody>{body}</tbody></table>"
+        f'<th scope="col" class="cm-life" title="{tell("coupling.life_hint", language)}">'
+        f"{tell('coupling.life', language)}</th></tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _weight(target: str, source: str, weight: float) -> str:
-    told = (
-        f"At every tick {OWNERS[target]} state takes {weight:.2f} of the {NAMES[source]} chain’s last state"
+def _weight(target: str, source: str, weight: float, language: str) -> str:
+    told = tell(
+        "coupling.weight",
+        language,
+        owner=tell(f"owner.{target}", language),
+        weight=f"{weight:.2f}",
+        source=name_of(source, language),
     )
     return f'<td class="cm-cell" style="--depth:{min(1.0, abs(weight)):.3f}" title="{told}">{weight:.2f}</td>'
 
 
-def half_life(seconds: float) -> str:
+def half_life(seconds: float, language: str = DEFAULT) -> str:
     """ "3.9 s", or that nothing fades."""
     if not math.isfinite(seconds):
-        return "never"
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
+        return tell("coupling.never", language)
+    return tell("seconds", language, number=f"{seconds:.{1 if seconds < 100 else 0}f}")
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 
 from app.analysis import MODALITIES, Analysis
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, NAMES, beside, figure, layout, y_axis
+from app.figures.style import COLOURS, FAINT, beside, figure, layout, y_axis
+from app.i18n import DEFAULT, name_of
 
 BAND, GAP, FOOT = 120, 26, 38  # pixels
 
 
-def draw_coupling(analysis: Analysis) -> go.Figure:
+def draw_coupling(analysis: Analysis, language: str = DEFAULT) -> go.Figure:
     """One stacked panel for each target that has shares, in the order words, voice, face, over one time axis."""
     targets = [m for m in MODALITIES if m in analysis.dynamics.share]
     seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
@@ -28,10 +29,7 @@ def draw_coupling(analysis: Analysis) -> go.Figure:
         low, high = share_range(sources)
         top = 1 - i * (BAND + GAP) / inside
         bottom = max(0.0, top - BAND / inside)
-        for trace in share_traces(sources, seconds, f"y{number}"):
-            if trace.name:
-                trace.name = f"{NAMES[target]} ← {trace.name.removeprefix('from ')}"
-            traces.append(trace)
+        traces += share_traces(sources, seconds, f"y{number}", language, target)
         axes[f"yaxis{number}"] = y_axis(low, high, (bottom, top), zeroline=True, zerolinecolor=FAINT) | {
             "showticklabels": True,
             "tickformat": ".0%",
@@ -39,12 +37,12 @@ def draw_coupling(analysis: Analysis) -> go.Figure:
             "tickfont": {"size": 11},
         }
         notes.append(
-            beside(f"<b>{NAMES[target]}</b>", (top + bottom) / 2, COLOURS[target])
+            beside(f"<b>{name_of(target, language)}</b>", (top + bottom) / 2, COLOURS[target])
             | {"xshift": -44, "align": "right"}
         )
     return figure(
         traces,
-        **layout(inside + FOOT + 8, analysis.end, f"y{len(targets)}" if len(targets) > 1 else "y"),
+        **layout(inside + FOOT + 8, analysis.end, f"y{len(targets)}" if len(targets) > 1 else "y", language),
         **axes,
         annotations=notes,
     )

@@ -14,6 +14,7 @@ from app.analysis import HIGHEST, Analysis, Interval
 from app.figures.reduce import kept
 from app.figures.style import FAINT
 from app.figures.words import words_at
+from app.i18n import DEFAULT, tell
 
 
 def signed_hundredths(score: float) -> str:
@@ -35,6 +36,7 @@ def score_line(
     width: float,
     told: Callable[[float], str] = signed_hundredths,
     between: Interval | None = None,
+    language: str = DEFAULT,
 ) -> Any:
     """A line on y axis `axis`, shortened for drawing; it tells its value, and the interval `between` where given."""
     line = np.asarray(values, np.float32)
@@ -42,7 +44,10 @@ def score_line(
     texts = [told(values[i]) for i in shown]
     if between is not None:
         ends = [(told(between.ticks_low[i]), told(between.ticks_high[i])) for i in shown]
-        texts = [f"{text} ({low} to {high})" for text, (low, high) in zip(texts, ends, strict=True)]
+        texts = [
+            tell("timeline.between", language, score=text, low=low, high=high)
+            for text, (low, high) in zip(texts, ends, strict=True)
+        ]
     return go.Scatter(
         x=seconds[shown],
         y=line[shown],
@@ -75,7 +80,7 @@ def interval_band(seconds: NDArray[np.float32], between: Interval, axis: str = "
     )
 
 
-def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str) -> Any:
+def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str, language: str = DEFAULT) -> Any:
     """A line that is not seen, to tell the words of the moment in the hover."""
     return go.Scatter(
         x=seconds,
@@ -83,7 +88,7 @@ def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str) -> A
         yaxis=axis,
         mode="lines",
         line={"width": 0, "color": FAINT},
-        name="said",
+        name=tell("timeline.said", language),
         customdata=[html.escape(words, quote=False) for words in words_at(analysis)],
         hovertemplate="%{customdata}",
     )

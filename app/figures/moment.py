@@ -10,7 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.analysis import MODALITIES, TimedWord
-from app.figures.style import COLOURS, FONT, GREY, NAMES, figure
+from app.figures.style import COLOURS, FONT, GREY, figure
+from app.i18n import DEFAULT, name_of, tell
 from app.moments import Moment, gather, said_between, shown_from
 from app.told import clock, signed
 
@@ -27,7 +28,7 @@ SCALE = [
 ]
 
 
-def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
+def draw_moment(moment: Moment, words: Sequence[TimedWord] = (), language: str = DEFAULT) -> go.Figure:
     """Three rows over the time up to the moment, words on top; the sums beside them.
 
     Starts where the pulls that are still felt begin. Every cell tells its exact points.
@@ -40,7 +41,7 @@ def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
     most = max(LEAST, float(np.abs(values).max(initial=0)))
     cells = go.Heatmap(
         x=edges,
-        y=[NAMES[m] for m in names],
+        y=[name_of(m, language) for m in names],
         z=values / most,
         zmin=-1,
         zmax=1,
@@ -48,25 +49,30 @@ def draw_moment(moment: Moment, words: Sequence[TimedWord] = ()) -> go.Figure:
         showscale=False,
         xgap=1 if len(edges) < 70 else 0,
         ygap=7,
-        customdata=[_told(m, sums, edges, words) for m, (_, sums) in zip(names, found, strict=True)],
+        customdata=[
+            _told(name_of(m, language), sums, edges, words, language)
+            for m, (_, sums) in zip(names, found, strict=True)
+        ],
         hovertemplate="%{customdata}<extra></extra>",
     )
-    return figure([cells], **_layout(len(names), edges), annotations=_notes(moment, names))
+    return figure(
+        [cells], **_layout(len(names), edges, language), annotations=_notes(moment, names, language)
+    )
 
 
-def _told(modality: str, sums: Any, edges: Any, words: Sequence[TimedWord]) -> list[str]:
+def _told(name: str, sums: Any, edges: Any, words: Sequence[TimedWord], language: str) -> list[str]:
     """What each cell of a row tells."""
     told = []
     for start, end, value in zip(edges, edges[1:], sums, strict=False):
         said = html.escape(" ".join(said_between(words, start, end)), quote=False)
         told.append(
-            f"<b>{clock(start)} {NAMES[modality]}</b><br>{signed(float(value), 3)} points"
-            f"{f'<br>“{said}”' if said else ''}"
+            f"<b>{clock(start)} {name}</b><br>{tell('why.cell', language, score=signed(float(value), 3))}"
+            f"{'<br>' + tell('quote', language, words=said) if said else ''}"
         )
     return told
 
 
-def _layout(rows: int, edges: Any) -> dict[str, Any]:
+def _layout(rows: int, edges: Any, language: str) -> dict[str, Any]:
     return {
         "height": 56 + 58 * rows,
         "autosize": True,
@@ -80,7 +86,7 @@ def _layout(rows: int, edges: Any) -> dict[str, Any]:
         "xaxis": {
             "range": [float(edges[0]), float(edges[-1])],
             "fixedrange": True,
-            "ticksuffix": " s",
+            "ticksuffix": tell("seconds.suffix", language),
             "showgrid": False,
             "zeroline": False,
             "nticks": 7,
@@ -95,20 +101,21 @@ def _layout(rows: int, edges: Any) -> dict[str, Any]:
     }
 
 
-def _notes(moment: Moment, names: Sequence[str]) -> list[dict[str, Any]]:
+def _notes(moment: Moment, names: Sequence[str], language: str) -> list[dict[str, Any]]:
     """Each row's name at its left and its sum at its right."""
-    left = [_beside(m, NAMES[m], 0, -10, "right") for m in names]
-    return left + [_beside(m, signed(moment.pull(m), 2), 1, 8, "left") for m in names]
+    rows = {m: name_of(m, language) for m in names}
+    left = [_beside(m, row, row, 0, -10, "right") for m, row in rows.items()]
+    return left + [_beside(m, row, signed(moment.pull(m), 2), 1, 8, "left") for m, row in rows.items()]
 
 
-def _beside(modality: str, text: str, x: int, shift: int, anchor: str) -> dict[str, Any]:
+def _beside(modality: str, row: str, text: str, x: int, shift: int, anchor: str) -> dict[str, Any]:
     return {
         "text": f"<b>{text}</b>",
         "x": x,
         "xref": "paper",
         "xanchor": anchor,
         "xshift": shift,
-        "y": NAMES[modality],
+        "y": row,
         "yref": "y",
         "yanchor": "middle",
         "showarrow": False,

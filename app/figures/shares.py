@@ -11,22 +11,30 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import Line
-from app.figures.style import COLOURS, NAMES
+from app.figures.style import COLOURS
+from app.i18n import DEFAULT, name_of, tell
 
 HIGHEST, LOWEST = 2.0, -1.0
 """The most an axis shows: near cancellation shares grow without bound, and would flatten all the rest."""
 
 
-def share_traces(sources: Mapping[str, Line], seconds: NDArray[np.float32], axis: str) -> list[Any]:
+def share_traces(
+    sources: Mapping[str, Line],
+    seconds: NDArray[np.float32],
+    axis: str,
+    language: str = DEFAULT,
+    target: str | None = None,
+) -> list[Any]:
     """Two areas a source on y axis `axis`: its positive part stacked upwards, its negative part downwards.
 
-    Only the first is hovered; it tells the signed share, and that it is off the scale where it is.
+    Only the first is hovered; it tells the signed share, and that it is off the scale where it is. Where several
+    targets stand in one picture, `target` is named in the hover.
     """
     low, high = share_range(sources)
     traces: list[Any] = []
     for source, line in sources.items():
         values = np.asarray(line, np.float32)
-        told = [_tell(v, low, high) for v in values]
+        told = [_tell(v, low, high, language) for v in values]
         common = {
             "x": seconds,
             "yaxis": axis,
@@ -39,7 +47,7 @@ def share_traces(sources: Mapping[str, Line], seconds: NDArray[np.float32], axis
                 **common,
                 y=values.clip(0),
                 stackgroup=f"{axis} up",
-                name=f"from {NAMES[source]}",
+                name=_name(source, target, language),
                 customdata=told,
                 hovertemplate="%{customdata}",
             )
@@ -63,10 +71,16 @@ def share_range(sources: Mapping[str, Line]) -> tuple[float, float]:
     return low, high
 
 
-def _tell(value: float, low: float, high: float) -> str:
+def _name(source: str, target: str | None, language: str) -> str:
+    if target is None:
+        return tell("share.from", language, name=name_of(source, language))
+    return tell("share.into", language, target=name_of(target, language), source=name_of(source, language))
+
+
+def _tell(value: float, low: float, high: float, language: str) -> str:
     sign = "−" if value < 0 else ""
-    off = " (off the scale)" if value > high or value < low else ""
-    return f"{sign}{abs(100 * value):.0f} %{off}"
+    share = f"{sign}{abs(100 * value):.0f} %"
+    return tell("share.off", language, share=share) if value > high or value < low else share
 
 
 def _fill(colour: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from app.i18n import DEFAULT, tell
+
 COLOURS = {"text": "#3b6fd4", "audio": "#d98a00", "visual": "#12907f"}
 INK = "#1d2430"
 GREY = "#667080"
@@ -22,7 +24,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Ne
 LEFT, RIGHT = 92, 14
 
 
-def layout(height: int, end: float, lowest: str = "y") -> dict[str, Any]:
+def layout(height: int, end: float, lowest: str = "y", language: str = DEFAULT) -> dict[str, Any]:
     """The layout every picture over time starts from: x in seconds from 0 to `end`, transparent, hover over all.
 
     The time axis stands under the y axis `lowest`.
@@ -49,9 +51,9 @@ def layout(height: int, end: float, lowest: str = "y") -> dict[str, Any]:
             "range": [0, end],
             "minallowed": 0,
             "maxallowed": end,
-            "ticksuffix": " s",
+            "ticksuffix": tell("seconds.suffix", language),
             "hoverformat": ".1f",
-            "unifiedhovertitle": {"text": "<b>%{x:.1f} s</b>"},
+            "unifiedhovertitle": {"text": f"<b>%{{x:.1f}}{tell('seconds.suffix', language)}</b>"},
             "showgrid": False,
             "zeroline": False,
             "nticks": 12,
@@ -97,6 +99,14 @@ def beside(text: str, y: float, colour: str = GREY, size: int = 12) -> dict[str,
         "showarrow": False,
         "font": {"size": size, "color": colour},
     }
+
+
+def scale_notes(
+    limit: float, low: float = 0.0, high: float = 1.0, language: str = DEFAULT
+) -> list[dict[str, Any]]:
+    """What the ends and the middle of a scale of scores from -limit to limit mean, beside its band low..high."""
+    places = (("positive", high), ("neutral", (low + high) / 2), ("negative", low))
+    return [beside(tell(f"timeline.{name}", language, limit=f"{limit:g}"), y) for name, y in places]
 
 
 def figure(traces: list[Any], **rest: Any) -> go.Figure:

@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 from app.analysis import HIGHEST, Analysis
 from app.asking import Fewer
 from app.figures.lines import signed_hundredths
-from app.figures.style import FAINT, GREY, INK, NAMES, beside, figure, layout, y_axis
+from app.figures.style import FAINT, GREY, INK, figure, layout, scale_notes, y_axis
+from app.i18n import DEFAULT, alone, joined, name_of
 
 HEIGHT = 220
 
 
-def draw_switched(analysis: Analysis, fewer: Fewer) -> go.Figure:
+def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> go.Figure:
     """The score of all together in ink, and dashed the score of what was left on; the difference shaded."""
     seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
     whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
@@ -26,14 +27,14 @@ def draw_switched(analysis: Analysis, fewer: Fewer) -> go.Figure:
     traces = [
         go.Scatter(
             y=whole,
-            name="all together",
+            name=name_of("all", language),
             line={"color": INK, "width": 3},
             customdata=[signed_hundredths(float(v)) for v in whole],
             **common,
         ),
         go.Scatter(
             y=part,
-            name=left_on(fewer.kept),
+            name=left_on(fewer.kept, language),
             line={"color": GREY, "width": 2.5, "dash": "6px,4px"},
             fill="tonexty" if len(seconds) > 1 else "none",
             fillcolor=FAINT,
@@ -43,15 +44,13 @@ def draw_switched(analysis: Analysis, fewer: Fewer) -> go.Figure:
     ]
     axis = y_axis(-limit, limit, (0, 1), showgrid=True, gridcolor=FAINT, zeroline=True)
     axis |= {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": [-limit, 0, limit]}
-    notes = [
-        beside(f"positive  +{limit:g}", 1),
-        beside("neutral  0", 0.5),
-        beside(f"negative  −{limit:g}", 0),
-    ]
-    return figure(traces, **layout(HEIGHT, analysis.end), yaxis=axis, annotations=notes)
+    notes = scale_notes(limit, language=language)
+    over_time = layout(HEIGHT, analysis.end, language=language)
+    return figure(traces, **over_time, yaxis=axis, annotations=notes)
 
 
-def left_on(kept: Sequence[str]) -> str:
+def left_on(kept: Sequence[str], language: str = DEFAULT) -> str:
     """ "words and face", "voice alone"."""
-    names = [NAMES[m] for m in kept]
-    return f"{names[0]} alone" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (
+        alone(kept[0], language) if len(kept) == 1 else joined([name_of(m, language) for m in kept], language)
+    )

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from app.analysis import MODALITIES, Analysis
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, INK, NAMES, OWNERS, beside, figure, layout, y_axis
+from app.figures.style import COLOURS, FAINT, INK, beside, figure, layout, scale_notes, y_axis
 from app.figures.words import LANES, moved_words, since_observed, word_traces
+from app.i18n import DEFAULT, alone, name_of, tell
 
 HEIGHT = 720
 BANDS = {
@@ -28,7 +29,7 @@ BANDS = {
 }
 
 
-def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
+def draw_timeline(analysis: Analysis, target: str = "text", language: str = DEFAULT) -> go.Figure:
     """Everything over time; the shares are those of the chain `target` ("text", "audio" or "visual").
 
     Raises ValueError for a target without shares.
@@ -40,11 +41,11 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
     sources = analysis.dynamics.share[target]
     moved = moved_words(analysis)
     traces = [
-        *_sentiment(analysis, seconds),
+        *_sentiment(analysis, seconds, language),
         *word_traces(moved, analysis.end, "y2"),
-        word_hover(analysis, seconds, "y2"),
-        *share_traces(sources, seconds, "y3"),
-        *_norms(analysis, seconds),
+        word_hover(analysis, seconds, "y2", language),
+        *share_traces(sources, seconds, "y3", language),
+        *_norms(analysis, seconds, language),
         *_presence(analysis),
     ]
     limit, norm = score_limit([analysis]), _norm_limit(analysis)
@@ -57,37 +58,51 @@ def draw_timeline(analysis: Analysis, target: str = "text") -> go.Figure:
         "yaxis4": y_axis(0, norm, BANDS["norms"]),
         "yaxis5": y_axis(-0.5, 2.5, BANDS["presence"]),
     }
-    notes = _notes(target, limit, low, high)
-    return figure(traces, **layout(HEIGHT, analysis.end, "y5"), **axes, annotations=notes, barmode="overlay")
+    notes = _notes(target, limit, low, high, language)
+    return figure(
+        traces, **layout(HEIGHT, analysis.end, "y5", language), **axes, annotations=notes, barmode="overlay"
+    )
 
 
-def _sentiment(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
+def _sentiment(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> list[Any]:
     """The line of all together, in ink and on top, with its interval as a band, and each modality's own line."""
-    alone = analysis.sentiment.alone
+    said = analysis.sentiment.alone
     lines = [
         # Before it was first observed a modality says nothing, so nothing is drawn.
         score_line(
             seconds,
-            since_observed(alone[m].ticks, analysis.presence[m], math.nan),
+            since_observed(said[m].ticks, analysis.presence[m], math.nan),
             "y",
             COLOURS[m],
-            f"{NAMES[m]} alone",
+            alone(m, language),
             1.6,
-            between=alone[m].interval,
+            between=said[m].interval,
+            language=language,
         )
         for m in MODALITIES
-        if m in alone
+        if m in said
     ]
     between = analysis.sentiment.interval
-    whole = score_line(seconds, analysis.sentiment.ticks, "y", INK, "all together", 3, between=between)
+    name = name_of("all", language)
+    whole = score_line(
+        seconds, analysis.sentiment.ticks, "y", INK, name, 3, between=between, language=language
+    )
     whole.zorder = 1
     return [whole, *lines, *([] if between is None else [interval_band(seconds, between)])]
 
 
-def _norms(analysis: Analysis, seconds: NDArray[np.float32]) -> list[Any]:
+def _norms(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> list[Any]:
     norms = analysis.dynamics.state_norm
     return [
-        score_line(seconds, norms[m], "y4", COLOURS[m], f"{NAMES[m]} state", 1.5, "{:.2f}".format)
+        score_line(
+            seconds,
+            norms[m],
+            "y4",
+            COLOURS[m],
+            tell("timeline.state", language, name=name_of(m, language)),
+            1.5,
+            "{:.2f}".format,
+        )
         for m in MODALITIES
         if m in norms
     ]
@@ -130,22 +145,21 @@ def _score_ticks(limit: float) -> list[float]:
     return [-limit, -limit / 2, 0, limit / 2, limit]
 
 
-def _notes(target: str, limit: float, low: float, high: float) -> list[dict[str, Any]]:
+def _notes(target: str, limit: float, low: float, high: float, language: str) -> list[dict[str, Any]]:
     """The names of the bands, in the left margin."""
 
     def at(band: str, share: float) -> float:
         bottom, top = BANDS[band]
         return bottom + share * (top - bottom)
 
+    ends = {"low": f"{100 * low:.0f}".replace("-", "−"), "high": f"{100 * high:.0f}"}
     return [
-        beside(f"positive  +{limit:g}", at("sentiment", 1)),
-        beside("neutral  0", at("sentiment", 0.5)),
-        beside(f"negative  −{limit:g}", at("sentiment", 0)),
-        beside("how far each<br>word pulls", at("words", 0.24), size=11),
-        beside("what moves", at("shares", 0.9)),
-        beside(f"<b>{OWNERS[target]}</b>", at("shares", 0.72), COLOURS[target]),
-        beside("state", at("shares", 0.54)),
-        beside(f"{100 * low:.0f} to {100 * high:.0f} %".replace("-", "−"), at("shares", 0.06), size=11),
-        beside("state size", at("norms", 0.5)),
-        beside("heard,<br>seen", at("presence", 0.5)),
+        *scale_notes(limit, *BANDS["sentiment"], language),
+        beside(tell("timeline.pulls", language), at("words", 0.24), size=11),
+        beside(tell("timeline.moves_before", language), at("shares", 0.9)),
+        beside(f"<b>{tell(f'owner.{target}', language)}</b>", at("shares", 0.72), COLOURS[target]),
+        beside(tell("timeline.moves_after", language), at("shares", 0.54)),
+        beside(tell("timeline.range", language, **ends), at("shares", 0.06), size=11),
+        beside(tell("timeline.norms", language), at("norms", 0.5)),
+        beside(tell("timeline.presence", language), at("presence", 0.5)),
     ]
