@@ -56,7 +56,7 @@ def read_embedded(
             cues, reason = [], f"are tagged as not {language_name(language)} ({tags})"
         else:
             return None
-    if is_too_much(sum(len(said) for _, said in cues), duration):
+    if is_too_much([word for _, said in cues for word in said], duration):
         cues, reason = [], "hold more words than can be said in its time"
     if cues and _covered(cues, speech) < COVERED:
         cues, reason = [], "cover little of what is said"

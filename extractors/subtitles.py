@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
@@ -19,8 +20,15 @@ Cue: TypeAlias = tuple[Span, list[str]]
 MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
 MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
+LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
-_NOT_SAID = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|[♪♫#*]+|^\s*(?:>>|[-–])\s*")
+# No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
+_NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")
+_NEVER_CLOSED = re.compile(r"<(?![^<>]*>)|\{(?![^{}]*\})")
+_GAP = re.compile(r"\n{3,}")
+_ENTITY = re.compile(
+    r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});"
+)  # WebVTT's, no more of HTML's
 _SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
 
 
@@ -48,27 +56,28 @@ def read_transcript(
     text = _read(path)
     if path.suffix.lower() in SUBTITLES:
         cues = _cues(path, text, duration)
-        _check_count(path, sum(len(said) for _, said in cues), duration)
+        _check_count(path, [word for _, said in cues for word in said], duration)
         words = place_cues(cues, sound, speech)
     else:
         said = text.split()
-        _check_count(path, len(said), duration)
+        _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
     return transcript_of(words, "given", confidence=1.0)
 
 
-def is_too_much(words: int, duration: float) -> bool:
-    """Whether nobody could say so many words in `duration` seconds; a short clip is granted two seconds' worth."""
-    return words > MOST * max(duration, 2.0)
+def is_too_much(words: Sequence[str], duration: float) -> bool:
+    """Whether nobody could say so much in `duration` seconds; a short clip is granted two seconds' worth."""
+    most = MOST * max(duration, 2.0)
+    return len(words) > most or sum(map(len, words)) > LETTERS * most
 
 
-def _check_count(path: Path, words: int, duration: float) -> None:
-    if words == 0:
+def _check_count(path: Path, words: Sequence[str], duration: float) -> None:
+    if not words:
         raise InputError(f"{path.name} holds no words.")
     if is_too_much(words, duration):
         raise InputError(
-            f"{path.name} holds {words:,} words, more than can be said in the clip's {duration:.1f} s: "
-            "give the transcript of this clip alone."
+            f"{path.name} holds {len(words):,} {'word' if len(words) == 1 else 'words'} of {sum(map(len, words)):,} "
+            f"letters, more than can be said in the clip's {duration:.1f} s: give the transcript of this clip alone."
         )
 
 
@@ -100,32 +109,47 @@ def _cues(path: Path, text: str, duration: float) -> list[Cue]:
     import pysubs2
 
     try:
-        events = pysubs2.SSAFile.from_string(text, format_=SUBTITLES[path.suffix.lower()]).events
+        events = pysubs2.SSAFile.from_string(close_tags(text), format_=SUBTITLES[path.suffix.lower()]).events
     except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
         raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
-    cues = gather_cues(events, duration)
+    cues = gather_cues(events, duration, entities=path.suffix.lower() == ".vtt")
     if events and not cues:
         raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
     return cues
 
 
-def gather_cues(events: Iterable[SSAEvent], duration: float) -> list[Cue]:
-    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once."""
+def close_tags(text: str) -> str:
+    """The text without any < or { that is never closed, and without long gaps.
+
+    Parsers look for the end of each, to the end of the file, and for a number after each line break of a gap.
+    """
+    return _NEVER_CLOSED.sub("", _GAP.sub("\n\n", text))
+
+
+def gather_cues(events: Iterable[SSAEvent], duration: float, entities: bool = False) -> list[Cue]:
+    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once.
+
+    entities: whether the text writes &amp; for &, as WebVTT does.
+    """
     cues: list[Cue] = []
-    shown: list[str] = []
+    shown: set[str] = set()
     for event in sorted(events):
-        lines = [line for line in map(_said, event.plaintext.splitlines()) if line]
+        event.text = close_tags(event.text)
+        lines = [line for line in (_said(line, entities) for line in event.plaintext.splitlines()) if line]
         words = " ".join(line for line in lines if line not in shown).split()
-        shown = lines
+        shown = set(lines)
         start, end = event.start / 1000, min(event.end / 1000, duration)
         if words and end > start >= 0:
             cues.append((Span(start, end), words))
     return cues
 
 
-def _said(line: str) -> str:
+def _said(line: str, entities: bool) -> str:
     """A cue's line without what nobody says: tags, notes in brackets, notes of music, the speaker's name."""
-    return " ".join(_SPEAKER.sub("", _NOT_SAID.sub(" ", line)).split())
+    text = _SPEAKER.sub("", _NOT_SAID.sub(" ", line))
+    if entities:  # last, once: what they stand for is text and never a tag
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    return " ".join(text.split())
 
 
 def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:

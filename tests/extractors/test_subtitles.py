@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,49 @@ def test_rolling_captions_are_said_once(tmp_path: Path) -> None:
     assert said(read(tmp_path / "a.vtt", text)) == "hello there my friend how are you"
 
 
+@pytest.mark.parametrize(
+    ("written", "heard"),
+    [
+        ("R&amp;B", "R&B"),
+        ("&lt;b&gt;bold&lt;/b&gt;", "<b>bold</b>"),  # as text: it is no tag, and the page escapes it again
+        ("&amp;lt;", "&lt;"),  # undone once
+        ("a&nbsp;b&lrm;&#39;s &#x41;", "a b\u200e's A"),
+        ("&copy; &notme; &amp &#0; &#xD800;", "&copy; &notme; &amp \ufffd \ufffd"),  # HTML's others are text
+    ],
+)
+def test_what_webvtt_writes_for_signs_is_undone(tmp_path: Path, written: str, heard: str) -> None:
+    text = f"WEBVTT\n\n00:01.000 --> 00:05.000\n{written}\n"
+    assert said(read(tmp_path / "a.vtt", text)) == heard
+    srt = f"1\n00:00:01,000 --> 00:00:05,000\n{written}\n"
+    assert said(read(tmp_path / "a.srt", srt)) == written  # SubRip knows no such thing
+
+
+BOMBS = {
+    **{
+        f"open {tag}": tag * (300_000 // len(tag))
+        for tag in ("<", "{", "[", "(", "< ", "<i", "</", "<a ", "<\n", "{\n")
+    },
+    "gaps": "a" + 300_000 * "\n" + "a",
+    "gaps of blanks": "a" + 100_000 * "\n \r" + "a",
+    "cues": 5_000 * "00:01.000 --> 00:02.000\nhi\n\n",
+    "rolling lines": 2 * ("00:01.000 --> 00:02.000\n" + "".join(f"{i}a\n" for i in range(25_000))),
+    "numbers": "1" * 300_000,
+    "times": "00:01.000 " * 30_000,
+    "arrows": "-->" * 100_000,
+    "entities": "&amp;" * 60_000,
+}
+
+
+@pytest.mark.parametrize("ending", ["vtt", "srt"])
+@pytest.mark.parametrize("bomb", list(BOMBS))
+def test_no_text_takes_time_by_its_square(tmp_path: Path, bomb: str, ending: str) -> None:
+    text = f"WEBVTT\n\n00:01.000 --> 00:02.000\n{BOMBS[bomb]}\n"
+    begin = time.process_time()
+    with suppress(InputError):
+        read(tmp_path / f"a.{ending}", text if ending == "vtt" else text.replace(".0", ",0"))
+    assert time.process_time() - begin < 2
+
+
 def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> None:
     transcript = read(tmp_path / "a.txt", SAID.replace(". ", ".\n"), reading)
     assert said(transcript) == SAID
@@ -93,7 +138,12 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         ("a.srt", b"nothing like subtitles", "holds no words"),
         ("a.txt", b" \n ", "holds no words"),
         ("a.txt", b"\x00\x01\x02", "is not text"),
-        ("a.txt", b"word " * 200, "holds 200 words, more than can be said in the clip's 6.6 s"),
+        (
+            "a.txt",
+            b"word " * 200,
+            "holds 200 words of 800 letters, more than can be said in the clip's 6.6 s",
+        ),
+        ("a.txt", b"a" * 4_000_000, "holds 1 word of 4,000,000 letters, more than can be said"),
         ("a.vtt", b"WEBVTT\n\n09:00:00.000 --> 09:00:01.000\nhi\n", "No cue of a.vtt"),
         ("a.srt", b"1\n99:99:99,999 --> -1:00:00,000\nhi\n", "a.srt"),
     ],
