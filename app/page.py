@@ -18,6 +18,7 @@ from app.api import add_endpoints, can_serve_tools
 from app.keeping import KEPT, keep_sweeping, private_folder
 from app.panels import (
     clip,
+    compare,
     coupling,
     header,
     saving,
@@ -33,7 +34,7 @@ from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
-STYLES = ("cards.css", "page.css", "answers.css")
+STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
 SCRIPTS = ("playhead.js", "space.js", "subtitles.js")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
@@ -77,6 +78,7 @@ class Panels:
     space: gr.HTML
     coupling: coupling.CouplingPanel
     switches: switches.SwitchPanel
+    compare: compare.ComparePanel
     transcript: transcript.TranscriptPanel
     several: several.SeveralPanel
 
@@ -163,6 +165,8 @@ def _lay_out() -> Panels:
         with gr.Column(elem_classes="cm-card"):
             switch_panel = switches.render()
         with gr.Column(elem_classes="cm-card"):
+            compare_panel = compare.render()
+        with gr.Column(elem_classes="cm-card"):
             transcript_panel = transcript.render()
     with gr.Column(elem_classes="cm-card"):
         several_panel = several.render(KEPT)
@@ -179,6 +183,7 @@ def _lay_out() -> Panels:
         space_html,
         coupling_panel,
         switch_panel,
+        compare_panel,
         transcript_panel,
         several_panel,
     )
@@ -193,6 +198,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     coupling.listen(panels.coupling, states.analysis)
     switches.listen(panels.switches, states.analysis, states.grid)
     several.listen(panels.several, page, panels.clip.delete)
+    compare.listen(panels.compare, states.analysis, states.grid, panels.clip.video, page, panels.clip.delete)
     _wire_analyses(panels, states, service)
     panels.clip.video.upload(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
     panels.clip.video.change(service.forget, panels.clip.video, panels.given(states), **QUIET)
@@ -221,6 +227,7 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
         )
         shown = [states.analysis, panels.clip.video, panels.timeline.target]
         running.then(service.show, shown, panels.cards(), **QUIET)
+        running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
         running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
 
 

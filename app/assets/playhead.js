@@ -2,7 +2,7 @@
   // The playhead: a line over the pictures that follows the video; a click, an arrow key or a word seeks the video.
   // Playing and stepping ask nothing of the server; only a click (why here?) and a new window do.
   "use strict";
-  const PICTURES = ["#cm-timeline", "#cm-coupling", "#cm-why", "#cm-switched"];
+  const PICTURES = ["#cm-timeline", "#cm-coupling", "#cm-why", "#cm-switched", "#cm-compared"];
   const MAIN = "#cm-timeline"; // a click in it also asks why, a drag in it restricts the other pictures
   const STEP = 0.2; // seconds an arrow key moves: one tick of the analysis
   const film = () => document.querySelector("#cm-video video");
