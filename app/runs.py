@@ -58,6 +58,7 @@ class Run:
         transcript: str | Path | None,
         cache: Cache | None = None,
         done: Callable[[], None] = lambda: None,
+        language: str | None = None,
     ) -> threading.Thread:
         """Begin in a thread of its own; what was worked out before is read from the cache. `done` is called at its end.
 
@@ -65,7 +66,10 @@ class Run:
         """
         context = contextvars.copy_context()
         thread = threading.Thread(
-            target=context.run, args=(self._work, clip, transcript, cache, done), daemon=True, name="analysis"
+            target=context.run,
+            args=(self._work, clip, transcript, cache, done, language),
+            daemon=True,
+            name="analysis",
         )
         thread.start()
         return thread
@@ -76,11 +80,12 @@ class Run:
         transcript: str | Path | None,
         cache: Cache | None,
         done: Callable[[], None],
+        language: str | None,
     ) -> None:
         try:
             from app.analyze import analyze
 
-            self.result = analyze(clip, transcript, self.report, cache, keep=self._keep)
+            self.result = analyze(clip, transcript, self.report, cache, language=language, keep=self._keep)
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
         finally:
@@ -103,7 +108,13 @@ class Runs:
         self._lock = threading.Lock()
 
     def watch(
-        self, session: str, clip: str | Path, transcript: str | Path | None, *, beside: bool = False
+        self,
+        session: str,
+        clip: str | Path,
+        transcript: str | Path | None,
+        *,
+        beside: bool = False,
+        language: str | None = None,
     ) -> Iterator[Run]:
         """Start a run when it is its turn, and give it again at every change until it ends, with its place until then.
 
@@ -117,7 +128,7 @@ class Runs:
                 _stop(earlier)
             earlier.append(run)
         try:
-            yield from self._watch(run, session, clip, transcript)
+            yield from self._watch(run, session, clip, transcript, language)
         finally:
             run.stop.set()
             with self._lock:
@@ -131,7 +142,7 @@ class Runs:
             _stop(self._by_session.get(session, []))
 
     def _watch(
-        self, run: Run, session: str, clip: str | Path, transcript: str | Path | None
+        self, run: Run, session: str, clip: str | Path, transcript: str | Path | None, language: str | None
     ) -> Iterator[Run]:
         try:
             turn = (self._turns or turns_of_server()).join()
@@ -143,7 +154,8 @@ class Runs:
         try:
             yield from _wait(run, turn)
             if not run.stop.is_set():
-                thread = self._start(run, turn, session, clip, transcript)
+                cache, end = self._begin(turn, session)
+                thread = run.start(clip, transcript, cache, end, language)
                 begun = True
                 yield from _follow(run, thread)
         except (OSError, InputError) as error:  # nowhere to keep what is found
@@ -153,16 +165,15 @@ class Runs:
                 turn.leave()
         yield run
 
-    def _start(
-        self, run: Run, turn: Turn, session: str, clip: str | Path, transcript: str | Path | None
-    ) -> threading.Thread:
+    def _begin(self, turn: Turn, session: str) -> tuple[Cache | None, Callable[[], None]]:
+        """Where the session's results are kept, and what is to be called once the run really ended."""
         kept = self._rooms if session else None
         cache = Cache.from_environment(kept.of(session) / "stages", session) if kept else None
         ending = ExitStack()
         ending.callback(turn.leave)
         if kept:
             ending.enter_context(kept.at_work(session))
-        return run.start(clip, transcript, cache, ending.close)
+        return cache, ending.close
 
 
 def _stop(runs: list[Run]) -> None:
