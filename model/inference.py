@@ -152,17 +152,22 @@ def _read(
     trace: bool,
     told: Callable[[float], None] | None,
 ) -> Output:
-    """One pass: in stretches where the clip is long and the network has states to carry from one to the next."""
+    """One pass: in stretches where the clip is long and the network has states to carry from one to the next.
+
+    It runs where the network's weights are, and what comes back is on the CPU.
+    """
+    device = next(network.parameters()).device
+    batch, observed = {m: rows.to(device) for m, rows in batch.items()}, observed.to(device)
     if (
         observed.shape[1] > STRETCH
         and isinstance(network, CoupledMamba)
         and network.config.fusion in CoupledMamba.fusions
     ):
-        return run_stretches(network, batch, observed, trace, told, STRETCH)
+        return run_stretches(network, batch, observed, trace, told, STRETCH).cpu()
     output = network(batch, observed, trace=trace)
     if told is not None:
         told(1.0)
-    return output
+    return output.cpu()
 
 
 def interval(network: Network, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:

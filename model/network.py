@@ -33,6 +33,11 @@ class Output:
     clip_scale: Float[Tensor, " B"]
     trace: Trace | None = None
 
+    def cpu(self) -> "Output":
+        """The same on the CPU; nothing is copied where it is there already."""
+        trace = None if self.trace is None else (self.trace[0].cpu(), self.trace[1].cpu())
+        return Output(self.ticks.cpu(), self.clip.cpu(), self.tick_scale.cpu(), self.clip_scale.cpu(), trace)
+
 
 class Standardise(nn.Module):
     """(value - mean) / deviation, cut at 5 deviations, so that one loud tick cannot rule a clip."""

@@ -1,0 +1,134 @@
+"""Where the coupled network runs: on a GPU that is there, on one that ZeroGPU lends for seconds, or on the CPU.
+
+Only the network does: everything before it is quick on a CPU. ZeroGPU (Hugging Face Spaces) runs what is decorated with
+`spaces.GPU` in a process of its own, forked when it is called. So what crosses is plain arrays, the network is moved
+to the GPU on the other side, and nothing of CUDA is touched on this one.
+
+Nothing heavy is imported here: the page imports this before it is launched, since ZeroGPU wants to know by then what
+will ask for a GPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from extractors.records import InputError
+
+if TYPE_CHECKING:
+    from model.inference import Dynamics, Line, Prediction
+    from model.network import CoupledMamba
+
+SETTING = "COUPLED_MAMBA_DEVICE"
+# Seconds that a GPU is asked for: kernels are compiled at the first use, then a minute of clip takes well under one.
+# Not measured on ZeroGPU; whoever asks for less is served sooner, and whoever needs more is cut off.
+FIRST, A_MINUTE, MOST = 15, 1, 60
+_log = logging.getLogger(__name__)
+_at_home: ContextVar[bool] = ContextVar("at_home", default=False)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def is_zerogpu() -> bool:
+    """Whether this is a Space to which GPUs are lent."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+@contextmanager
+def at_home() -> Iterator[None]:
+    """Inside, no GPU is borrowed: for analyses that no visitor asked for."""
+    before = _at_home.set(True)
+    try:
+        yield
+    finally:
+        _at_home.reset(before)
+
+
+def seconds_asked(values: Mapping[str, Line], presence: Mapping[str, Line]) -> int:
+    """For how long a GPU is asked, by the clip's length at five ticks a second."""
+    ticks = max((len(line) for line in presence.values()), default=0)
+    return min(MOST, FIRST + A_MINUTE * -(-ticks // 300))
+
+
+def borrow(duration: Callable[..., int]) -> Callable[[Function], Function]:
+    """A decorator: `spaces.GPU` on ZeroGPU; anywhere else, and without the package, the function as it is."""
+    if not is_zerogpu():
+        return lambda function: function
+    try:
+        import spaces
+    except ImportError:
+        _log.warning("this Space is on ZeroGPU and the package spaces is missing: the CPU is used")
+        return lambda function: function
+    lend: Callable[[Function], Function] = spaces.GPU(duration=duration)
+    return lend
+
+
+@borrow(seconds_asked)
+def on_borrowed(
+    values: Mapping[str, Line], presence: Mapping[str, Line]
+) -> tuple[Prediction, Dynamics]:  # arrays in and out: they cross to another process
+    """The network's answer from a GPU that was lent. Raises gr.Error where none is to be had."""
+    import torch
+
+    from model.inference import predict
+
+    return predict(_network("cuda" if torch.cuda.is_available() else "cpu"), values, presence)
+
+
+def predict_clip(
+    values: Mapping[str, Line],
+    presence: Mapping[str, Line],
+    told: Callable[[float], None] | None = None,
+) -> tuple[Prediction, Dynamics]:
+    """The packaged network's answer, as `model.inference.predict` gives it, from wherever it runs best.
+
+    A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers.
+
+    Raises:
+        InputError: COUPLED_MAMBA_DEVICE names what torch does not know.
+    """
+    import torch
+
+    from model.inference import load_default, predict
+
+    if is_zerogpu() and not _at_home.get():
+        import gradio as gr
+
+        try:
+            return on_borrowed(values, presence)
+        except gr.Error as error:
+            _log.warning("no GPU was lent (%s): the CPU is used", type(error).__name__)
+    elif not is_zerogpu() and (device := chosen_device()) != "cpu":
+        try:
+            return predict(_network(device), values, presence, told)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            _log.warning("the memory of %s is full: the CPU is used", device)
+    return predict(load_default(), values, presence, told)
+
+
+def chosen_device() -> str:
+    """$COUPLED_MAMBA_DEVICE, or cuda where there is one, or cpu. Raises InputError where torch knows no such device."""
+    import torch
+
+    given = os.environ.get(SETTING, "").strip()
+    if not given:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return str(torch.device(given))
+    except RuntimeError:
+        raise InputError(f"{SETTING} is {given!r}: cpu, cuda or cuda:1 is needed.") from None
+
+
+@cache
+def _network(device: str) -> CoupledMamba:
+    """The packaged network on a device; on another than the CPU a copy, since the page's questions use the CPU's."""
+    from copy import deepcopy
+
+    from model.inference import load_default
+
+    return load_default() if device == "cpu" else deepcopy(load_default()).to(device).eval()
