@@ -1,9 +1,10 @@
 # `make app` serves the page, `make test` proves the project; `make venv` prepares .venv alone.
+# `make space-check` installs everything anew and serves it as a Hugging Face Space does: minutes, and a package index.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_EXTRA)
 TORCH := $(shell grep -E '^torch==' constraints.txt)
 
-.PHONY: app venv test chromium clean
+.PHONY: app venv test space-check chromium clean
 
 app: venv
 	.venv/bin/python app.py
@@ -27,6 +28,9 @@ test: .venv/.ready-dev chromium
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest
+
+space-check: .venv/.ready-dev
+	SPACE_CHECK=1 .venv/bin/python -m pytest -m space tests/app/test_space.py
 
 # The browser test drives Debian's chromium; where it cannot be installed that test is skipped and says why.
 chromium:
