@@ -1,4 +1,4 @@
-"""What programs call: three endpoints for gradio_client, which are tools of an MCP server where `mcp` is installed."""
+"""What programs call: four endpoints for gradio_client, which are tools of an MCP server where `mcp` is installed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
+from app.asking import ask_independent
+from app.differences import COUPLED, INDEPENDENT, NOT_INSTALLED, comparison_of, sides_of
 from app.exports import FORMATS, save
 from app.keeping import rooms_in
 from app.panels.saving import stem
@@ -35,6 +37,7 @@ class Api:
         self,
         clip: str,
         transcript: str | None = None,
+        language: str = "",
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio's way)
     ) -> dict[str, Any]:
@@ -45,16 +48,18 @@ class Api:
         Args:
             clip: a video file: mp4, mov, webm, mkv, avi or mpg.
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+            language: of the speech: a code such as de, or auto; English where it is left empty.
 
         Returns:
             The analysis as a JSON object in the schema coupled-mamba/1.
         """
-        return self._analysis(clip, transcript, request, progress).to_dict()
+        return self._analysis(clip, transcript, language, request, progress).to_dict()
 
     def describe(
         self,
         clip: str,
         transcript: str | None = None,
+        language: str = "",
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
@@ -63,17 +68,19 @@ class Api:
         Args:
             clip: a video file: mp4, mov, webm, mkv, avi or mpg.
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+            language: of the speech: a code such as de, or auto; English where it is left empty.
 
         Returns:
             Plain text: score from -3 to 3, each modality alone, where they disagree, what was said.
         """
-        return summary(self._analysis(clip, transcript, request, progress), Path(clip).name)
+        return summary(self._analysis(clip, transcript, language, request, progress), Path(clip).name)
 
     def save(
         self,
         clip: str,
         kind: str = "csv",
         transcript: str | None = None,
+        language: str = "",
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> str:
@@ -83,6 +90,7 @@ class Api:
             clip: a video file: mp4, mov, webm, mkv, avi or mpg.
             kind: json, csv (a row a tick), vtt (subtitles with scores), eaf (for ELAN) or html (a report).
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
+            language: of the speech: a code such as de, or auto; English where it is left empty.
 
         Returns:
             The file, named after the clip.
@@ -91,45 +99,109 @@ class Api:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
         session = session_of(request)
         with self._rooms.at_work(session):
-            analysis = self._analysis(clip, transcript, request, progress)
+            analysis = self._analysis(clip, transcript, language, request, progress)
             path = self._rooms.new(session) / f"{stem(clip)}.{kind}"
             save(analysis, kind, path, Path(clip).name)
         return str(path)
+
+    def compare(
+        self,
+        clip: str,
+        other: str | None = None,
+        transcript: str | None = None,
+        language: str = "",
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> dict[str, Any]:
+        """Compare two videos of someone talking, or what coupled and independent chains make of the same video.
+
+        The answer is long, since it holds both analyses; its `sentences` and `scores` say what matters.
+
+        Args:
+            clip: a video file: mp4, mov, webm, mkv, avi or mpg.
+            other: the video to compare it with; without one, the same video read by chains that are not coupled.
+            transcript: a file .srt, .vtt or .txt with what is said in the first, instead of speech recognition.
+            language: of the speech: a code such as de, or auto; English where it is left empty.
+
+        Returns:
+            A JSON object in the schema coupled-mamba-comparison/1.
+        """
+        run = self._run(clip, transcript, language, request, progress)
+        first, grid = run.result, run.grid
+        assert first is not None
+        if other:
+            second = self._analysis(other, None, language, request, progress)
+            sides = sides_of((Path(clip).name, Path(other).name), first, second)
+        else:
+            assert grid is not None
+            try:
+                second = ask_independent(first, grid)
+            except FileNotFoundError:
+                raise refusal(NOT_INSTALLED) from None
+            sides = sides_of((COUPLED, INDEPENDENT), first, second)
+        return comparison_of(*sides, same_clip=not other)
 
     def leave(self, request: gr.Request) -> None:
         """The caller has gone: stop what it had under way."""
         self._runs.stop(request.session_hash or "")
 
     def _analysis(
-        self, clip: str, transcript: str | None, request: gr.Request | None, progress: gr.Progress
+        self,
+        clip: str,
+        transcript: str | None,
+        language: str,
+        request: gr.Request | None,
+        progress: gr.Progress,
     ) -> Analysis:
+        found = self._run(clip, transcript, language, request, progress).result
+        assert found is not None
+        return found
+
+    def _run(
+        self,
+        clip: str,
+        transcript: str | None,
+        language: str,
+        request: gr.Request | None,
+        progress: gr.Progress,
+    ) -> Run:
+        """The run of the clip once it has a result. Raises gr.Error where it has none."""
         if not clip:
             raise refusal("Give a video file as `clip`.")
         session = session_of(request)
         mine, words = self._rooms.claim(session, clip), transcript and self._rooms.claim(session, transcript)
         run = Run()
         # Beside: a program may ask for several clips at once.
-        for run in self._runs.watch((request and request.session_hash) or "", mine, words, beside=True):
+        caller = (request and request.session_hash) or ""
+        for run in self._runs.watch(caller, mine, words, beside=True, language=language or None):
             doing = next(
                 (told for name, told in STAGES.items() if 0 <= run.fractions.get(name, -1) < 1), None
             )
             progress(run.share, desc=f"Waiting, number {run.place} in line" if run.place else doing)
         if run.result is None:
             raise refusal(explain(run.error) or STOPPED)
-        return run.result
+        return run
 
 
 def add_endpoints(page: gr.Blocks) -> None:
-    """Make /analyze, /describe and /save callable; they take their turn with the page's own analyses."""
+    """Make /analyze, /describe, /save and /compare callable; they take their turn with the page's own analyses."""
     api = Api(page.GRADIO_CACHE)
     page.unload(api.leave)
     clip = gr.File(label="clip", visible=False)
     words = gr.File(label="transcript", visible=False)
+    other = gr.File(label="other", visible=False)
+    language = gr.Textbox("", label="language", visible=False)
     kind = gr.Dropdown(list(FORMATS), value="csv", label="kind", visible=False)
     offered: list[tuple[str, Any, list[Any], Any]] = [
-        ("analyze", api.analyze, [clip, words], gr.JSON(label="analysis", visible=False)),
-        ("describe", api.describe, [clip, words], gr.Textbox(label="description", visible=False)),
-        ("save", api.save, [clip, kind, words], gr.File(label="file", visible=False)),
+        ("analyze", api.analyze, [clip, words, language], gr.JSON(label="analysis", visible=False)),
+        ("describe", api.describe, [clip, words, language], gr.Textbox(label="description", visible=False)),
+        ("save", api.save, [clip, kind, words, language], gr.File(label="file", visible=False)),
+        (
+            "compare",
+            api.compare,
+            [clip, other, words, language],
+            gr.JSON(label="comparison", visible=False),
+        ),
     ]
     for name, function, given, answer in offered:
         gr.Button(visible=False).click(

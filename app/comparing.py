@@ -17,6 +17,7 @@ from app.differences import (
     CAVEAT,
     COUPLED,
     INDEPENDENT,
+    NOT_INSTALLED,
     beside_sentences,
     beside_table,
     over_sentences,
@@ -32,10 +33,6 @@ from app.service import explain, refusal, session_of
 from app.wording import strongest_moment
 from extractors.records import Grid
 
-NOT_INSTALLED = (
-    "The network with independent chains is not installed here, so there is nothing to compare with; another clip can "
-    "be compared all the same."
-)
 FIRST = "Analyse a clip first."
 CHOOSE = "Choose the other clip first."
 STOPPED = "The comparison was stopped."

@@ -36,6 +36,10 @@ WHOLE_BESIDE = (
     "apart."
 )
 MOST_BESIDE = "Of what each says alone, the {modality} {verb} most: {first} against {second}."
+NOT_INSTALLED = (
+    "The network with independent chains is not installed here, so there is nothing to compare with; another clip can "
+    "be compared all the same."
+)
 CAVEAT = (
     "The two networks were trained apart, so they differ by chance too and not only by the coupling: a gap well within "
     "the ranges says little."

@@ -70,10 +70,10 @@ def test_bad_input_reaches_the_client_as_a_sentence(address: str, tmp_path: Path
 def test_what_is_offered_has_names_types_and_nothing_of_the_page(address: str) -> None:
     offered = Client(address, verbose=False).view_api(return_format="dict", print_info=False)
     endpoints = offered["named_endpoints"]
-    assert set(endpoints) == {"/analyze", "/describe", "/save"}
+    assert set(endpoints) == {"/analyze", "/describe", "/save", "/compare"}
     assert not offered["unnamed_endpoints"]
     told = {p["parameter_name"]: p["type"] for p in endpoints["/save"]["parameters"]}
-    assert set(told) == {"clip", "kind", "transcript"}
+    assert set(told) == {"clip", "kind", "transcript", "language"}
     assert told["kind"]["enum"] == list(FORMATS)
     assert all(
         p["parameter_has_default"] == (p["parameter_name"] != "clip")
@@ -103,7 +103,7 @@ def test_asking_again_in_another_form_costs_nothing_but_the_network(
     monkeypatch.setattr("app.analyze.analyze", note)
     api = Api(str(tmp_path / "kept"))
     for session in ("me", "me", "you", ""):
-        path = Path(api.save("a <b>.mp4", "csv", None, gr.Request(session_hash=session)))
+        path = Path(api.save("a <b>.mp4", "csv", None, "", gr.Request(session_hash=session)))
         assert path.is_relative_to(tmp_path / "kept")
     assert caches[0] == caches[1] != caches[2]
     assert caches[3] is None
@@ -134,7 +134,7 @@ def test_the_endpoints_are_tools_of_an_mcp_server(address: str, tmp_path: Path) 
 
     tools, called = asyncio.run(talk())
     offered = {tool.name: tool for tool in tools}
-    assert set(offered) == {"analyze", "describe", "save"}
+    assert set(offered) == {"analyze", "describe", "save", "compare"}
     assert "a video file" in offered["describe"].inputSchema["properties"]["clip"]["description"]
     assert not called.isError
     assert "face alone" in called.content[0].text
