@@ -8,7 +8,6 @@ from typing import Any
 
 from app.analysis import Analysis
 
-HEADER = ["from (s)", "to (s)", "word"]
 SHORTEST = 0.12  # seconds a row is given at least: less cannot be heard apart
 Row = tuple[float, float, str]
 

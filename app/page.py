@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from app.api import add_endpoints, can_serve_tools
+from app.i18n.labels import language_of, translations
 from app.keeping import KEPT, keep_sweeping, private_folder
 from app.panels import (
     clip,
@@ -35,7 +36,7 @@ from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
 STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
-SCRIPTS = ("playhead.js", "space.js", "subtitles.js")
+SCRIPTS = ("language.js", "playhead.js", "space.js", "subtitles.js")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
 # Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line
@@ -68,6 +69,7 @@ class Panels:
     """Every component that something is read from or shown in."""
 
     switch: gr.Button
+    retell: gr.Button
     clip: clip.ClipPanel
     result: gr.HTML
     saving_box: gr.Column
@@ -116,6 +118,9 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
 
     The models are loaded behind it, so that the first analysis is as quick as the second.
     """
+    from starlette.middleware import Middleware
+
+    from app.guard import Guard
     from extractors.media import Limits
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -125,6 +130,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "theme": _theme(),
         "css_paths": [ASSETS / name for name in STYLES],
         "js": _scripts(),
+        "i18n": translations(),
         "allowed_paths": [str(cache_folder() / NAME)],
         "max_file_size": Limits.from_environment().max_bytes,
         "footer_links": ["api"],
@@ -132,6 +138,9 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "ssr_mode": False,
         "max_threads": MOST_THREADS,
         "state_session_capacity": MOST_SESSIONS,
+        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "run_history": False,  # results would stay in the browser past the hour that is promised
+        "enable_monitoring": False,
         "prevent_thread_lock": True,
     }
     running = page.launch(**(settings | options))
@@ -144,7 +153,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
 
 
 def _lay_out() -> Panels:
-    switch = header.render()
+    switch, retell = header.render()
     with gr.Row(elem_classes="cm-top"):
         with gr.Column(scale=4, min_width=320, elem_classes="cm-card"):
             clip_panel = clip.render()
@@ -173,6 +182,7 @@ def _lay_out() -> Panels:
     header.foot()
     return Panels(
         switch,
+        retell,
         clip_panel,
         result,
         saving_box,
@@ -200,6 +210,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     several.listen(panels.several, page, panels.clip.delete)
     compare.listen(panels.compare, states.analysis, states.grid, panels.clip.video, page, panels.clip.delete)
     _wire_analyses(panels, states, service)
+    _wire_language(panels, page, states, service)
     panels.clip.video.upload(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
     panels.clip.video.change(service.forget, panels.clip.video, panels.given(states), **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
@@ -229,6 +240,22 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
         running.then(service.show, shown, panels.cards(), **QUIET)
         running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
         running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+
+
+def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
+    """What the browser cannot put into another language is made anew: as the page opens, and at another choice."""
+    spoken = [panels.several.table]
+    page.load(_speak, None, spoken, **QUIET)
+    chosen = panels.retell.click(_speak, None, spoken, **QUIET)
+    chosen.then(service.tell_again, states.analysis, panels.result, **QUIET)
+    shown = [states.analysis, panels.clip.video, panels.timeline.target]
+    chosen.then(service.show, shown, panels.cards(), **QUIET)
+    chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+
+
+def _speak(request: gr.Request) -> Any:
+    """Heads of tables: gradio's own way knows labels and values only."""
+    return several.speak(language_of(request))
 
 
 def _scripts() -> str:

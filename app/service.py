@@ -16,18 +16,21 @@ import gradio as gr
 from app.cards import result_card
 from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
+from app.i18n import DEFAULT, retell, tell
+from app.i18n.labels import language_of
 from app.keeping import rooms_in
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.runs import Run, Runs
 from app.stages import StoppedError
 from app.turns import BusyError
+from app.zerogpu import at_home
 from extractors.records import InputError
 
 # gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
 GROUP = "analysis"
 ORIGINAL = ".original"  # ending of the link, beside a copy to look at, to what was uploaded
-SURPRISE = "Something went wrong on the server, and its log has the details. Another clip may well work."
+SURPRISE = tell("heard.surprise")
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ class Service:
         if not make_preview(original, copy):
             return gr.skip()
         copy.with_suffix(ORIGINAL).symlink_to(original)
-        gr.Info("Browsers cannot play this kind of file, so a copy is shown. The original is analysed.")
+        gr.Info(tell("status.copy", language_of(request)))
         return str(copy)
 
     def run(self, video: str | None, given: str | None, request: gr.Request) -> Iterator[list[Any]]:
@@ -58,56 +61,72 @@ class Service:
 
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
+        language = language_of(request)
         if not video:
-            raise refusal("Choose or record a video first.")
+            raise refusal(tell("status.choose", language), language)
         clip, words = self._own(video, request), given and self._rooms.claim(session_of(request), given)
         if not clip.exists():
-            raise refusal(
-                "The video is no longer on the server, which keeps it for under an hour: choose it again."
-            )
+            raise refusal(tell("status.gone", language), language)
         run = Run()
         for run in self._runs.watch(request.session_hash or "", clip, words):
             if run.result is None and run.error is None and not run.stop.is_set():
-                card = status.waiting_card(run.place) if run.place else status.stages_card(run)
+                card = (
+                    status.waiting_card(run.place, language)
+                    if run.place
+                    else status.stages_card(run, language)
+                )
                 yield [card, None, *_buttons(busy=True), *_shown(False), None]
         if run.result is not None:
-            yield [result_card(run.result), run.result, *_buttons(busy=False), *_shown(True), run.grid]
+            yield [
+                result_card(run.result, language),
+                run.result,
+                *_buttons(busy=False),
+                *_shown(True),
+                run.grid,
+            ]
             return
         sentence = explain(run.error)
-        head = "No result" if sentence else "Stopped"
-        card = status.message_card(head, sentence or "The analysis was cancelled.")
+        head = tell("status.no_result" if sentence else "status.stopped", language)
+        card = status.message_card(head, sentence or tell("status.cancelled", language), language)
         yield [card, None, *_buttons(busy=False), *_shown(False), None]
         if sentence:
-            raise refusal(sentence)
+            raise refusal(sentence, language)
+
+    def tell_again(self, analysis: Any, request: gr.Request) -> Any:
+        """The value for the result in another language; nothing changes where there is no analysis."""
+        return gr.skip() if analysis is None else result_card(analysis, language_of(request))
 
     def show(
         self, analysis: Any, video: str | None, target: str, request: gr.Request | None = None
     ) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
-            return [gr.skip() for _ in range(6 + len(FORMATS))]
+            return [gr.skip() for _ in range(7 + len(FORMATS))]
+        language = language_of(request)
         return [
-            *timeline.show(analysis, target),
-            *coupling.show(analysis),
-            *transcript.show(analysis),
+            *timeline.show(analysis, target, language),
+            *coupling.show(analysis, language),
+            *transcript.show(analysis, language),
             *saving.show(
                 analysis, str(self._own(video or "clip", request)), str(self._rooms.new(session_of(request)))
             ),
         ]
 
-    def look(self, analysis: Any, grid: Any) -> list[Any]:
+    def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> list[Any]:
         """Values for the cards that ask more of the kept grid; nothing changes where there is none."""
         if analysis is None or grid is None:
             return [gr.skip() for _ in range(7)]
-        layers, path = coupling.show_layers(grid), space.show(analysis, grid)
-        return [*why.show(analysis, grid), *switches.show(analysis, grid), layers, path]
+        language = language_of(request)
+        layers, path = coupling.show_layers(grid, language), space.show(analysis, grid, language)
+        moment = why.show(analysis, grid, language=language)
+        return [*moment, *switches.show(analysis, grid, language), layers, path]
 
     def correct(self, rows: list[list[Any]] | None, request: gr.Request | None = None) -> str:
         """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
         try:
             text = rows_to_subtitles(rows or [])
         except ValueError as error:
-            raise refusal(str(error)) from None
+            raise refusal(str(error), language_of(request)) from None
         path = self._rooms.new(session_of(request)) / "corrected.srt"
         path.write_text(text, encoding="utf-8")
         return str(path)
@@ -125,14 +144,14 @@ class Service:
         self.stop(request)
         if video:
             self._rooms.claim(session_of(request), video)
-        return [status.INVITATION, None, *_buttons(busy=False), *_shown(False), None]
+        return [status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def delete(self, request: gr.Request) -> list[Any]:
         """Delete everything of the session now; gives values for (video, transcript) and as `run` does."""
         self.stop(request)
         self._rooms.leave(session_of(request))
-        gr.Info("Deleted: your video and everything worked out from it are gone from the server.")
-        return [None, None, status.INVITATION, None, *_buttons(busy=False), *_shown(False), None]
+        gr.Info(tell("clip.deleted", language_of(request)))
+        return [None, None, status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def leave(self, request: gr.Request) -> None:
         """The page was left: stop what it had under way and delete everything of it."""
@@ -145,7 +164,7 @@ class Service:
 
 
 def explain(error: BaseException | None) -> str:
-    """The sentence a person is told; empty where the analysis was merely stopped. Surprises go to the log."""
+    """The sentence for a person, in English; empty where the analysis was merely stopped. Surprises go to the log."""
     if error is None or isinstance(error, StoppedError):
         return ""
     if isinstance(error, (InputError, BusyError)):
@@ -170,13 +189,15 @@ def warm() -> None:
     with tempfile.TemporaryDirectory() as folder:
         short = Path(folder) / "warm.mp4"
         make_sample(short, 2.0)
-        analyze(short)
+        with at_home():
+            analyze(short)
 
 
-def refusal(sentence: str) -> gr.Error:
-    """The error that shows the sentence to whoever asked."""
+def refusal(sentence: str, language: str = DEFAULT) -> gr.Error:
+    """The error that shows the sentence, told again in the language, to whoever asked."""
     # gradio draws the message as HTML, and a file's name can be in it.
-    return gr.Error(escape(sentence), title="No result", print_exception=False)
+    title = tell("status.no_result", language)
+    return gr.Error(escape(retell(sentence, language)), title=title, print_exception=False)
 
 
 def _buttons(*, busy: bool) -> list[Any]:

@@ -18,6 +18,7 @@
     return axis.p2l(event.clientX - picture.getBoundingClientRect().left - axis._offset);
   };
 
+  const told = () => document.querySelector("#cm-told")?.dataset.picture ?? "";
   const press = (button) => document.querySelector(button)?.click();
   const later = { window: 0 };
   const onWindow = (change) => {
@@ -44,7 +45,6 @@
     picture.append(line);
     picture.tabIndex = 0;
     picture.setAttribute("role", "group");
-    picture.setAttribute("aria-label", "Picture over time. Left and right arrows move the video, space plays it, Enter explains the moment.");
     picture.addEventListener("keydown", onKey);
     const main = Boolean(picture.closest(MAIN));
     picture.on("plotly_click", (click) => {
@@ -59,6 +59,7 @@
     const video = film();
     for (const picture of pictures()) {
       const line = picture.querySelector(":scope > .cm-playhead") ?? prepare(picture);
+      if (picture.ariaLabel !== told()) picture.ariaLabel = told();
       const axis = picture._fullLayout.xaxis;
       const place = video ? axis.l2p(video.currentTime) : -1;
       line.hidden = !(place >= 0 && place <= axis._length);

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from app.i18n import tell
+from app.i18n.labels import html, label
 from app.sample import sample_clip
 
-PRIVACY = (
-    '<p class="cm-privacy">Your video is processed on this server only; it and its results are deleted '
-    "when you leave the page or press Delete now, and within an hour whatever happens. No face is identified.</p>"
-)
 TRANSCRIPT_TYPES = [".srt", ".vtt", ".txt"]
 
 
@@ -29,9 +27,9 @@ class ClipPanel:
 
 def render() -> ClipPanel:
     """Lay out the panel."""
-    gr.HTML(PRIVACY)
+    gr.HTML(html(lambda language: f'<p class="cm-privacy">{tell("clip.privacy", language)}</p>'))
     video = gr.Video(
-        label="Video of someone talking",
+        label=label("clip.video"),
         show_label=False,
         sources=["upload", "webcam"],
         include_audio=True,
@@ -40,13 +38,16 @@ def render() -> ClipPanel:
         buttons=[],
     )
     with gr.Row(elem_classes="cm-buttons"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="cm-analyse", min_width=120)
-        cancel = gr.Button("Cancel", visible=False, elem_id="cm-cancel", min_width=90)
-        sample = gr.Button("Sample clip", elem_id="cm-sample", min_width=110)
-        delete = gr.Button("Delete now", elem_id="cm-delete", min_width=100)
-    with gr.Accordion("I have a transcript (.srt, .vtt or .txt)", open=False, elem_classes="cm-accordion"):
+        analyse = gr.Button(label("clip.analyse"), variant="primary", elem_id="cm-analyse", min_width=120)
+        cancel = gr.Button(label("clip.cancel"), visible=False, elem_id="cm-cancel", min_width=90)
+        sample = gr.Button(label("clip.sample"), elem_id="cm-sample", min_width=110)
+        delete = gr.Button(label("clip.delete"), elem_id="cm-delete", min_width=100)
+    with gr.Accordion(label("clip.have_transcript"), open=False, elem_classes="cm-accordion"):
         transcript = gr.File(
-            label="Transcript", file_types=TRANSCRIPT_TYPES, height=110, elem_id="cm-transcript-file"
+            label=label("clip.transcript"),
+            file_types=TRANSCRIPT_TYPES,
+            height=110,
+            elem_id="cm-transcript-file",
         )
     return ClipPanel(video, transcript, analyse, cancel, sample, delete)
 

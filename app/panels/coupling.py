@@ -12,20 +12,12 @@ from app.answer_cards import layers_card
 from app.asking import ask_memory
 from app.cards import coupling_card, legend, title
 from app.figures import draw_coupling
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html, label, language_of
 from app.windows import within
 from app.wording import clock
 from extractors.records import Grid
 
-EXPLAINED = (
-    '<p class="cm-small">Each chain’s state is moved by all three. A share tells how much of a chain’s output '
-    "came from what a source put in. Shares add up to 100 %; one below zero pulls the other way. They are exact "
-    "within the last layer; what its inputs owe to other sources through earlier layers is not traced.</p>"
-)
-LEARNT = (
-    '<h4 class="cm-sub">Learnt weights and half-lives</h4><p class="cm-small">What the network learnt from all its '
-    "clips: of whose last state each chain (row) takes how much (column) at every tick. A half-life is the time in "
-    "which half of what a chain remembers fades; it depends on the clip.</p>"
-)
 _WINDOW = (
     "(...given) => { const axis = document.querySelector('#cm-timeline .js-plotly-plot')?._fullLayout?.xaxis; "
     "return [null, ...(axis ? axis.range : [0, 1e9])] }"
@@ -46,16 +38,16 @@ class CouplingPanel:
 
 def render() -> CouplingPanel:
     """Lay out the panel."""
-    gr.HTML(title("Coupling", "where each chain’s output comes from", legend(together=False)), padding=False)
+    gr.HTML(html(_head), padding=False)
     with gr.Row(elem_classes="cm-coupling"):
         with gr.Column(scale=3, min_width=300, elem_classes="cm-wide"):
             plot = gr.Plot(container=False, elem_id="cm-coupling")
         with gr.Column(scale=2, min_width=280):
             matrix = gr.HTML(padding=False, elem_id="cm-shares")
-            gr.HTML(EXPLAINED, padding=False)
-    gr.HTML(LEARNT, padding=False)
+            gr.HTML(html(_explained), padding=False)
+    gr.HTML(html(_learnt), padding=False)
     layers = gr.HTML(padding=False, elem_id="cm-layers")
-    window = gr.Button("Show the window", visible="hidden", elem_id="cm-window")
+    window = gr.Button(label("coupling.show_window"), visible="hidden", elem_id="cm-window")
     start, end = gr.Number(0, visible=False), gr.Number(0, visible=False)
     return CouplingPanel(matrix, plot, layers, window, start, end)
 
@@ -78,22 +70,44 @@ def outputs(panel: CouplingPanel) -> list[Any]:
     return [panel.matrix, panel.plot]
 
 
-def show(analysis: Analysis) -> list[Any]:
+def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`."""
-    return [coupling_card(analysis), draw_coupling(analysis)]
+    return [coupling_card(analysis, language), draw_coupling(analysis, language)]
 
 
-def show_layers(grid: Grid) -> str:
+def show_layers(grid: Grid, language: str = DEFAULT) -> str:
     """The value of `layers`."""
-    return layers_card(ask_memory(grid))
+    return layers_card(ask_memory(grid), language)
 
 
-def _restrict(analysis: Analysis | None, start: float | None, end: float | None) -> list[Any]:
+def _restrict(
+    analysis: Analysis | None, start: float | None, end: float | None, request: gr.Request | None = None
+) -> list[Any]:
+    language = language_of(request)
     if analysis is None:
         return [gr.skip(), gr.skip()]
     start, end = max(0.0, start or 0.0), min(analysis.end, end or analysis.end)
     if end - start >= analysis.end - 0.01:
-        return show(analysis)
+        return show(analysis, language)
     part = within(analysis, start, end)
-    told = f'<p class="cm-small" role="status">Of the window {clock(start)} to {clock(end)}:</p>'
-    return [told + coupling_card(part), draw_coupling(part).update_xaxes(range=[start, end])]
+    said = tell("coupling.window", language, start=clock(start), end=clock(end))
+    told = f'<p class="cm-small" role="status">{said}</p>'
+    picture = draw_coupling(part, language).update_xaxes(range=[start, end])
+    return [told + coupling_card(part, language), picture]
+
+
+def _head(language: str) -> str:
+    return title(
+        tell("coupling.title", language), tell("coupling.hint", language), legend(language, together=False)
+    )
+
+
+def _explained(language: str) -> str:
+    return f'<p class="cm-small">{tell("coupling.explained", language)}</p>'
+
+
+def _learnt(language: str) -> str:
+    return (
+        f'<h4 class="cm-sub">{tell("coupling.learnt", language)}</h4>'
+        f'<p class="cm-small">{tell("coupling.learnt_explained", language)}</p>'
+    )

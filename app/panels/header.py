@@ -1,26 +1,24 @@
-"""The page's head and foot: name, purpose, the switch between light and dark, what the scores are not."""
+"""The page's head and foot: name, purpose, the languages, light or dark, what the scores are not."""
 
 from __future__ import annotations
 
 import gradio as gr
 
-HEAD = (
-    '<div class="cm-head"><h1>Coupled Mamba</h1><p>what words, voice and face say, second by second</p></div>'
-)
-FOOT = (
-    '<p class="cm-foot">A reading of expression by a model, not of a person’s inner state. '
-    "Scores run from −3 (strongly negative) to +3 (strongly positive).</p>"
-)
+from app.i18n import LANGUAGES, tell
+from app.i18n.labels import html, label
+
+TOLD = {"picture": "timeline.picture", "captions": "transcript.captions"}  # what the scripts say
 _SWITCH = "() => { document.body.classList.toggle('dark'); document.documentElement.style.colorScheme = '' }"
 
 
-def render() -> gr.Button:
-    """The head; gives the switch."""
+def render() -> tuple[gr.Button, gr.Button]:
+    """The head; gives the switch of light and dark, and what `language.js` presses when another one is chosen."""
     with gr.Row(elem_classes="cm-header"):
-        gr.HTML(HEAD)
-        return gr.Button(
-            "light / dark", size="sm", variant="secondary", elem_classes="cm-switch", min_width=90
+        gr.HTML(html(_head))
+        switch = gr.Button(
+            label("head.switch"), size="sm", variant="secondary", elem_classes="cm-switch", min_width=90
         )
+    return switch, gr.Button(label("head.languages"), visible="hidden", elem_id="cm-retell")
 
 
 def listen(switch: gr.Button) -> None:
@@ -30,4 +28,20 @@ def listen(switch: gr.Button) -> None:
 
 def foot() -> None:
     """The foot."""
-    gr.HTML(FOOT)
+    gr.HTML(html(lambda language: f'<p class="cm-foot">{tell("foot.what", language)}</p>'))
+
+
+def _head(language: str) -> str:
+    """Name, purpose and languages; what the browser's own parts say goes with it, unseen, for them to read."""
+    current = ' aria-current="true"'
+    links = "".join(
+        f'<a href="?lang={code}" lang="{code}" data-language="{code}"'
+        f"{current if code == language else ''}>{name}</a>"
+        for code, name in LANGUAGES.items()
+    )
+    told = "".join(f' data-{name}="{tell(key, language)}"' for name, key in TOLD.items())
+    return (
+        f'<div class="cm-head"><h1>Coupled Mamba</h1><p>{tell("head.says", language)}</p></div>'
+        f'<nav class="cm-languages" aria-label="{tell("head.languages", language)}">{links}</nav>'
+        f'<span id="cm-told" hidden{told}></span>'
+    )

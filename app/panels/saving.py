@@ -12,6 +12,10 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.exports import FORMATS, save
+from app.i18n import tell
+from app.i18n.labels import html, label
+
+TRANSLATED = ("vtt", "html")  # the others' buttons bear a format's name
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,22 @@ class SavingPanel:
 def render(name: str = "cm-save") -> SavingPanel:
     """Lay out the panel; the buttons' ids begin with `name`."""
     with gr.Row(elem_classes="cm-saving"):
-        gr.HTML('<span class="cm-small">Save</span>', padding=False, min_width=40)
+        gr.HTML(
+            html(lambda language: f'<span class="cm-small">{tell("saving.save", language)}</span>'),
+            padding=False,
+            min_width=40,
+        )
         return SavingPanel(
             {
-                kind: gr.DownloadButton(format_.label, size="sm", elem_id=f"{name}-{kind}", min_width=76)
-                for kind, format_ in FORMATS.items()
+                kind: gr.DownloadButton(_name(kind), size="sm", elem_id=f"{name}-{kind}", min_width=76)
+                for kind in FORMATS
             }
         )
+
+
+def _name(kind: str) -> Any:
+    """What the button of a format says; the names of formats are the same in every language."""
+    return label(f"saving.{kind}") if kind in TRANSLATED else FORMATS[kind].label
 
 
 def outputs(panel: SavingPanel) -> list[Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
+from app.i18n import tell
+from app.i18n.labels import html, label
 from app.panels import saving
 from app.service import AT_ONCE, GROUP
-from app.several import HEADS, KINDS, Several
-
-HINT = (
-    '<p class="cm-small">Bring several clips and press Analyse all. A press on a column’s name sorts the table, one '
-    "on a row opens its analysis below.</p>"
-)
+from app.several import KINDS, Several, heads, table_of
 
 
 @dataclass(frozen=True)
@@ -35,25 +33,27 @@ class SeveralPanel:
 
 def render(kept_for: float) -> SeveralPanel:
     """Lay out the panel, folded away; for `kept_for` seconds the page remembers what the rows stand for."""
-    with gr.Accordion("Several clips at once", open=False, elem_classes="cm-accordion", elem_id="cm-several"):
-        gr.HTML(HINT, padding=False)
+    with gr.Accordion(label("several.title"), open=False, elem_classes="cm-accordion", elem_id="cm-several"):
+        gr.HTML(html(_hint), padding=False)
         files = gr.File(
-            label="Clips",
+            label=label("several.clips"),
             file_count="multiple",
             file_types=["video", "audio"],
             height=130,
             elem_id="cm-several-files",
         )
         with gr.Row(elem_classes="cm-buttons"):
-            analyse = gr.Button("Analyse all", variant="primary", min_width=120, elem_id="cm-several-analyse")
-            stop = gr.Button("Stop", visible=False, min_width=90, elem_id="cm-several-stop")
+            analyse = gr.Button(
+                label("several.analyse"), variant="primary", min_width=120, elem_id="cm-several-analyse"
+            )
+            stop = gr.Button(label("several.stop"), visible=False, min_width=90, elem_id="cm-several-stop")
         table = gr.Dataframe(
-            headers=HEADS,
+            headers=heads(),
             datatype=KINDS,
             type="array",
             interactive=False,
             wrap=True,
-            label="Clips analysed",
+            label=label("several.table"),
             elem_id="cm-several-table",
         )
         with gr.Column(visible=False, elem_id="cm-several-detail") as detail:
@@ -64,6 +64,15 @@ def render(kept_for: float) -> SeveralPanel:
             buttons = saving.render("cm-several-save")
     kept = gr.State(None, time_to_live=kept_for)
     return SeveralPanel(files, analyse, stop, table, kept, detail, heading, result, plot, numbers, buttons)
+
+
+def speak(language: str) -> Any:
+    """The table's heads, as long as it is empty."""
+    return gr.update(value=table_of([], language))
+
+
+def _hint(language: str) -> str:
+    return f'<p class="cm-small">{tell("several.hint", language)}</p>'
 
 
 def listen(panel: SeveralPanel, page: gr.Blocks, delete: gr.Button) -> None:

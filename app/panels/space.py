@@ -8,17 +8,23 @@ from app.analysis import Analysis
 from app.answer_cards import space_card
 from app.asking import ask_paths
 from app.cards import legend, title
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html
 from extractors.records import Grid
-
-HINT = "the chains’ paths in their main directions · drag or arrow keys to turn"
 
 
 def render() -> gr.HTML:
     """Lay out the panel."""
-    gr.HTML(title("State space", HINT, legend(together=False)), padding=False)
+    gr.HTML(html(_head), padding=False)
     return gr.HTML(padding=False)
 
 
-def show(analysis: Analysis, grid: Grid) -> str:
+def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> str:
     """The panel's value."""
-    return space_card(analysis, ask_paths(grid))
+    return space_card(analysis, ask_paths(grid), language)
+
+
+def _head(language: str) -> str:
+    return title(
+        tell("space.title", language), tell("space.hint", language), legend(language, together=False)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,10 @@ from app.analysis import MODALITIES, Analysis
 from app.answer_cards import fewer_card
 from app.asking import ask_without
 from app.cards import title
-from app.figures.style import NAMES
 from app.figures.switches import draw_switched
+from app.i18n import DEFAULT, name_of, tell
+from app.i18n.labels import html, label, language_of
 from extractors.records import Grid
-
-HINT = "switch words, voice or face off and see the line without it (dashed) beside the line with all"
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class SwitchPanel:
 
 def render() -> SwitchPanel:
     """Lay out the panel."""
-    gr.HTML(title("Without one of them", HINT), padding=False)
+    gr.HTML(html(_head), padding=False)
     kept = gr.CheckboxGroup(
-        [(NAMES[m], m) for m in MODALITIES],
+        _choices(MODALITIES),
         value=list(MODALITIES),
-        label="What the model is given",
+        label=label("switches.given"),
         show_label=False,
         container=False,
         elem_id="cm-kept",
@@ -60,18 +60,32 @@ def outputs(panel: SwitchPanel) -> list[Any]:
     return [panel.kept, panel.plot, panel.card]
 
 
-def show(analysis: Analysis, grid: Grid) -> list[Any]:
+def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`: the voice is off at first where it can be, since a line beside itself says nothing."""
     heard = list(analysis.sentiment.alone)
     kept = [m for m in heard if m != "audio"] or heard
-    choices = [(NAMES[m], m) for m in MODALITIES if m in heard]
-    return [gr.update(choices=choices, value=kept), *_draw(analysis, grid, kept)]
+    choices = _choices([m for m in MODALITIES if m in heard], language)
+    return [gr.update(choices=choices, value=kept), *_answer(analysis, grid, kept, language)]
 
 
-def _draw(analysis: Analysis | None, grid: Grid | None, kept: list[str]) -> list[Any]:
+def _choices(names: Sequence[str], language: str = DEFAULT) -> list[tuple[str, str]]:
+    return [(name_of(m, language), m) for m in names]
+
+
+def _draw(
+    analysis: Analysis | None, grid: Grid | None, kept: list[str], request: gr.Request | None = None
+) -> list[Any]:
     if analysis is None or grid is None:
         return [gr.skip(), gr.skip()]
+    return _answer(analysis, grid, kept, language_of(request))
+
+
+def _answer(analysis: Analysis, grid: Grid, kept: list[str], language: str) -> list[Any]:
     if not kept:
-        return [gr.skip(), '<p class="cm-answer">Leave at least one of them on.</p>']
+        return [gr.skip(), f'<p class="cm-answer">{tell("switches.none", language)}</p>']
     fewer = ask_without(grid, kept)
-    return [draw_switched(analysis, fewer), fewer_card(analysis, fewer)]
+    return [draw_switched(analysis, fewer, language), fewer_card(analysis, fewer, language)]
+
+
+def _head(language: str) -> str:
+    return title(tell("switches.title", language), tell("switches.hint", language))

@@ -7,12 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.analysis import Analysis
+from app.analysis import MODALITIES, Analysis
 from app.cards import legend, table_card, title
 from app.figures import draw_timeline
-from app.figures.style import NAMES, OWNERS
-
-HINT = "click to seek and ask why · drag to look closer, double click to go back · ← → to step"
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html, label, language_of
 
 
 @dataclass(frozen=True)
@@ -26,15 +25,15 @@ class TimelinePanel:
 
 def render() -> TimelinePanel:
     """Lay out the panel."""
-    gr.HTML(title("Time line", HINT, legend()), padding=False)
+    gr.HTML(html(_head), padding=False)
     with gr.Column(elem_classes="cm-wide"):
         plot = gr.Plot(container=False, elem_id="cm-timeline")
     with gr.Row(elem_classes="cm-target"):
-        gr.HTML('<p class="cm-small" id="cm-target-name">The shares are those of</p>', padding=False)
+        gr.HTML(html(_target), padding=False)
         target = gr.Radio(
-            [(OWNERS[m].replace("the ", "") + " state", m) for m in NAMES],
+            choices(),
             value="text",
-            label="The shares are those of",
+            label=label("timeline.target"),
             show_label=False,
             container=False,
             elem_id="cm-target",
@@ -51,13 +50,31 @@ def listen(panel: TimelinePanel, state: gr.State) -> None:
 
 def outputs(panel: TimelinePanel) -> list[Any]:
     """What `show` gives values for."""
-    return [panel.plot, panel.table]
+    return [panel.target, panel.plot, panel.table]
 
 
-def show(analysis: Analysis, target: str) -> list[Any]:
+def show(analysis: Analysis, target: str, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`."""
-    return [draw_timeline(analysis, target), table_card(analysis)]
+    return [gr.update(choices=choices(language)), *pictures(analysis, target, language)]
 
 
-def _draw(analysis: Analysis | None, target: str) -> Any:
-    return draw_timeline(analysis, target) if analysis is not None else gr.skip()
+def pictures(analysis: Analysis, target: str, language: str = DEFAULT) -> list[Any]:
+    """The time line and its table."""
+    return [draw_timeline(analysis, target, language), table_card(analysis, language)]
+
+
+def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
+    """What the shares can be of."""
+    return [(tell(f"state.{m}", language), m) for m in MODALITIES]
+
+
+def _draw(analysis: Analysis | None, target: str, request: gr.Request | None = None) -> Any:
+    return gr.skip() if analysis is None else draw_timeline(analysis, target, language_of(request))
+
+
+def _head(language: str) -> str:
+    return title(tell("timeline.title", language), tell("timeline.hint", language), legend(language))
+
+
+def _target(language: str) -> str:
+    return f'<p class="cm-small" id="cm-target-name">{tell("timeline.target", language)}</p>'

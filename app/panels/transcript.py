@@ -9,13 +9,9 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.cards import title, transcript_card
-from app.corrections import HEADER, word_rows
-
-HINT = "green words took the words’ score up from neutral, crimson words down · click a word to hear it"
-EXPLAINED = (
-    '<p class="cm-small">Change a word, empty it to take it out, or add a row. Only the words, their meaning and the '
-    "network are worked out again; voice and face stay as they were read.</p>"
-)
+from app.corrections import word_rows
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html, label
 
 
 @dataclass(frozen=True)
@@ -29,24 +25,26 @@ class TranscriptPanel:
 
 def render() -> TranscriptPanel:
     """Lay out the panel."""
-    gr.HTML(title("Transcript", HINT), padding=False)
+    gr.HTML(html(_head), padding=False)
     text = gr.HTML(padding=False)
-    with gr.Accordion("Correct the words", open=False, elem_classes="cm-accordion", elem_id="cm-correcting"):
-        gr.HTML(EXPLAINED, padding=False)
+    with gr.Accordion(
+        label("transcript.correct"), open=False, elem_classes="cm-accordion", elem_id="cm-correcting"
+    ):
+        gr.HTML(html(_explained), padding=False)
         table = gr.Dataframe(
-            headers=HEADER,
+            headers=heads(),
             datatype=["number", "number", "str"],
             column_count=3,
             column_widths=["90px", "90px", "auto"],
             type="array",
             interactive=True,
             max_height=320,
-            label="Words to correct",
+            label=label("transcript.table"),
             show_label=False,
             buttons=[],
             elem_id="cm-words",
         )
-        correct = gr.Button("Read again with these words", size="sm", elem_id="cm-correct", min_width=200)
+        correct = gr.Button(label("transcript.read"), size="sm", elem_id="cm-correct", min_width=200)
     return TranscriptPanel(text, table, correct)
 
 
@@ -55,6 +53,19 @@ def outputs(panel: TranscriptPanel) -> list[Any]:
     return [panel.text, panel.table]
 
 
-def show(analysis: Analysis) -> list[Any]:
+def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`."""
-    return [transcript_card(analysis), word_rows(analysis)]
+    return [transcript_card(analysis, language), {"headers": heads(language), "data": word_rows(analysis)}]
+
+
+def heads(language: str = DEFAULT) -> list[str]:
+    """The table's columns."""
+    return [tell(f"words.{name}", language) for name in ("from", "to", "word")]
+
+
+def _head(language: str) -> str:
+    return title(tell("transcript.title", language), tell("transcript.hint", language))
+
+
+def _explained(language: str) -> str:
+    return f'<p class="cm-small">{tell("transcript.explained", language)}</p>'

@@ -13,9 +13,10 @@ from app.answer_cards import moment_card
 from app.asking import ask_why
 from app.cards import title
 from app.figures.moment import draw_moment
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html, label, language_of
 from extractors.records import Grid
 
-HINT = "what the score at one moment rests on: green took it up, purple took it down"
 _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
 
 
@@ -32,8 +33,8 @@ class WhyPanel:
 def render() -> WhyPanel:
     """Lay out the panel."""
     with gr.Row(elem_classes="cm-asking"):
-        gr.HTML(title("Why here?", HINT), padding=False)
-        explain = gr.Button("Explain this moment", size="sm", elem_id="cm-explain", min_width=150)
+        gr.HTML(html(_head), padding=False)
+        explain = gr.Button(label("why.explain"), size="sm", elem_id="cm-explain", min_width=150)
     plot = gr.Plot(container=False, elem_id="cm-why")
     return WhyPanel(explain, gr.Number(0, visible=False), plot, gr.HTML(padding=False, elem_id="cm-why-card"))
 
@@ -56,12 +57,12 @@ def outputs(panel: WhyPanel) -> list[Any]:
     return [panel.plot, panel.card]
 
 
-def show(analysis: Analysis, grid: Grid, seconds: float | None = None) -> list[Any]:
+def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`: of the strongest moment where none is given."""
     if seconds is None:
         seconds = _strongest(analysis)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
-    return [draw_moment(moment, words), moment_card(moment, words)]
+    return [draw_moment(moment, words, language), moment_card(moment, words, language)]
 
 
 def _strongest(analysis: Analysis) -> float:
@@ -72,7 +73,13 @@ def _strongest(analysis: Analysis) -> float:
     return analysis.ticks.start[first + int(np.argmax(np.abs(analysis.sentiment.ticks[first:])))]
 
 
-def _explain(analysis: Analysis | None, grid: Grid | None, seconds: float | None) -> list[Any]:
+def _explain(
+    analysis: Analysis | None, grid: Grid | None, seconds: float | None, request: gr.Request | None = None
+) -> list[Any]:
     if analysis is None or grid is None:
         return [gr.skip(), gr.skip()]
-    return show(analysis, grid, seconds or 0.0)
+    return show(analysis, grid, seconds or 0.0, language_of(request))
+
+
+def _head(language: str) -> str:
+    return title(tell("why.title", language), tell("why.hint", language))

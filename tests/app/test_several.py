@@ -13,7 +13,7 @@ from app import runs as running
 from app.analysis import Analysis
 from app.exports import FORMATS
 from app.keeping import sweep
-from app.several import HEADS, KINDS, MOST, Several, row_of
+from app.several import HEADS, KINDS, MOST, Several, heads, row_of
 from app.stages import StoppedError
 from extractors.records import InputError
 from tests.app.made import make_analysis, with_intervals, with_warnings
@@ -51,8 +51,10 @@ def pressed(number: int) -> gr.SelectData:
 def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp_path: Path) -> None:
     files = lay(tmp_path, "a.mp4", "bad.mp4", "=c.mp4")
     steps = list(several.run(files, ME))
-    assert steps[0][0][2][-1] == "waiting"
-    rows, kept, analyse, stop = steps[-1]
+    assert steps[0][0]["data"][2][-1] == "waiting"
+    table, kept, analyse, stop = steps[-1]
+    rows = table["data"]
+    assert table["headers"] == heads()
     assert [len(row) for row in rows] == [len(HEADS)] * 3 == [len(KINDS)] * 3
     assert [row[:2] for row in rows] == [[1, "a.mp4"], [2, "bad.mp4"], [3, "=c.mp4"]]
     assert rows[1][-1] == "The clip is no clip."
@@ -83,8 +85,8 @@ def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
 
 
 def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_path: Path) -> None:
-    rows, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
-    assert [row[-1] for row in rows] == ["", "stopped", "stopped"]
+    table, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
+    assert [row[-1] for row in table["data"]] == ["", "stopped", "stopped"]
     assert bool(kept[0][1])
 
 
@@ -97,7 +99,7 @@ def test_none_and_too_many_are_sentences(several: Several, tmp_path: Path) -> No
 
 def test_a_row_has_numbers_where_numbers_are_sorted() -> None:
     analysis = with_warnings(make_analysis(10, ("text",)), "One.", "Two.")
-    row = dict(zip(HEADS, row_of(7, "a.mp4", analysis), strict=True))
+    row = dict(zip(heads(), row_of(7, "a.mp4", analysis), strict=True))
     assert row["no"] == 7
     assert row["voice"] is None
     assert row["words"] == round(analysis.sentiment.alone["text"].score, 1)
