@@ -211,7 +211,8 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     compare.listen(panels.compare, states.analysis, states.grid, panels.clip.video, page, panels.clip.delete)
     _wire_analyses(panels, states, service)
     _wire_language(panels, page, states, service)
-    panels.clip.video.upload(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
+    for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):
+        brought(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
     panels.clip.video.change(service.forget, panels.clip.video, panels.given(states), **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
@@ -230,7 +231,7 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
     ):
         running = begins(
             service.run,
-            [panels.clip.video, words],
+            [panels.clip.video, words, panels.clip.language],
             panels.given(states),
             concurrency_limit=AT_ONCE,
             concurrency_id=GROUP,

@@ -42,22 +42,28 @@ class Service:
         self._runs = Runs(self._rooms)
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
-        """A copy that browsers can play, in place of an upload that they cannot."""
-        from app.preview import is_playable, make_preview
+        """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot."""
+        from app.preview import is_playable, is_seekable, make_preview, make_seekable
 
-        if not video or is_playable(video):
+        played = bool(video) and is_playable(video)
+        if not video or (played and is_seekable(video)):
             return gr.skip()
         session = session_of(request)
         original = self._rooms.claim(session, video)
-        copy = self._rooms.new(session) / f"{original.stem[:60]}.mp4"
-        if not make_preview(original, copy):
+        copy = self._rooms.new(session) / f"{original.stem[:60]}{original.suffix if played else '.mp4'}"
+        if not (make_seekable if played else make_preview)(original, copy):
             return gr.skip()
         copy.with_suffix(ORIGINAL).symlink_to(original)
-        gr.Info(tell("status.copy", language_of(request)))
+        if not played:
+            gr.Info(tell("status.copy", language_of(request)))
         return str(copy)
 
-    def run(self, video: str | None, given: str | None, request: gr.Request) -> Iterator[list[Any]]:
+    def run(
+        self, video: str | None, given: str | None, request: gr.Request, spoken: str | None = None
+    ) -> Iterator[list[Any]]:
         """Values for (result, state, analyse, cancel, detail, saving, grid), stage by stage, then with the analysis.
+
+        `spoken` is the language of the speech.
 
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
@@ -68,7 +74,7 @@ class Service:
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
         run = Run()
-        for run in self._runs.watch(request.session_hash or "", clip, words):
+        for run in self._runs.watch(request.session_hash or "", clip, words, language=spoken):
             if run.result is None and run.error is None and not run.stop.is_set():
                 card = (
                     status.waiting_card(run.place, language)

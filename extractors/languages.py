@@ -11,6 +11,7 @@ one reads noise in the other. So such words are shown, and can be embedded, but 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import threading
@@ -119,6 +120,11 @@ def language_name(code: str) -> str:
     return _NAMES[code][0] if code in _NAMES else code.upper()
 
 
+def known_languages() -> dict[str, str]:
+    """The English names of the languages that have one here, by code, in the names' order."""
+    return dict(sorted(((code, name) for code, (name, _) in _NAMES.items()), key=lambda pair: pair[1]))
+
+
 def language_tags(code: str) -> set[str]:
     """The tags by which files name the language: its code, and those of ISO 639-2."""
     return {code, *(_NAMES[code][1].split() if code in _NAMES else ())}
@@ -153,6 +159,14 @@ def whisper_setting() -> str:
 def encoder_setting() -> str:
     """The encoder of words in other languages."""
     return os.environ.get(ENCODER_VARIABLE) or ENCODER
+
+
+def hears_others() -> bool:
+    """Whether other languages than English can be recognised: faster-whisper is installed and a model is named.
+
+    The model itself is not looked at before it is needed.
+    """
+    return bool(whisper_setting()) and importlib.util.find_spec("faster_whisper") is not None
 
 
 def recognise_other(

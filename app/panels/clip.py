@@ -8,6 +8,7 @@ import gradio as gr
 
 from app.i18n import tell
 from app.i18n.labels import html, label
+from app.panels import language
 from app.sample import sample_clip
 
 TRANSCRIPT_TYPES = [".srt", ".vtt", ".txt"]
@@ -23,6 +24,7 @@ class ClipPanel:
     cancel: gr.Button
     sample: gr.Button
     delete: gr.Button
+    language: gr.Dropdown
 
 
 def render() -> ClipPanel:
@@ -49,7 +51,8 @@ def render() -> ClipPanel:
             height=110,
             elem_id="cm-transcript-file",
         )
-    return ClipPanel(video, transcript, analyse, cancel, sample, delete)
+        spoken = language.render()
+    return ClipPanel(video, transcript, analyse, cancel, sample, delete, spoken)
 
 
 def listen(panel: ClipPanel, page: gr.Blocks) -> None:
