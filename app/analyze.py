@@ -23,7 +23,10 @@ from numpy.typing import ArrayLike
 
 from app import analysis as plain
 from app.analysis import MODALITIES, Analysis
+from app.estimate import Estimate
+from app.memory import check_memory
 from app.stages import Progress, Stages
+from app.zerogpu import predict_clip
 from extractors.cache import Cache
 from extractors.clip import ClipReader
 from extractors.languages import LanguageError, language_name
@@ -52,6 +55,7 @@ def analyze(
     cache: Cache | None = None,
     language: str | None = None,
     keep: Callable[[Grid], None] | None = None,
+    expect: Callable[[Estimate], None] | None = None,
 ) -> Analysis:
     """Everything the model has to say about one clip.
 
@@ -60,16 +64,21 @@ def analyze(
     and the exception comes out here. What was worked out before is read from the `cache`, so that a corrected
     transcript costs its own words alone. language: a code such as "de", "auto", or as the environment says, or English;
     words that are not English are shown and not scored. `keep` is given the grid of features that the answer was read
-    from, for whoever asks more of it (see `app.asking`).
+    from, for whoever asks more of it (see `app.asking`). `expect` is given, once the clip is opened, what tells the
+    time left.
 
     Raises:
-        InputError: the clip or the transcript cannot be used, or nothing of any modality was found in it; the
-        message is one sentence.
+        InputError: the clip or the transcript cannot be used, it needs more memory than there is, or nothing of any
+        modality was found in it; the message is one sentence.
     """
     begin = time.perf_counter()
     stages = Stages(progress)
-    with stages.stage("probe"):
-        reader = ClipReader(clip, transcript, cache, language)
+    with stages.stage("probe") as told:
+        reader = ClipReader(clip, transcript, cache, language, told)
+        check_memory(reader.info)
+    stages.estimate = Estimate(reader.info)
+    if expect is not None:
+        expect(stages.estimate)
     _share_cores()
     with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
         looking = beside.submit(_look, reader, stages)
@@ -167,11 +176,11 @@ def _listen(reader: ClipReader, stages: Stages) -> _Heard:
     elif heard.transcript.language != "en":
         heard.missing["text"] = _unscored(heard.transcript)
     else:
-        with stages.stage("text"):
-            heard.tracks["text"] = reader.text(heard.transcript)
+        with stages.stage("text") as done:
+            heard.tracks["text"] = reader.text(heard.transcript, done)
     if sound is not None and speech:
-        with stages.stage("voice"):
-            heard.tracks["audio"] = reader.voice(sound, speech)
+        with stages.stage("voice") as done:
+            heard.tracks["audio"] = reader.voice(sound, speech, done)
     else:
         heard.missing["audio"] = silent
     return heard
@@ -194,12 +203,12 @@ def _sound(reader: ClipReader, stages: Stages) -> tuple[Sound | None, tuple[Span
     if not reader.info.has_audio:
         # Nothing is worked out, but what follows rests on there being none.
         return (sound := reader.sound()), reader.speech(sound)
-    with stages.stage("sound"):
-        sound = reader.sound()
+    with stages.stage("sound") as done:
+        sound = reader.sound(done)
     if sound is None:
         return None, reader.speech(None)
-    with stages.stage("speech"):
-        return sound, reader.speech(sound)
+    with stages.stage("speech") as done:
+        return sound, reader.speech(sound, done)
 
 
 def _look(reader: ClipReader, stages: Stages) -> tuple[Track | None, str]:
@@ -222,10 +231,8 @@ def _to_grid(reader: ClipReader, tracks: dict[str, Track], stages: Stages) -> Gr
 
 
 def _predict(grid: Grid, stages: Stages) -> tuple[Prediction, Dynamics]:
-    from model.inference import load_default, predict
-
-    with stages.stage("model"):
-        return predict(load_default(), grid.values, grid.presence)
+    with stages.stage("model") as done:
+        return predict_clip(grid.values, grid.presence, done)
 
 
 def _missing(reasons: dict[str, str]) -> list[str]:

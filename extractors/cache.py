@@ -20,7 +20,7 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,7 @@ from extractors.records import Grid, InputError, Sound, Span, Track, Transcript,
 BYTES = 1_000_000_000
 FOLDER_VARIABLE, BYTES_VARIABLE = "COUPLED_MAMBA_CACHE", "COUPLED_MAMBA_CACHE_BYTES"
 HEAD = b"coupled-mamba 1 "
+PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
 LIBRARIES = (
@@ -162,10 +163,20 @@ class Cache:
                 path.unlink()
 
 
-def digest_file(path: str | Path) -> str:
-    """The sha256 of a file's bytes, read a piece at a time. Raises OSError where it cannot be read."""
+def digest_file(path: str | Path, progress: Callable[[float], None] | None = None) -> str:
+    """The sha256 of a file's bytes, read a piece at a time; `progress` is called with the share read.
+
+    Raises OSError where it cannot be read.
+    """
+    whole, read = hashlib.sha256(), 0
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        size = max(1, os.fstat(file.fileno()).st_size)
+        while block := file.read(PIECE):
+            whole.update(block)
+            read += len(block)
+            if progress is not None:
+                progress(min(1.0, read / size))
+    return whole.hexdigest()
 
 
 @cache

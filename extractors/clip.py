@@ -16,11 +16,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from extractors.cache import Cache, Kept, digest_file, pack
 from extractors.records import MODALITIES, Frame, Grid, Sound, Span, Track, Transcript
 
 FACES_A_SECOND = 5.0
 _STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
+
+LOOKING = 0.85  # the share of the faces' time that looking at the frames takes
+SENTENCES = 48  # whose words are embedded between two reports: a few batches of the encoder's
 
 T = TypeVar("T", bound=Kept)
 Progress = Callable[[float], None]
@@ -44,6 +49,7 @@ class ClipReader:
         transcript: str | Path | None = None,
         cache: Cache | None = None,
         language: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         from extractors.languages import language_setting
         from extractors.media import Limits, probe
@@ -58,28 +64,36 @@ class ClipReader:
         limits = Limits.from_environment()
         self.info = probe(path, limits, self.warnings)
         # After the limits: what is too large is not read through.
-        self._clip = [] if cache is None else [digest_file(path), self._path.suffix.lower(), asdict(limits)]
+        self._clip = (
+            [] if cache is None else [digest_file(path, progress), self._path.suffix.lower(), asdict(limits)]
+        )
 
-    def sound(self) -> Sound | None:
+    def sound(self, progress: Progress | None = None) -> Sound | None:
         """The clip's sound, None without; may be asked for by several threads."""
         with self._hearing:
             if not self._heard:
-                self._heard.append(self._read_sound())
+                self._heard.append(self._read_sound(progress))
             return self._heard[0]
 
-    def _read_sound(self) -> Sound | None:
+    def _read_sound(self, progress: Progress | None) -> Sound | None:
         from extractors.media import read_sound
 
         def make(warnings: list[str]) -> Sound | None:
-            return read_sound(self._path, warnings) if self.info.has_audio else None
+            return (
+                read_sound(self._path, warnings, None, self._by_time(progress))
+                if self.info.has_audio
+                else None
+            )
 
         return self._stage("sound", [self._clip], make)
 
-    def speech(self, sound: Sound | None) -> tuple[Span, ...]:
+    def speech(self, sound: Sound | None, progress: Progress | None = None) -> tuple[Span, ...]:
         """Where somebody speaks in it."""
         from extractors.vad import find_speech
 
-        return self._stage("speech", self._on("sound"), lambda _: () if sound is None else find_speech(sound))
+        return self._stage(
+            "speech", self._on("sound"), lambda _: () if sound is None else find_speech(sound, progress)
+        )
 
     def words(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None = None
@@ -91,7 +105,7 @@ class ClipReader:
             LanguageError: what recognises the language is not at hand.
         """
         if self._given is not None:
-            found = self._read_given(self._given, sound, speech)
+            found = self._read_given(self._given, sound, speech, progress)
         else:
             found = self._read_own(sound, speech)
         if found.source == "none":
@@ -103,7 +117,7 @@ class ClipReader:
         self._keys["words"] = "" if self._cache is None else self._cache.key("words", pack(found)[1])
         return found
 
-    def text(self, transcript: Transcript) -> Track:
+    def text(self, transcript: Transcript, progress: Progress | None = None) -> Track:
         """The words' embeddings, of the encoder that fits their language; its name is the track's only column.
 
         Raises:
@@ -113,13 +127,25 @@ class ClipReader:
         from extractors.text import embed_words
 
         embed = embed_words if transcript.language == "en" else embed_other
-        return self._stage("text", [*self._on("words"), encoder_setting()], lambda _: embed(transcript))
 
-    def voice(self, sound: Sound, speech: tuple[Span, ...]) -> Track:
+        def make(_: list[str]) -> Track:
+            tracks = []
+            parts = part_sentences(transcript)
+            for done, part in enumerate(parts, 1):
+                tracks.append(embed(part))
+                if progress is not None:
+                    progress(done / len(parts))
+            return join_tracks(tracks)
+
+        return self._stage("text", [*self._on("words"), encoder_setting()], make)
+
+    def voice(self, sound: Sound, speech: tuple[Span, ...], progress: Progress | None = None) -> Track:
         """The voice's track."""
-        from extractors.voice import describe_voice
+        from extractors.voice_long import describe_long
 
-        return self._stage("voice", self._on("sound", "speech"), lambda _: describe_voice(sound, speech))
+        return self._stage(
+            "voice", self._on("sound", "speech"), lambda _: describe_long(sound, speech, progress)
+        )
 
     def faces(self, progress: Progress | None = None) -> Track:
         """The main face's track; a clip without pictures gives one of no rows."""
@@ -128,8 +154,10 @@ class ClipReader:
         from extractors.media import read_frames
 
         def make(warnings: list[str]) -> Track:
+            told = progress or (lambda _: None)
             frames = read_frames(self._path, per_second=FACES_A_SECOND, warnings=warnings)
-            return describe_faces(self._counted(frames, progress), self.sound)
+            looked = self._counted(frames, lambda done: told(LOOKING * done))
+            return describe_faces(looked, self.sound, lambda done: told(LOOKING + (1 - LOOKING) * done))
 
         return self._stage("faces", [self._clip, FACES_A_SECOND, yunet_setting()], make)
 
@@ -140,12 +168,15 @@ class ClipReader:
         rests_on = [self.info.duration, STEP, *self._on(*(_STAGES[m] for m in MODALITIES if m in tracks))]
         return self._stage("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
 
-    def _read_given(self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
+    def _read_given(
+        self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
+    ) -> Transcript:
         from extractors.languages import read_language, whisper_setting
         from extractors.subtitles import read_transcript
 
         def make(_: list[str]) -> Transcript:
-            found = read_transcript(path, sound, speech, self.info.duration, self._recogniser(sound, speech))
+            hear = self._recogniser(sound, speech, progress)
+            found = read_transcript(path, sound, speech, self.info.duration, hear)
             return replace(found, language=read_language("", self.language))
 
         try:
@@ -179,25 +210,32 @@ class ClipReader:
         rests_on = [*self._on("sound", "speech"), self.language, whisper_setting()]
         return self._stage("recognised", rests_on, make)
 
-    def _recogniser(self, sound: Sound | None, speech: tuple[Span, ...]) -> Callable[[], Transcript]:
+    def _recogniser(
+        self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
+    ) -> Callable[[], Transcript]:
         """What is recognised in the speech, for a transcript that cannot be aligned to it; nothing where it cannot."""
 
         def hear() -> Transcript:
             from extractors.languages import LanguageError
 
             try:
-                return self._recognise(sound, speech, None)
+                return self._recognise(sound, speech, progress)
             except LanguageError:
                 return Transcript()
 
         return hear
 
-    def _counted(self, frames: Iterable[Frame], progress: Progress | None) -> Iterator[Frame]:
+    def _counted(self, frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
         """The frames, telling how far in the clip each lies."""
         for frame in frames:
-            if progress is not None:
-                progress(min(0.99, frame.time / self.info.duration))
+            progress(min(1.0, frame.time / self.info.duration))
             yield frame
+
+    def _by_time(self, progress: Progress | None) -> Progress | None:
+        """What takes a second of the clip, and tells `progress` its share."""
+        if progress is None:
+            return None
+        return lambda second: progress(min(1.0, second / self.info.duration))
 
     def _on(self, *stages: str) -> list[str]:
         """The keys of stages before, which stand for their results. Raises KeyError where one was not asked for."""
@@ -222,3 +260,28 @@ class ClipReader:
                 self._cache.put(self._keys[name], found, warnings)
         self.warnings += [sentence for sentence in warnings if sentence not in self.warnings]
         return found
+
+
+def part_sentences(transcript: Transcript) -> list[Transcript]:
+    """The transcript in parts of at most SENTENCES whole sentences, in order; one part where it is empty."""
+    numbers = sorted(set(transcript.sentences))
+    parts = []
+    for first in range(0, max(1, len(numbers)), SENTENCES):
+        kept = set(numbers[first : first + SENTENCES])
+        chosen = [i for i, number in enumerate(transcript.sentences) if number in kept]
+        words = tuple(transcript.words[i] for i in chosen)
+        parts.append(
+            replace(transcript, words=words, sentences=tuple(transcript.sentences[i] for i in chosen))
+        )
+    return parts
+
+
+def join_tracks(tracks: list[Track]) -> Track:
+    """Tracks with the same columns, one after the other."""
+    if len(tracks) == 1:
+        return tracks[0]
+    parts = {
+        name: np.concatenate([getattr(track, name) for track in tracks])
+        for name in ("values", "start", "end", "confidence")
+    }
+    return Track(**parts, columns=tracks[0].columns)

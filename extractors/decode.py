@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from extractors.records import Sound
+from extractors.records import FloatArray, Sound
 
 RATE = 16_000
 WHOLE = 0.97  # a stream decoded to this share counts as whole: headers round their durations
@@ -158,20 +158,30 @@ class Mixer:
     def sound(self) -> Sound | None:
         """Everything taken, gaps as silence, from the first sample's time, and let go of; None where nothing was."""
         self._flush()
-        held = [(place, np.frombuffer(data, np.float32)) for place, data in self.pieces if data]
-        if not held:
+        self.pieces = [(place, data) for place, data in self.pieces if data]
+        if not self.pieces:
             return None
-        first = max(0, min(place for place, _ in held))
-        last = max(place + len(samples) for place, samples in held)
-        whole = np.zeros(max(0, last - first), np.float32)
-        for place, samples in held:
-            kept = samples[max(0, first - place) :]
-            begin = max(place, first) - first
-            whole[begin : begin + len(kept)] = kept
-        self.pieces.clear()
+        first = max(0, min(place for place, _ in self.pieces))
+        if len(self.pieces) == 1:  # as nearly always: half an hour is not held twice
+            place, data = self.pieces.pop()
+            whole = np.frombuffer(data, np.float32)[max(0, first - place) :]
+        else:
+            whole = self._join(first)
         # Floating-point tracks can hold anything at all.
         np.nan_to_num(whole, copy=False, posinf=1.0, neginf=-1.0)
         return Sound(np.clip(whole, -1.0, 1.0, out=whole), RATE, first / RATE)
+
+    def _join(self, first: int) -> FloatArray:
+        """The pieces at their places from sample `first` on, each let go of once it is copied."""
+        last = max(place + len(data) // 4 for place, data in self.pieces)
+        whole = np.zeros(max(0, last - first), np.float32)
+        self.pieces.reverse()
+        while self.pieces:
+            place, data = self.pieces.pop()
+            kept = np.frombuffer(data, np.float32)[max(0, first - place) :]
+            begin = max(place, first) - first
+            whole[begin : begin + len(kept)] = kept
+        return whole
 
     def _flush(self) -> None:
         if self._resampler is not None:

@@ -48,20 +48,23 @@ class FaceTrack:
     movement: FloatArray
 
 
-def describe_faces(frames: Iterable[Frame], hear: Hear | None = None) -> Track:
+def describe_faces(
+    frames: Iterable[Frame], hear: Hear | None = None, progress: Callable[[float], None] | None = None
+) -> Track:
     """The visual track: one row a frame, values [T, 71] (64 embedding, 7 probabilities), zero without a face.
 
     hear: gives the clip's sound, and is asked only where several faces were in one picture: then who speaks counts.
+    progress: called with the share (0..1) of the faces described, once all frames were looked at.
     Raises InputError where YuNet is asked for (`extractors.detect.make_detector`) and cannot be had.
     """
-    return describe_track(find_faces(frames, hear))
+    return describe_track(find_faces(frames, hear), progress)
 
 
-def describe_track(faces: FaceTrack) -> Track:
+def describe_track(faces: FaceTrack, progress: Callable[[float], None] | None = None) -> Track:
     """What the faces found show, as `describe_faces` gives it."""
     values = np.zeros((len(faces.time), len(COLUMNS)), np.float32)
     seen = faces.confidence > 0
-    values[seen] = face_features(faces.crops[seen])
+    values[seen] = face_features(faces.crops[seen], progress)
     gaps = np.diff(faces.time)
     usual = float(np.median(gaps)) if len(gaps) else 0.2
     lasting = np.clip(np.append(gaps, usual)[: len(faces.time)], 1e-3, LONGEST_LOOK)
@@ -69,8 +72,11 @@ def describe_track(faces: FaceTrack) -> Track:
 
 
 @torch.inference_mode()
-def face_features(images: Grey) -> FloatArray:
-    """Embedding and class probabilities [n, 71] of faces [n, 48, 48], averaged over each and its mirror image."""
+def face_features(images: Grey, progress: Callable[[float], None] | None = None) -> FloatArray:
+    """Embedding and class probabilities [n, 71] of faces [n, 48, 48], averaged over each and its mirror image.
+
+    `progress` is called with the share done, 0..1.
+    """
     if not len(images):
         return np.zeros((0, len(COLUMNS)), np.float32)
     network, rows = load_expression(), []
@@ -80,6 +86,8 @@ def face_features(images: Grey) -> FloatArray:
         shown = network.logits(both).softmax(1)
         pairs = torch.cat([both, shown], 1).unflatten(0, (2, len(faces)))
         rows.append(pairs.mean(0).numpy())
+        if progress is not None:
+            progress(min(1.0, (i + BATCH) / len(images)))
     return np.concatenate(rows)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -109,27 +109,36 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
 
 
 def read_sound(
-    path: str | Path, warnings: list[str] | None = None, limits: Limits | None = None
+    path: str | Path,
+    warnings: list[str] | None = None,
+    limits: Limits | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Sound | None:
     """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
 
     Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Damage is
-    told in `warnings`.
+    told in `warnings`. `progress` is called with the second of the clip that was reached.
 
     Raises:
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
-    sound = _mix(path, "mono", warnings, limits)
+    sound = _mix(path, "mono", warnings, limits, progress)
     if sound is not None and _level(sound) < FAINT:
         # A microphone wired wrongly gives two channels that cancel each other out when they are mixed.
-        left = _mix(path, "stereo", None, limits)
+        left = _mix(path, "stereo", None, limits, progress)
         if left is not None and _level(left) > CANCELLED * _level(sound):
             return left
     return sound
 
 
-def _mix(path: str | Path, layout: str, warnings: list[str] | None, limits: Limits) -> Sound | None:
+def _mix(
+    path: str | Path,
+    layout: str,
+    warnings: list[str] | None,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> Sound | None:
     """The clip's sound mixed to the layout, of which the first channel is kept."""
     with open_clip(path, limits) as container:
         stream = _stream(container, "audio")
@@ -139,6 +148,8 @@ def _mix(path: str | Path, layout: str, warnings: list[str] | None, limits: Limi
         for time, frame in decode(container, stream, clip_start(container), tally):
             if not mixer.add(time, frame):
                 break
+            if progress is not None:
+                progress(time or 0.0)
         _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
         return mixer.sound()
 

@@ -5,6 +5,8 @@ Who speaks is read from the mouths: a speaker's moves while there is voice and r
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,9 +86,10 @@ def voice_level(sound: Sound, times: SecondsArray) -> FloatArray:
     first = times[0] - (float(np.median(np.diff(times))) if len(times) > 1 else 0.2)
     edges = np.concatenate([[first], times]) - sound.start
     places = np.clip(np.round(edges * sound.rate), 0, len(sound.samples)).astype(np.int64)
-    power = np.concatenate([[0.0], np.cumsum(np.square(sound.samples, dtype=np.float64))])
-    spans = np.maximum(np.diff(places), 1)
-    level = np.sqrt(np.maximum(np.diff(power[places]), 0) / spans)
+    # One interval at a time: sums over all samples at once would take eight times the sound's own memory.
+    parts = (sound.samples[a:b] for a, b in pairwise(places))
+    power = np.array([np.sum(np.square(part, dtype=np.float64)) for part in parts])
+    level = np.sqrt(power / np.maximum(np.diff(places), 1))
     loudness = 20 * np.log10(np.maximum(level, QUIET))
     low, high = np.percentile(loudness, [10, 95])
     if high - low < LEAST_RANGE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ PIECE = 1600  # samples whose level is measured at a time, 0.1 s
 BLOCK = (
     1000 * WINDOW
 )  # samples held at a time besides the sound itself: memory stays flat however long the clip
+OFTEN = 50  # windows between two reports, some 10 ms of work
 LOUD = 0.1  # the level (root mean square) speech is brought to before it is judged
 MAX_GAIN = 30.0  # quieter sound is raised by no more than this, so that a silent track's hiss stays hiss
 _LOCK = threading.Lock()  # the network carries its state from window to window
@@ -33,11 +35,12 @@ def _network() -> Any:
     return load_silero_vad()
 
 
-def find_speech(sound: Sound) -> tuple[Span, ...]:
+def find_speech(sound: Sound, progress: Callable[[float], None] | None = None) -> tuple[Span, ...]:
     """Spans of speech in clip seconds, in order, disjoint; none for silence, noise or music.
 
     Stretches under 0.25 s are dropped, pauses under 0.1 s bridged. The sound is first brought to a common
-    level, so a quiet recording gives the spans that the same recording gives when loud.
+    level, so a quiet recording gives the spans that the same recording gives when loud. `progress` is called with
+    the share done, 0..1.
     """
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
@@ -46,7 +49,7 @@ def find_speech(sound: Sound) -> tuple[Span, ...]:
     from silero_vad import get_speech_timestamps_from_probs
 
     found = get_speech_timestamps_from_probs(
-        speech_probabilities(sound.samples).tolist(),
+        speech_probabilities(sound.samples, progress).tolist(),
         sampling_rate=RATE,
         audio_length_samples=len(sound.samples),
         speech_pad_ms=30,
@@ -54,19 +57,22 @@ def find_speech(sound: Sound) -> tuple[Span, ...]:
     return tuple(Span(sound.start + s["start"] / RATE, sound.start + s["end"] / RATE) for s in found)
 
 
-def speech_probabilities(samples: FloatArray) -> FloatArray:
-    """Probability of speech in each window of 512 samples at 16 kHz: [ceil(n / 512)]."""
+def speech_probabilities(samples: FloatArray, progress: Callable[[float], None] | None = None) -> FloatArray:
+    """Probability of speech in each window of 512 samples at 16 kHz: [ceil(n / 512)]; `progress` as there."""
     import torch
 
     gain = level_gain(samples)
     with _LOCK, torch.inference_mode():
         network = _network()
         network.reset_states()
-        found = []
+        found: list[float] = []
         for i in range(0, len(samples), BLOCK):
             block = samples[i : i + BLOCK] * np.float32(gain)
             windows = torch.from_numpy(np.pad(block, (0, -len(block) % WINDOW))).split(WINDOW)
-            found += [network(window, RATE).item() for window in windows]
+            for window in windows:
+                found.append(network(window, RATE).item())
+                if progress is not None and len(found) % OFTEN == 0:
+                    progress(len(found) * WINDOW / len(samples))
         return np.array(found, np.float32)
 
 

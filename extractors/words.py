@@ -56,11 +56,15 @@ def recognise(
     stretches = stretch_speech(speech)
     words: list[Word] = []
     # The recogniser lets go of Python's lock while it works; each thread has one of its own.
-    texts = _pool().map(lambda stretch: _hear(sound, stretch), stretches)
-    for done, (stretch, heard) in enumerate(zip(stretches, texts, strict=True), 1):
-        words += align_words(heard.split(), sound, stretch)
-        if progress is not None:
-            progress(done / len(stretches))
+    waiting = [_pool().submit(_hear, sound, stretch) for stretch in stretches]
+    try:
+        for done, (stretch, heard) in enumerate(zip(stretches, waiting, strict=True), 1):
+            words += align_words(heard.result().split(), sound, stretch)
+            if progress is not None:
+                progress(done / len(stretches))
+    finally:
+        for heard in waiting:  # where `progress` ended it, nobody waits for the rest
+            heard.cancel()
     return transcript_of(words, "recognised")
 
 

@@ -165,7 +165,7 @@ COUNTED = {
     "recognition": "extractors.words.recognise",
     "transcript": "extractors.subtitles.read_transcript",
     "text": "extractors.text.embed_words",
-    "voice": "extractors.voice.describe_voice",
+    "voice": "extractors.voice_long.describe_long",
     "faces": "extractors.face.describe_faces",
     "network": "model.inference.predict",
 }

@@ -1,0 +1,78 @@
+"""How long an analysis will still take, from what each stage usually costs and from how this clip has gone so far."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from extractors.records import MediaInfo
+
+# Seconds of work for a second of clip, on two cores with nothing else to do, in the order of the work.
+HEARING = {"sound": 0.003, "speech": 0.008, "words": 0.04, "text": 0.004, "voice": 0.06}
+LOOKING, LOOKING_A_MEGAPIXEL = 0.035, 0.05
+AFTER = {"grid": 0.0005, "model": 0.003}
+TRUST = 0.2  # the share of a stage from which on its own pace alone counts
+START = 3.0  # seconds of work whose pace is taken to be the usual one: the first reports tell little
+KEPT = 0.1  # of its usual time: a stage that ended within it was read from the cache
+
+
+class Estimate:
+    """The time left, learnt as the stages report. Reports may come from several threads."""
+
+    def __init__(self, info: MediaInfo) -> None:
+        faces = LOOKING + LOOKING_A_MEGAPIXEL * info.width * info.height / 1e6
+        usual = (HEARING if info.has_audio else {}) | ({"faces": faces} if info.has_video else {}) | AFTER
+        self._usual = {name: cost * info.duration for name, cost in usual.items()}
+        self._begun: dict[str, float] = {}
+        self._last: dict[str, tuple[float, float]] = {}  # fraction, and when it was told
+        self._lock = threading.Lock()
+
+    def report(self, name: str, fraction: float, now: float | None = None) -> None:
+        """Take a stage's progress."""
+        now = time.perf_counter() if now is None else now
+        with self._lock:
+            self._begun.setdefault(name, now)
+            self._last[name] = (fraction, now)
+
+    def left(self, now: float | None = None) -> float:
+        """Seconds that the whole will still take: the longer of what runs side by side, then what follows."""
+        now = time.perf_counter() if now is None else now
+        with self._lock:
+            pace = self._pace()
+            rest = {name: self._rest(name, pace, now) for name in self._usual}
+        hearing = sum(rest.get(name, 0.0) for name in HEARING)
+        return max(hearing, rest.get("faces", 0.0)) + sum(rest[name] for name in AFTER)
+
+    def of(self, name: str, now: float | None = None) -> float:
+        """Seconds that one stage will still take; 0 for one that is done, or of which nothing is known."""
+        now = time.perf_counter() if now is None else now
+        with self._lock:
+            return self._rest(name, self._pace(), now) if name in self._usual else 0.0
+
+    def _pace(self) -> float:
+        """How much longer than usual this clip takes here, from what was done of it so far."""
+        taken, usual = START, START
+        for name, (fraction, now) in self._last.items():
+            spent, cost = now - self._begun[name], self._usual.get(name, 0.0) * fraction
+            if fraction < 1 or spent > KEPT * cost:
+                taken, usual = taken + (spent if cost else 0.0), usual + cost
+        return taken / usual
+
+    def _rest(self, name: str, pace: float, now: float) -> float:
+        fraction, told = self._last.get(name, (0.0, now))
+        usual = pace * self._usual[name] * (1 - fraction)
+        if fraction <= 0:
+            return usual
+        own = (told - self._begun[name]) * (1 - fraction) / fraction
+        trust = min(1.0, fraction / TRUST)
+        # What has passed since the last report is of the work that was left then.
+        return max(0.0, trust * own + (1 - trust) * usual - (now - told))
+
+
+def about(seconds: float) -> str:
+    """The time left, as roughly as it is known."""
+    if seconds < 5:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {5 * round(seconds / 5)} s left"
+    return f"about {round(seconds / 60)} min left"
