@@ -1,0 +1,162 @@
+"""What the server answers to: gradio's doors that the page has no use for are shut, and no address is fetched.
+
+Gradio serves more than a page needs. Two of it are dangerous here: it fetches any public address that a client names
+(as a file's path, or after /gradio_api/file=), and it hands a recording to the ffmpeg of the system, past everything
+that `extractors.media` guards against. So these never reach gradio, whatever its version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+API = "/gradio_api"
+SHUT = (
+    f"{API}/proxy=",  # other servers' pages
+    f"{API}/process_recording",  # a stranger's file for the system's ffmpeg
+    f"{API}/deep_link",  # a page's state, written to disk and readable by whoever has its name
+    f"{API}/component_server",
+    f"{API}/custom_component",
+    f"{API}/stream/",
+    f"{API}/runs",  # runs kept in the browser, beyond the hour that is promised
+    f"{API}/run-history",
+    f"{API}/vibe",
+    f"{API}/undo-vibe",
+    f"{API}/dev/",
+    "/monitoring",  # how often each endpoint was called
+)
+"""Beginnings of paths that are answered with 404."""
+TOOLS = f"{API}/mcp"
+MOST, MOST_TOOLS = (
+    8_000_000,
+    100_000_000,
+)  # bytes of a request's JSON; a tool's holds a clip, a third longer than its file
+NO_ADDRESS = "Addresses are not fetched here: upload the file itself."
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        # Scripts in the page and made of text are gradio's and plotly's own way; but nothing is loaded from, sent to or
+        # framed from elsewhere, so that a script that slipped in would have nowhere to tell what it saw.
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' blob:; "
+        b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+        b"font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; "
+        b"base-uri 'self'; form-action 'self'",
+    ),
+)
+
+
+class Guard:
+    """Stands before gradio as ASGI middleware; see this module."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request with a refusal, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if is_shut(scope["path"]):
+            await _refuse(send, 404, "Not found.")
+            return
+        if scope["method"] == "POST" and _is_json(scope):
+            tools = scope["path"].startswith(TOOLS)
+            body = await _read(receive, MOST_TOOLS if tools else MOST)
+            if body is None:
+                await _refuse(send, 413, f"A request may hold at most {MOST:,} bytes of JSON.")
+                return
+            if asks_for_address(body, tools):
+                await _refuse(send, 400, NO_ADDRESS)
+                return
+            receive = _again(body, receive)
+        await self._app(scope, receive, _with_headers(send))
+
+
+def is_shut(path: str) -> bool:
+    """Whether nothing is answered under the path: see SHUT; files by an address are shut too."""
+    # Twice: a server before this one may have left the sign for a slash as it was.
+    plain = unquote(path).replace("//", "/")
+    if plain.startswith((f"{API}/file=", f"{API}/file/")):
+        name = plain[len(f"{API}/file=") :].lstrip("/ ").lower()
+        return name.split(":")[0] in ("http", "https", "ftp", "file", "data")
+    return plain.startswith(SHUT)
+
+
+def asks_for_address(body: bytes, tools: bool = False) -> bool:
+    """Whether JSON gives an address where a file's path belongs, or in a call of a tool anywhere; other bytes do not.
+
+    The page's own requests name a file's address on this server under "url", beside its path; gradio does not read it.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return False  # gradio refuses it
+    return any(_is_address(value) for key, value in _texts(data) if tools or key == "path")
+
+
+def _texts(data: Any) -> Iterator[tuple[str, str]]:
+    """Every text in the data with the key of the object it is in; no recursion, since a client chooses the depth."""
+    waiting = [("", data)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, item) for item in value]
+        elif isinstance(value, str):
+            yield key, value
+
+
+def _is_address(text: str) -> bool:
+    return text.lstrip()[:8].lower().startswith(("http:/", "https:/"))
+
+
+def _is_json(scope: Scope) -> bool:
+    """Whether gradio could take the body for JSON: it does so whatever the request says, unless it is an upload."""
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return not kind.lower().startswith(b"multipart/form-data")
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """The request's body, None where it is longer than `most` bytes."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read, and then whatever else comes: that the client has left, for one."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def give() -> Message:
+        return left.pop() if left else await receive()
+
+    return give
+
+
+def _with_headers(send: Send) -> Send:
+    async def give(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+        await send(message)
+
+    return give
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    body = json.dumps({"detail": sentence, "error": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), *HEADERS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,273 @@
+"""A real server, asked for what it must not give: its files, other addresses' pages, gradio's doors without a use."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+from gradio.data_classes import FileData
+
+from app import page as page_room
+from app.guard import MOST, NO_ADDRESS, asks_for_address, is_shut
+from tests.clips import make_clip
+
+SECRET = "the secret of the house"
+FILE = {"_type": "gradio.FileData"}
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """An address inside the house that outsiders are not to reach."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(SECRET.encode())
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    Elsewhere.asked = []
+    server = HTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", Elsewhere.asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A server's address and the folder it keeps its visitors' files in; ffmpeg there leaves a sign when it is run."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "secret.mp4").write_text(SECRET)
+    for name in ("ffmpeg", "ffprobe"):
+        (folder / "bin").mkdir(exist_ok=True)
+        (folder / "bin" / name).write_text(f"#!/bin/sh\ntouch {folder}/was-run\nexit 1\n")
+        (folder / "bin" / name).chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUPLED_MAMBA_CACHE", str(folder / "cache"))
+        patch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # restored afterwards
+        patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+        patch.setattr(page_room, "_warm", lambda: None)
+        page = page_room.build_page()
+        _, url, _ = page_room.launch(page, server_port=None, prevent_thread_lock=True, quiet=True)
+        yield url.rstrip("/"), folder
+        page.close()
+
+
+def call(url: str, clip: Any, name: str = "describe", more: tuple[Any, ...] = (None,)) -> str:
+    """What an endpoint tells of a clip, or how the request is refused."""
+    begun = httpx.post(f"{url}/gradio_api/call/{name}", json={"data": [clip, *more]}, timeout=60)
+    if begun.status_code != 200:
+        return f"{begun.status_code} {begun.text}"
+    with httpx.stream("GET", f"{url}/gradio_api/call/{name}/{begun.json()['event_id']}", timeout=120) as told:
+        return "".join(told.iter_text())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "//etc/passwd",
+        "%2Fetc%2Fpasswd",
+        "../../../../../etc/passwd",
+        "{cache}/../../secret.mp4",
+        "{cache}/..%2F..%2Fsecret.mp4",
+        "{folder}/secret.mp4",
+        "file:///etc/passwd",
+        "{code}/model/weights/model.safetensors",
+        "{code}/app.py",
+        "{cache}",
+        "/proc/self/environ",
+    ],
+)
+def test_no_file_of_the_server_is_given_out(house: tuple[str, Path], path: str) -> None:
+    url, folder = house
+    path = path.format(
+        folder=folder, cache=folder / "cache" / "visitors", code=Path(page_room.__file__).parents[1]
+    )
+    for door in ("file=", "file/"):
+        answer = httpx.get(f"{url}/gradio_api/{door}{path}", timeout=60)
+        assert answer.status_code in (403, 404)
+        assert SECRET not in answer.text
+        assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "{folder}/secret.mp4", "{cache}/../../secret.mp4", "app.py", ""]
+)
+def test_no_file_of_the_server_is_analysed(house: tuple[str, Path], path: str) -> None:
+    url, folder = house
+    path = path.format(folder=folder, cache=folder / "cache" / "visitors")
+    for place in (0, 1):  # as the clip, and as its transcript
+        given = {"path": path, "meta": FILE, "orig_name": "a.mp4"}
+        told = call(url, given if place == 0 else None, more=(given if place == 1 else None,))
+        assert "event: error" in told or told.startswith("4")
+        assert SECRET not in told
+        assert "root:" not in told
+    assert not list((folder / "cache").rglob("secret.mp4"))  # nor copied to where files are given out
+
+
+def test_what_another_visitor_brought_cannot_be_guessed(house: tuple[str, Path], tmp_path: Path) -> None:
+    """Files lie under names that only who has the file, or was told the name, can know; folders are not listed."""
+    url, folder = house
+    clip = make_clip(tmp_path / "mine.mp4", 0.5, sound=None)
+    (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": clip.open("rb")}, timeout=60).json()
+    inside = Path(path).relative_to(folder / "cache" / "visitors")
+    assert max(len(part) for part in inside.parts[:-1]) >= 32
+    above = folder / "cache" / "visitors"
+    for tried in (above, Path(path).parent, above / "mine.mp4", above / "stages"):
+        assert httpx.get(f"{url}/gradio_api/file={tried}", timeout=60).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": "{url}/a.mp4", "meta": FILE},
+        {"path": "{url}/a.mp4", "url": "{url}/b.mp4", "meta": FILE},
+        {"path": "{upper}/a.mp4", "meta": FILE},
+        {"path": "https://example.org/a.mp4", "meta": FILE},
+    ],
+)
+def test_no_address_is_fetched_for_a_client(
+    house: tuple[str, Path], elsewhere: tuple[str, list[str]], given: dict[str, Any]
+) -> None:
+    address, asked = elsewhere
+    text = json.dumps(given).replace("{url}", address).replace("{upper}", address.replace("http", "HTTP"))
+    told = call(house[0], json.loads(text))
+    assert told.startswith("400 ")
+    assert NO_ADDRESS in told
+    assert not asked
+
+
+def test_an_address_beside_a_path_is_not_read(
+    house: tuple[str, Path], elsewhere: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    url, _ = house
+    clip = tmp_path / "text.mp4"
+    clip.write_text("no clip")
+    (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": clip.open("rb")}, timeout=60).json()
+    told = call(url, {"path": path, "url": f"{elsewhere[0]}/a.mp4", "meta": FILE})
+    assert "cannot be read as a video" in told
+    assert not elsewhere[1]
+
+
+@pytest.mark.parametrize("door", ["file=", "file/", "file%3D", "proxy=", "proxy%3D", "/proxy="])
+def test_the_server_is_no_way_to_other_servers(
+    house: tuple[str, Path], elsewhere: tuple[str, list[str]], door: str
+) -> None:
+    answer = httpx.get(f"{house[0]}/gradio_api/{door}{elsewhere[0]}/a", timeout=60)
+    assert answer.status_code == 404
+    assert (
+        answer.json()["detail"] == "Not found."
+    )  # the guard's own answer, not that of gradio's check of addresses
+    assert not elsewhere[1]
+
+
+def test_the_systems_ffmpeg_is_never_run_on_what_a_stranger_brings(
+    house: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, folder = house
+    page = page_room.build_page()
+    playlist = tmp_path / "a.mp4"
+    playlist.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    files = {"video": ("a.mp4", playlist.read_bytes(), "video/mp4")}
+    assert httpx.post(f"{url}/gradio_api/process_recording", files=files, timeout=60).status_code == 404
+    (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": playlist.open("rb")}, timeout=60).json()
+    assert "event: error" in call(url, {"path": path, "meta": FILE})
+    old = make_clip(tmp_path / "b.avi", 0.5, sound=None, video="plain")
+    videos = [block for block in page.blocks.values() if isinstance(block, gr.Video)]
+    assert videos
+    for video in videos:  # gradio converts for some settings of its component
+        assert video.preprocess(FileData(path=str(old))) == str(old)
+    assert not (folder / "was-run").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../a.mp4", "/etc/a.mp4", "..", "..\\..\\a.mp4", "a/../../b.mp4", "%2e%2e%2fa.mp4", "a\x00b.mp4"],
+)
+def test_no_name_leads_out_of_the_visitors_folder(house: tuple[str, Path], name: str) -> None:
+    url, folder = house
+    before = set(folder.rglob("*")) - set((folder / "cache" / "visitors").rglob("*"))
+    answer = httpx.post(f"{url}/gradio_api/upload", files={"files": (name, b"x" * 50)}, timeout=60)
+    if answer.status_code == 200:
+        (path,) = answer.json()
+        assert Path(path).resolve().is_relative_to(folder / "cache" / "visitors")
+    assert set(folder.rglob("*")) - set((folder / "cache" / "visitors").rglob("*")) == before
+
+
+USED = {
+    "/", "/config", "/static", "/assets", "/favicon.ico", "/theme.css", "/svelte", "/manifest.json", "/pwa_icon",
+    "/robots.txt", "/login", "/logout", "/openapi.json",
+    *(f"/gradio_api/{name}" for name in (
+        "user", "login_check", "token", "app_id", "info", "openapi.json", "file=", "file", "reset", "heartbeat", "run",
+        "api", "call", "queue", "cancel", "upload", "upload_progress", "startup-events", "theme.css",
+    )),
+}  # fmt: skip
+
+
+def test_every_door_of_gradio_is_known(house: tuple[str, Path]) -> None:
+    """A new version's new door has to be looked at: it is either used by the page or shut."""
+    from gradio.routes import App
+
+    app = App.create_app(page_room.build_page())
+    paths = [r.path for r in app.routes if hasattr(r, "path")]
+    for inner in (r.original_router for r in app.routes if hasattr(r, "original_router")):
+        paths += [route.path for route in inner.routes]
+    assert len(paths) > 50
+    known = {path for path in paths if is_shut(path)}
+    used = {p for p in paths if p.split("{")[0].rstrip("/") in {u.rstrip("/") for u in USED}}
+    used |= {p for p in paths if p.startswith(tuple(f"{u}/" for u in USED if u != "/"))}
+    assert {p for p in paths if p not in known | used} == set()
+    for path in (
+        "/monitoring",
+        "/monitoring/summary",
+        "/gradio_api/deep_link?session_hash=a",
+        "/gradio_api/runs",
+    ):
+        assert httpx.get(f"{house[0]}{path}", timeout=60).status_code == 404
+
+
+def test_a_request_has_its_most_and_every_answer_says_what_a_browser_may_do(house: tuple[str, Path]) -> None:
+    url, _ = house
+    large = httpx.post(f"{url}/gradio_api/call/describe", content=b"[" + b" " * MOST + b"]", timeout=60)
+    assert large.status_code == 413
+    for answer in (
+        large,
+        httpx.get(url, timeout=60),
+        httpx.get(f"{url}/gradio_api/file=/etc/passwd", timeout=60),
+    ):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "object-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "tools", "asks"),
+    [
+        (b'{"data": [{"path": "http://a"}]}', False, True),
+        (b'{"data": [{"path": " \\u0068TTPS:/a"}]}', False, True),
+        (b'{"data": [{"path": "/tmp/a", "url": "http://127.0.0.1/gradio_api/file=/tmp/a"}]}', False, False),
+        (b'{"data": [["see http://a", 1], ["http://a"]]}', False, False),  # words of a transcript
+        (b'{"params": {"arguments": {"clip": "http://a"}}}', True, True),
+        (b'{"params": {"arguments": {"clip": "data:video/mp4;base64,aaaa"}}}', True, False),
+        (b"[" * 100_000, False, False),
+        (b"[" * 900 + b'{"path": "http://a"}' + b"]" * 900, False, True),
+        (b"\xff\xfe", False, False),
+        (b"", False, False),
+    ],
+)
+def test_where_an_address_counts(body: bytes, tools: bool, asks: bool) -> None:
+    assert asks_for_address(body, tools) is asks
