@@ -7,10 +7,11 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.estimate import Estimate, about
 from app.exports import FORMATS, save
 from app.stages import STAGES
 from extractors.records import InputError
@@ -91,7 +92,8 @@ def _analyze(options: argparse.Namespace) -> int:
 
     cache = Cache.from_environment(options.cache)
     with _Bar() as bar:
-        analysis = analyze(options.clip, options.transcript, bar, cache, options.language)
+        given = options.clip, options.transcript, bar.report, cache, options.language
+        analysis = analyze(*given, expect=bar.expect)
     for kind, out in wanted.items():
         save(analysis, kind, out, _seen_from(out.resolve().parent, Path(options.clip)))
     print(summary(analysis, Path(options.clip).name))
@@ -152,23 +154,30 @@ class _Bar:
         from tqdm import tqdm
 
         self._fractions: dict[str, float] = {}
+        self._estimate: Estimate | None = None
         self._bar = tqdm(
             total=1.0,
             file=sys.stderr,
             leave=False,
-            bar_format="{desc:<32} {bar} {percentage:3.0f} %  {elapsed}",
+            bar_format="{desc:<54} {bar} {percentage:3.0f} %  {elapsed}",
             dynamic_ncols=True,
         )
 
-    def __enter__(self) -> Callable[[str, float], None]:
-        return self._report
+    def __enter__(self) -> _Bar:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def _report(self, name: str, fraction: float) -> None:
+    def expect(self, estimate: Estimate) -> None:
+        """Take what tells the time left."""
+        self._estimate = estimate
+
+    def report(self, name: str, fraction: float) -> None:
+        """Draw that a stage is `fraction` done."""
         self._fractions[name] = fraction
-        self._bar.set_description_str(STAGES[name], refresh=False)
+        left = "" if self._estimate is None else f", {about(self._estimate.left())}"
+        self._bar.set_description_str(f"{STAGES[name]}{left}", refresh=False)
         self._bar.n = min(1.0, sum(self._fractions.values()) / len(STAGES))
         self._bar.refresh()
 

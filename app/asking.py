@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,20 +43,59 @@ def ask_why(grid: Grid, seconds: float) -> Moment:
     return Moment(starts, grid.step, found.score, found.base, sources, found.without)
 
 
-def ask_without(grid: Grid, kept: Collection[str]) -> Fewer:
+def ask_without(grid: Grid, kept: Collection[str], analysis: Analysis | None = None) -> Fewer:
     """What the model says of the clip where only the modalities `kept` are switched on.
 
-    Raises ValueError where none of them was observed.
+    What the grid's `analysis` holds already (all together, or one alone) is read from it; the rest is one pass of the
+    network for its scores alone, kept as long as the grid is. Raises ValueError where none of them was observed.
     """
-    from model.inference import load_default, predict
-
     names = tuple(m for m in MODALITIES if m in kept and m in grid.values)
-    if not any((grid.presence[m] > 0).any() for m in names):
+    seen = tuple(m for m in names if (grid.presence[m] > 0).any())
+    if not seen:
         raise ValueError("none of the modalities left on was observed: switch another one on")
-    given = {m: grid.values[m] for m in names}, {m: grid.presence[m] for m in names}
-    said, _ = predict(load_default(), *given)
-    score = float(np.clip(said.clip, -3, 3))
-    return Fewer(names, ClipScore(score, label(score)), tuple(said.ticks.astype(float).tolist()))
+    known = None if analysis is None else _known(analysis, seen)
+    if known is not None:
+        return Fewer(names, *known)
+    return _ASKED.ask(grid, names)
+
+
+def _known(analysis: Analysis, seen: tuple[str, ...]) -> tuple[ClipScore, Line] | None:
+    """Clip score and ticks with the modalities `seen`, where the analysis holds them."""
+    feeling = analysis.sentiment
+    if set(seen) == set(feeling.alone):
+        return feeling.clip, feeling.ticks
+    if len(seen) == 1 and seen[0] in feeling.alone:
+        alone = feeling.alone[seen[0]]
+        return ClipScore(alone.score, label(alone.score)), alone.ticks
+    return None
+
+
+class _Asked:
+    """Answers by grid and modalities, each worked out once and forgotten with its grid."""
+
+    def __init__(self) -> None:
+        self._answers: dict[int, dict[tuple[str, ...], Fewer]] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, grid: Grid, names: tuple[str, ...]) -> Fewer:
+        """What the network says from the grid's modalities `names`."""
+        from model.inference import load_default, scores
+
+        # By identity, and let go of when the grid is: grids are large and compare by their arrays.
+        with self._lock:
+            if id(grid) not in self._answers:
+                self._answers[id(grid)] = {}
+                weakref.finalize(grid, self._answers.pop, id(grid), None)
+            answers = self._answers[id(grid)]
+        if names not in answers:
+            given = {m: grid.values[m] for m in names}, {m: grid.presence[m] for m in names}
+            clip, ticks = scores(load_default(), *given)
+            score = float(np.clip(clip, -3, 3))
+            answers[names] = Fewer(names, ClipScore(score, label(score)), tuple(ticks.astype(float).tolist()))
+        return answers[names]
+
+
+_ASKED = _Asked()
 
 
 def ask_independent(analysis: Analysis, grid: Grid) -> Analysis:

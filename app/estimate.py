@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from app.i18n import DEFAULT, tell
 from extractors.records import MediaInfo
 
 # Seconds of work for a second of clip, on two cores with nothing else to do, in the order of the work.
@@ -69,10 +70,10 @@ class Estimate:
         return max(0.0, trust * own + (1 - trust) * usual - (now - told))
 
 
-def about(seconds: float) -> str:
-    """The time left, as roughly as it is known."""
+def about(seconds: float, language: str = DEFAULT) -> str:
+    """The time left, as roughly as it is known: "about 40 s left"."""
     if seconds < 5:
-        return "a few seconds left"
+        return tell("left.few", language)
     if seconds < 90:
-        return f"about {5 * round(seconds / 5)} s left"
-    return f"about {round(seconds / 60)} min left"
+        return tell("left.seconds", language, number=5 * round(seconds / 5))
+    return tell("left.minutes", language, number=round(seconds / 60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import Analysis
+from app.estimate import Estimate
 from app.keeping import Rooms
+from app.memory import give_back
 from app.stages import STAGES, StoppedError
 from app.turns import BusyError, Turn, Turns, turns_of_server
 from extractors.cache import Cache
@@ -35,6 +38,7 @@ class Run:
     result: Analysis | None = None
     grid: Grid | None = None  # what the result was read from, for further questions
     error: BaseException | None = None
+    estimate: Estimate | None = None  # of the time left, once the clip is opened
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -85,14 +89,31 @@ class Run:
         try:
             from app.analyze import analyze
 
-            self.result = analyze(clip, transcript, self.report, cache, language=language, keep=self._keep)
+            self.result = analyze(
+                clip,
+                transcript,
+                self.report,
+                cache,
+                language=language,
+                keep=self._keep,
+                expect=self._expect,
+            )
+        except StoppedError as error:
+            self.error = StoppedError(
+                str(error)
+            )  # without its frames, which hold the clip's sound and features
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
         finally:
+            gc.collect()
+            give_back()
             done()
 
     def _keep(self, grid: Grid) -> None:
         self.grid = grid
+
+    def _expect(self, estimate: Estimate) -> None:
+        self.estimate = estimate
 
 
 class Runs:

@@ -6,6 +6,7 @@ from html import escape
 
 import gradio as gr
 
+from app.estimate import about
 from app.i18n import DEFAULT, name_of, retell, tell
 from app.i18n.labels import html
 from app.runs import Run
@@ -44,7 +45,7 @@ def stages_card(run: Run, language: str = DEFAULT) -> str:
     items = "".join(_item(name, tell(f"stage.{name}", language), run, language) for name in STAGES)
     return (
         '<div class="cm-stages" aria-live="polite">'
-        f'<p class="cm-kicker">{tell("status.analysing", language)}</p>'
+        f'<p class="cm-kicker">{tell("status.analysing", language)}{_left(run, None, language)}</p>'
         f'<div class="cm-bar" role="progressbar" aria-label="{tell("status.progress", language)}" '
         f'aria-valuenow="{100 * run.share:.0f}" '
         f'aria-valuemin="0" aria-valuemax="100"><i style="width:{100 * run.share:.1f}%"></i></div>'
@@ -77,4 +78,13 @@ def _item(name: str, told: str, run: Run, language: str) -> str:
     if fraction >= 1:
         taken = tell("seconds", language, number=f"{run.seconds.get(name, 0.0):.1f}")
         return f'<li class="done"><span>{told}</span><b>{taken}</b></li>'
-    return f'<li class="now"><span>{told}</span><b>{100 * fraction:.0f} %</b></li>'
+    left = _left(run, name, language)
+    return f'<li class="now"><span>{told}</span><b>{100 * fraction:.0f} %{left}</b></li>'
+
+
+def _left(run: Run, stage: str | None, language: str) -> str:
+    """The time that a stage, or the whole, will still take; nothing before the clip is opened."""
+    if run.estimate is None:
+        return ""
+    seconds = run.estimate.left() if stage is None else run.estimate.of(stage)
+    return f" · {about(seconds, language)}"

@@ -83,7 +83,7 @@ def _draw(
 def _answer(analysis: Analysis, grid: Grid, kept: list[str], language: str) -> list[Any]:
     if not kept:
         return [gr.skip(), f'<p class="cm-answer">{tell("switches.none", language)}</p>']
-    fewer = ask_without(grid, kept)
+    fewer = ask_without(grid, kept, analysis)
     return [draw_switched(analysis, fewer, language), fewer_card(analysis, fewer, language)]
 
 

@@ -1,0 +1,83 @@
+"""Stages report often, are stopped at any of their reports, and leave nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.analyze import analyze
+from app.runs import Run
+from app.stages import SELDOM, Stages, StoppedError
+from extractors.records import Sound
+from tests.clips import make_clip
+
+SECONDS = 16.0
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A talking face, once all models are loaded."""
+    folder = tmp_path_factory.mktemp("stopping")
+    analyze(make_clip(folder / "warm.mp4", 2.0))
+    return make_clip(folder / "clip.mp4", SECONDS, size=(160, 120))
+
+
+class Pressed(Run):
+    """A run that somebody stops a moment after a stage has begun its work in earnest."""
+
+    stage = ""
+    busy = 0.0
+
+    def report(self, name: str, fraction: float) -> None:
+        super().report(name, fraction)
+        if name == self.stage and 0 < fraction < 1 and not self.busy:
+            self.busy = time.process_time()
+            threading.Timer(0.05, self.stop.set).start()
+
+
+@pytest.mark.parametrize("stage", ["speech", "voice", "faces"])
+def test_a_stage_at_work_is_stopped_and_everything_freed(clip: Path, stage: str) -> None:
+    run = Pressed()
+    run.stage = stage
+    run.start(clip, None).join()
+    # Of the processor, all threads together: by the clock a busy machine would decide.
+    assert time.process_time() - run.busy < 2
+    assert run.fractions[stage] < 1
+    assert isinstance(run.error, StoppedError)
+    assert run.result is None
+    assert not [t for t in threading.enumerate() if t.name.startswith(("faces", "analysis"))]
+    gc.collect()
+    assert not [held for held in gc.get_objects() if type(held) is Sound]
+
+
+def test_no_stage_goes_far_without_a_word(clip: Path) -> None:
+    told: dict[str, list[float]] = {}
+    analyze(clip, progress=lambda name, fraction: told.setdefault(name, []).append(fraction))
+    for name in ("sound", "speech", "voice", "faces"):
+        assert len(told[name]) >= 4, name
+    assert all(fractions == sorted(fractions) and fractions[-1] == 1 for fractions in told.values())
+
+
+def test_whoever_watches_hears_the_ends_and_now_and_then_what_is_between() -> None:
+    told: list[tuple[str, float]] = []
+    stages = Stages(lambda *report: told.append(report))
+    with stages.stage("voice") as done:
+        for i in range(1000):
+            done(i / 1000)
+        time.sleep(2 * SELDOM)
+        done(1.0)
+    assert told[0] == ("voice", 0.0)
+    assert told[-2:] == [("voice", 0.999), ("voice", 1.0)]  # at its end only once it has ended
+    assert len(told) < 500
+
+
+def test_a_wish_to_stop_counts_even_where_nobody_would_have_been_told() -> None:
+    stages = Stages(lambda *_: None)
+    stages.report("voice", 0.1)
+    stages.stop(KeyboardInterrupt())
+    with pytest.raises(StoppedError):
+        stages.report("voice", 0.1001)
