@@ -207,13 +207,15 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     why.listen(panels.why, states.analysis, states.grid)
     coupling.listen(panels.coupling, states.analysis)
     switches.listen(panels.switches, states.analysis, states.grid)
-    several.listen(panels.several, page, panels.clip.delete)
+    opened = gr.State(None, time_to_live=KEPT)
+    given = [panels.clip.video, opened, *panels.given(states)]
+    _show_result(several.listen(panels.several, page, panels.clip, service, given), panels, states, service)
     compare.listen(panels.compare, states.analysis, states.grid, panels.clip.video, page, panels.clip.delete)
     _wire_analyses(panels, states, service)
     _wire_language(panels, page, states, service)
     for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):
         brought(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
-    panels.clip.video.change(service.forget, panels.clip.video, panels.given(states), **QUIET)
+    panels.clip.video.change(service.forget, [panels.clip.video, opened], panels.given(states), **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
     panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
@@ -237,10 +239,15 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
             concurrency_id=GROUP,
             **QUIET,
         )
-        shown = [states.analysis, panels.clip.video, panels.timeline.target]
-        running.then(service.show, shown, panels.cards(), **QUIET)
-        running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
-        running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+        _show_result(running, panels, states, service)
+
+
+def _show_result(running: Any, panels: Panels, states: States, service: Service) -> None:
+    """What follows an event that gave an analysis: the other panels are filled."""
+    shown = [states.analysis, panels.clip.video, panels.timeline.target]
+    running.then(service.show, shown, panels.cards(), **QUIET)
+    running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
+    running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
 
 
 def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.analysis import Analysis
 from app.cards import result_card
 from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
@@ -24,7 +25,7 @@ from app.runs import Run, Runs
 from app.stages import StoppedError
 from app.turns import BusyError
 from app.zerogpu import at_home
-from extractors.records import InputError
+from extractors.records import Grid, InputError
 
 # gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
@@ -83,13 +84,7 @@ class Service:
                 )
                 yield [card, None, *_buttons(busy=True), *_shown(False), None]
         if run.result is not None:
-            yield [
-                result_card(run.result, language),
-                run.result,
-                *_buttons(busy=False),
-                *_shown(True),
-                run.grid,
-            ]
+            yield result(run.result, run.grid, language)
             return
         sentence = explain(run.error)
         head = tell("status.no_result" if sentence else "status.stopped", language)
@@ -145,8 +140,13 @@ class Service:
             return behind.readlink()
         return self._rooms.claim(session, video)
 
-    def forget(self, video: str | None, request: gr.Request) -> list[Any]:
-        """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown."""
+    def forget(self, video: str | None, opened: str | None, request: gr.Request) -> list[Any]:
+        """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
+
+        Nothing changes where the video is the one `opened` together with its result.
+        """
+        if video and video == opened:
+            return [gr.skip() for _ in range(7)]
         self.stop(request)
         if video:
             self._rooms.claim(session_of(request), video)
@@ -167,6 +167,12 @@ class Service:
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
         self._runs.stop(request.session_hash or "")
+
+
+def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
+    """Values for (result, state, analyse, cancel, detail, saving, grid) with an analysis."""
+    card = result_card(analysis, language)
+    return [card, analysis, *_buttons(busy=False), *_shown(True), grid]
 
 
 def explain(error: BaseException | None) -> str:

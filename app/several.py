@@ -1,23 +1,22 @@
-"""Several clips from the page: analysed one after another, a row of a table each, opened by a press on the row."""
+"""Several clips from the page: analysed one after another, a row each, which opens in the page's own panels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.analysis import Analysis
-from app.cards import legend, result_card, title
-from app.exports import FORMATS
 from app.i18n import DEFAULT, retell, sentences, tell
 from app.i18n.labels import language_of
 from app.keeping import rooms_in
-from app.panels import saving, timeline
 from app.runs import Run, Runs
-from app.service import explain, refusal, session_of
+from app.service import explain, refusal, result, session_of
 from app.told import clock, signed
+from extractors.cache import Cache
+from extractors.records import Grid
 
 HEADS = (
     "several.no",
@@ -39,13 +38,16 @@ Kept = tuple[str, str]  # the clip's path, and that of its analysis or nothing
 class Several:
     """The batches of one page's visitors; what is found lies in the page's folder `cache`, which is swept."""
 
-    def __init__(self, cache: str) -> None:
+    def __init__(self, cache: str, prepare: Callable[[str, gr.Request | None], Any]) -> None:
+        """`prepare` gives a copy of a clip that browsers can play, where they cannot play it; see `Service.prepare`."""
         # Runs of their own: whoever analyses another clip meanwhile does not stop these.
-        self._rooms = rooms_in(cache)
+        self._rooms, self._prepare = rooms_in(cache), prepare
         self._runs = Runs(self._rooms)
 
-    def run(self, files: list[str] | None, request: gr.Request) -> Iterator[list[Any]]:
-        """Values for (table, kept, analyse all, stop), clip by clip.
+    def run(
+        self, files: list[str] | None, request: gr.Request, spoken: str | None = None
+    ) -> Iterator[list[Any]]:
+        """Values for (table, kept, analyse all, stop), clip by clip; `spoken` is the language of the speech in all.
 
         A clip that cannot be analysed has its reason among the remarks; the rest are analysed all the same.
         """
@@ -65,7 +67,7 @@ class Several:
         kept: list[Kept] = [(file, "") for file in files]
         for i, file in enumerate(files):
             run = Run()
-            for run in self._runs.watch(request.session_hash or "", file, None):
+            for run in self._runs.watch(request.session_hash or "", file, None, language=spoken):
                 if run.result is None and run.error is None and not run.stop.is_set():
                     how_far = tell("several.analysing", language, share=f"{100 * run.share:.0f}")
                     in_line = tell("several.place", language, place=run.place)
@@ -79,7 +81,7 @@ class Several:
                 rows[i][-1] = retell(sentence, language)
             else:
                 path = folder / f"{i}.json"
-                path.write_text(run.result.to_json(), encoding="utf-8")
+                self._keep(run, path)
                 rows[i], kept[i] = row_of(i + 1, Path(file).name, run.result, language), (file, str(path))
         yield [table_of(rows, language), kept, *_buttons(busy=False)]
 
@@ -88,36 +90,53 @@ class Several:
         self._runs.stop(request.session_hash or "")
 
     def leave(self, request: gr.Request) -> list[Any]:
-        """Stop, and forget the clips; values for (files, table, kept, detail)."""
+        """Stop, and forget the clips; values for (files, table, kept, open)."""
         self.stop(request)
         return [None, table_of([], language_of(request)), None, gr.update(visible=False)]
 
-    def open(
+    def choose(
         self, kept: list[Kept] | None, chosen: gr.SelectData, request: gr.Request | None = None
     ) -> list[Any]:
-        """Values for (detail, heading, result, time line, its table, save buttons) of the row that was chosen.
+        """Values for (open, number) of the row that was chosen; nothing to open where it has no analysis.
 
-        The rows may have been sorted since, so the row is known by its number. Nothing where it has no analysis.
+        The rows may have been sorted since, so the row is known by its number.
         """
         number = int((chosen.row_value or [0])[0] or 0)
-        analysis = self._read(kept[number - 1][1]) if kept and 0 < number <= len(kept) else None
-        if not kept or analysis is None:
-            return [gr.update(visible=False), *[gr.skip() for _ in range(4 + len(FORMATS))]]
-        clip, language = kept[number - 1][0], language_of(request)
-        target = next(iter(analysis.dynamics.share), "text")
-        return [
-            gr.update(visible=True),
-            title(Path(clip).name, tell("several.opened", language), legend(language)),
-            result_card(analysis, language),
-            *timeline.pictures(analysis, target, language),
-            *saving.show(analysis, clip, str(self._rooms.new(session_of(request)))),
-        ]
+        if not kept or not 0 < number <= len(kept) or not kept[number - 1][1]:
+            return [gr.update(visible=False), 0]
+        name = Path(kept[number - 1][0]).name
+        return [gr.update(value=tell("several.open", language_of(request), name=name), visible=True), number]
 
-    def _read(self, path: str) -> Analysis | None:
+    def open(self, kept: list[Kept] | None, number: int, request: gr.Request | None = None) -> list[Any]:
+        """Values for (video, opened) and as of `Service.run`: the row's clip and its analysis in the page's own panels.
+
+        Raises gr.Error where they were swept in the meantime.
+        """
+        clip, path = kept[number - 1] if kept and 0 < number <= len(kept) else ("", "")
+        language, found = language_of(request), self._read(path)
+        if found is None or not Path(clip).exists():
+            raise refusal(tell("status.gone", language), language)
+        shown = self._prepare(clip, request)
+        video = shown if isinstance(shown, str) else clip
+        return [video, video, *result(*found, language)]
+
+    def _read(self, path: str) -> tuple[Analysis, Grid] | None:
+        """What was kept under the path; None where it is gone."""
+        if not path:
+            return None
+        grid = Cache(Path(path).parent).get(Path(path).stem)
         try:
-            return Analysis.from_json(Path(path).read_text(encoding="utf-8")) if path else None
+            analysis = Analysis.from_json(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None  # swept in the meantime
+            return None
+        return (analysis, grid[0]) if grid is not None and isinstance(grid[0], Grid) else None
+
+    def _keep(self, run: Run, path: Path) -> None:
+        """Keep the run's analysis under the path, and its grid beside it."""
+        assert run.result is not None
+        path.write_text(run.result.to_json(), encoding="utf-8")
+        if run.grid is not None:
+            Cache(path.parent).put(path.stem, run.grid, [])
 
 
 def table_of(rows: list[list[Any]], language: str = DEFAULT) -> dict[str, Any]:

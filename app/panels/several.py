@@ -9,26 +9,28 @@ import gradio as gr
 
 from app.i18n import tell
 from app.i18n.labels import html, label
-from app.panels import saving
-from app.service import AT_ONCE, GROUP
+from app.panels import clip
+from app.service import AT_ONCE, GROUP, Service
 from app.several import KINDS, Several, heads, table_of
+
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_UP = (
+    "() => { document.querySelector('.cm-top')?.scrollIntoView({ block: 'start' }); "
+    "document.querySelector('#cm-analyse')?.focus({ preventScroll: true }) }"
+)
 
 
 @dataclass(frozen=True)
 class SeveralPanel:
-    """The components: what goes in, the table, and what a row opens."""
+    """The components: what goes in, the table, and the button that opens the row that was pressed."""
 
     files: gr.File
     analyse: gr.Button
     stop: gr.Button
     table: gr.Dataframe
     kept: gr.State
-    detail: gr.Column
-    heading: gr.HTML
-    result: gr.HTML
-    plot: gr.Plot
-    numbers: gr.HTML
-    saving: saving.SavingPanel
+    number: gr.State
+    open: gr.Button
 
 
 def render(kept_for: float) -> SeveralPanel:
@@ -56,14 +58,10 @@ def render(kept_for: float) -> SeveralPanel:
             label=label("several.table"),
             elem_id="cm-several-table",
         )
-        with gr.Column(visible=False, elem_id="cm-several-detail") as detail:
-            heading, result = gr.HTML(padding=False), gr.HTML(padding=False)
-            with gr.Column(elem_classes="cm-wide"):
-                plot = gr.Plot(container=False, elem_id="cm-several-timeline")
-            numbers = gr.HTML(padding=False)
-            buttons = saving.render("cm-several-save")
-    kept = gr.State(None, time_to_live=kept_for)
-    return SeveralPanel(files, analyse, stop, table, kept, detail, heading, result, plot, numbers, buttons)
+        with gr.Row(elem_classes="cm-buttons"):
+            opening = gr.Button("", visible=False, min_width=160, elem_id="cm-several-open")
+    kept, number = gr.State(None, time_to_live=kept_for), gr.State(0)
+    return SeveralPanel(files, analyse, stop, table, kept, number, opening)
 
 
 def speak(language: str) -> Any:
@@ -75,33 +73,27 @@ def _hint(language: str) -> str:
     return f'<p class="cm-small">{tell("several.hint", language)}</p>'
 
 
-def listen(panel: SeveralPanel, page: gr.Blocks, delete: gr.Button) -> None:
-    """Analyse all, stop, a press on a row, and the button that deletes everything."""
-    clips = Several(page.GRADIO_CACHE)
+def listen(
+    panel: SeveralPanel, page: gr.Blocks, chosen: clip.ClipPanel, service: Service, given: list[Any]
+) -> Any:
+    """Analyse all, stop, a press on a row, and the button that deletes everything.
+
+    Gives the event of opening a row, which fills `given`: the video, the path that was opened, and as `Service.run`.
+    """
+    clips = Several(page.GRADIO_CACHE, service.prepare)
     panel.analyse.click(
         clips.run,
-        panel.files,
+        [panel.files, chosen.language],
         [panel.table, panel.kept, panel.analyse, panel.stop],
-        show_progress="hidden",
         concurrency_limit=AT_ONCE,
         concurrency_id=GROUP,
-        api_visibility="private",
+        **_QUIET,
     )
     panel.stop.click(clips.stop, None, None, queue=False, api_visibility="private")
-    panel.table.select(
-        clips.open,
-        panel.kept,
-        [
-            panel.detail,
-            panel.heading,
-            panel.result,
-            panel.plot,
-            panel.numbers,
-            *saving.outputs(panel.saving),
-        ],
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    forgotten = [panel.files, panel.table, panel.kept, panel.detail]
-    delete.click(clips.leave, None, forgotten, queue=False, show_progress="hidden", api_visibility="private")
+    panel.table.select(clips.choose, panel.kept, [panel.open, panel.number], **_QUIET)
+    forgotten = [panel.files, panel.table, panel.kept, panel.open]
+    chosen.delete.click(clips.leave, None, forgotten, queue=False, **_QUIET)
     page.unload(clips.stop)
+    opened = panel.open.click(clips.open, [panel.kept, panel.number], given, **_QUIET)
+    opened.success(None, js=_UP, api_visibility="private")
+    return opened

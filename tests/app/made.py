@@ -8,8 +8,11 @@ import numpy as np
 
 from app import analysis as plain
 from app.analysis import MODALITIES, Analysis
+from extractors.records import Grid
 
 SENTENCE = "so I went in with high hopes honestly and the ending ruined it & <b>me</b>"
+
+WIDTH = 3  # features of a modality in `make_grid`
 
 
 def make_analysis(ticks: int = 60, modalities: tuple[str, ...] = MODALITIES, seed: int = 0) -> Analysis:
@@ -49,6 +52,17 @@ def make_shares(target: str, time: np.ndarray) -> dict[str, plain.Line]:
     others = [m for m in MODALITIES if m != target]
     shares = {target: own, others[0]: 0.7 * (1 - own), others[1]: 0.3 * (1 - own)}
     return {m: tuple(shares[m].tolist()) for m in MODALITIES}
+
+
+def make_grid(ticks: int = 20) -> Grid:
+    """Features of all modalities, WIDTH of each, at every tick."""
+    rng = np.random.default_rng(0)
+    return Grid(
+        0.2,
+        0.2 * np.arange(ticks),
+        {m: rng.standard_normal((ticks, WIDTH)).astype(np.float32) for m in MODALITIES},
+        {m: np.ones(ticks, np.float32) for m in MODALITIES},
+    )
 
 
 def with_warnings(analysis: Analysis, *warnings: str) -> Analysis:

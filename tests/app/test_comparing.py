@@ -17,24 +17,14 @@ from app.api import Api
 from app.asking import ask_independent
 from app.comparing import NOT_INSTALLED, Comparing
 from app.panels.compare import reset
-from extractors.records import Grid, InputError
+from extractors.records import InputError
 from model import inference
 from model.baselines import build_network
 from model.config import CoupledMambaConfig
-from tests.app.made import make_analysis, with_intervals
+from tests.app.made import WIDTH, make_analysis, make_grid, with_intervals
 
 ME = gr.Request(session_hash="me")
-TICKS, WIDTH = 40, 3
-
-
-def make_grid(ticks: int = TICKS) -> Grid:
-    rng = np.random.default_rng(0)
-    return Grid(
-        0.2,
-        0.2 * np.arange(ticks),
-        {m: rng.standard_normal((ticks, WIDTH)).astype(np.float32) for m in MODALITIES},
-        {m: np.ones(ticks, np.float32) for m in MODALITIES},
-    )
+TICKS = 40
 
 
 @pytest.fixture(params=["independent", "late"])
@@ -56,7 +46,7 @@ def comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparing:
             raise InputError("The clip is no clip.")
         progress("probe", 0.5)
         time.sleep(0.1)  # long enough to be seen under way
-        more["keep"](make_grid())
+        more["keep"](make_grid(TICKS))
         return with_intervals(make_analysis(TICKS, seed=len(Path(clip).name)))
 
     monkeypatch.setattr("app.analyze.analyze", answer)
@@ -65,7 +55,7 @@ def comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Comparing:
 
 
 def test_the_same_clip_by_independent_chains(installed: Path, comparing: Comparing) -> None:
-    analysis, grid = with_intervals(make_analysis(TICKS)), make_grid()
+    analysis, grid = with_intervals(make_analysis(TICKS)), make_grid(TICKS)
     other = ask_independent(analysis, grid)
     assert (other.ticks, other.transcript, other.clip) == (analysis.ticks, analysis.transcript, analysis.clip)
     assert other.sentiment != analysis.sentiment
@@ -86,7 +76,7 @@ def test_without_the_network_a_sentence_says_so(
     comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
-    (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(), None, None, ME)
+    (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, ME)
     assert NOT_INSTALLED in step[2]
     assert step[3]["visible"] is False
     with pytest.raises(gr.Error, match="not installed here"):
@@ -95,7 +85,7 @@ def test_without_the_network_a_sentence_says_so(
 
 def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_path: Path) -> None:
     (tmp_path / "b <i>.mp4").touch()
-    shown, grid = make_analysis(TICKS), make_grid()
+    shown, grid = make_analysis(TICKS), make_grid(TICKS)
     steps = list(comparing.run("other", shown, grid, "/up/a.mp4", str(tmp_path / "b <i>.mp4"), ME))
     assert steps[0][0]["interactive"] is False
     assert steps[0][1]["visible"] is True
@@ -110,7 +100,7 @@ def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_pa
 
 
 def test_what_cannot_be_compared_is_a_sentence(comparing: Comparing, tmp_path: Path) -> None:
-    shown, grid = make_analysis(TICKS), make_grid()
+    shown, grid = make_analysis(TICKS), make_grid(TICKS)
     with pytest.raises(gr.Error, match="Analyse a clip first"):
         next(comparing.run("other", None, None, None, None, ME))
     with pytest.raises(gr.Error, match="Choose the other clip first"):

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from app import runs as running
 from app.analysis import Analysis
-from app.exports import FORMATS
 from app.keeping import sweep
+from app.service import Service
 from app.several import HEADS, KINDS, MOST, Several, heads, row_of
 from app.stages import StoppedError
 from extractors.records import InputError
-from tests.app.made import make_analysis, with_intervals, with_warnings
+from tests.app.made import make_analysis, make_grid, with_intervals, with_warnings
 
 ME = gr.Request(session_hash="me")
 
@@ -31,11 +32,13 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Several:
             raise StoppedError("stopped")
         progress("probe", 0.5)
         time.sleep(0.1)  # long enough to be seen under way
+        keep: Any = more["keep"]
+        keep(make_grid())
         return with_intervals(make_analysis(20, seed=len(name)))
 
     monkeypatch.setattr("app.analyze.analyze", answer)
     monkeypatch.setattr(running, "POLL", 0.01)
-    return Several(str(tmp_path / "kept"))
+    return Several(str(tmp_path / "kept"), lambda clip, request: gr.skip())
 
 
 def lay(folder: Path, *names: str) -> list[str]:
@@ -67,21 +70,40 @@ def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp
 def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
     several: Several, tmp_path: Path
 ) -> None:
-    kept = list(several.run(lay(tmp_path, "a.mp4", "bad.mp4", "c <i>.mp4"), ME))[-1][1]
-    detail, heading, result, plot, numbers, *files = several.open(kept, pressed(3))
-    assert detail["visible"] is True
-    assert "c &lt;i&gt;.mp4" in heading
-    assert "nine times in ten" in result
-    assert "all together" in {trace.name for trace in plot.data}
-    assert "<table>" in numbers
-    assert [Path(f).suffix for f in files] == [f".{kind}" for kind in FORMATS]
+    files = lay(tmp_path, "a.mp4", "bad.mp4", "c <i>.mp4")
+    table, kept, *_ = list(several.run(files, ME))[-1]
+    button, number = several.choose(kept, pressed(3), ME)
+    assert (button["visible"], button["value"], number) == (True, "Open c <i>.mp4", 3)
+    video, opened, card, analysis, analyse, cancel, detail, saving, grid = several.open(kept, number, ME)
+    assert video == opened == files[2]
+    assert round(analysis.sentiment.clip.score, 1) == table["data"][2][3]
+    assert analysis.sentiment.clip.label in card
+    assert (analyse["interactive"], cancel["visible"]) == (True, False)
+    assert (detail["visible"], saving["visible"]) == (True, True)
+    assert np.array_equal(grid.values["text"], make_grid().values["text"])
     for nothing in (pressed(2), pressed(0), pressed(9), gr.SelectData(None, {"index": [0, 1], "value": "x"})):
-        answer = several.open(kept, nothing)
-        assert answer[0]["visible"] is False
-        assert len(answer) == 5 + len(FORMATS)
-    assert several.open(None, pressed(1))[0]["visible"] is False
+        button, number = several.choose(kept, nothing, ME)
+        assert (button["visible"], number) == (False, 0)
+    assert several.choose(None, pressed(1), ME)[0]["visible"] is False
     sweep(tmp_path / "kept", -1)
-    assert several.open(kept, pressed(3))[0]["visible"] is False
+    for gone in (3, 0):
+        with pytest.raises(gr.Error, match="no longer on the server"):
+            several.open(kept, gone, ME)
+
+
+def test_a_row_whose_clip_browsers_cannot_play_opens_with_its_copy(several: Several, tmp_path: Path) -> None:
+    several._prepare = lambda clip, request: f"{clip}.copy.mp4"
+    kept = list(several.run(lay(tmp_path, "a.mpg"), ME))[-1][1]
+    video, opened, *_ = several.open(kept, 1, ME)
+    assert video == opened == f"{kept[0][0]}.copy.mp4"
+
+
+def test_the_page_does_not_forget_what_it_opens_with_its_video() -> None:
+    service = Service("/nowhere")
+    kept = service.forget("a.mp4", "a.mp4", ME)
+    assert all(value == gr.skip() for value in kept)
+    assert service.forget(None, "a.mp4", ME)[1] is None
+    assert len(service.forget("b.mp4", "a.mp4", ME)) == len(kept)
 
 
 def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_path: Path) -> None:
