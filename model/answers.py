@@ -17,6 +17,7 @@ from torch import Tensor
 from model.explain import explain
 from model.inference import Line, as_batch
 from model.network import CoupledMamba
+from model.stretches import read_stretches
 from model.timescales import couplings, half_lives
 
 LONGEST = 300
@@ -111,8 +112,8 @@ def paths(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[s
     Each chain is taken from its own mean and by its own spread, so that what is seen is how it moves and not where it
     stands; the directions are those of all chains together.
     """
-    x, _ = network.encode(*as_batch(network, values, presence), len(network.layers))
-    moved = (x[0] - x[0].mean(0)).double().numpy()
+    whole = torch.cat([read.x[0] for read in read_stretches(network, *as_batch(network, values, presence))])
+    moved = (whole - whole.mean(0)).double().numpy()
     spread = np.sqrt((moved**2).sum(-1).mean(0))
     moved = moved / np.where(spread > 1e-9, spread, 1.0)[:, None]
     flat = moved.reshape(-1, moved.shape[-1])

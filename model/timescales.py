@@ -8,15 +8,16 @@ Its half-life is ln 2 / rate ticks, times config.step seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from model.layers import Selection, coupled_layers
+from model.stretches import read_stretches
 
 if TYPE_CHECKING:
     from model.network import CoupledMamba
@@ -42,9 +43,13 @@ def half_lives(
     network: CoupledMamba, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
 ) -> list[HalfLives]:
     """The half-lives of every layer on a clip of at least one tick; arguments and errors as in the forward."""
-    return [
-        _of_layer(given, delta, network.config.step) for given, delta in _passes(network, values, presence)
-    ]
+    sums: list[_Sums] = []
+    for read in read_stretches(network, values, presence):
+        parts = [_sums(given, given.step_sizes(read.mask)) for given in read.given]
+        sums = [_Sums(*map(torch.add, *two)) for two in zip(sums, parts, strict=True)] if sums else parts
+        layers = read.given
+    means = (_Sums(*(total / presence.shape[1] for total in part)) for part in sums)
+    return [_of_layer(given, mean, network.config.step) for given, mean in zip(layers, means, strict=True)]
 
 
 @torch.no_grad()
@@ -53,24 +58,24 @@ def couplings(network: CoupledMamba) -> Float[Tensor, "layers M M"]:
     return torch.stack([layer.coupling() for layer in coupled_layers(network.layers)])
 
 
-def _passes(
-    network: CoupledMamba, values: Mapping[str, Tensor], presence: Tensor
-) -> Iterator[tuple[Selection, Tensor]]:
-    """What every layer's scan is given, with the step sizes that act."""
-    layers = coupled_layers(network.layers)
-    x, mask = network.encode(values, presence, 0)
-    for layer in layers:
-        given = layer.selection(x)
-        yield given, given.step_sizes(mask)
-        x, _ = layer(x, mask)
+class _Sums(NamedTuple):
+    """Over the ticks, of what one layer's scan was given: Delta and |Delta u| [B, M, E], |B C| [B, M, N]."""
+
+    delta: Tensor
+    injected: Tensor
+    read: Tensor
 
 
-def _of_layer(given: Selection, delta: Float[Tensor, "B L M E"], step: float) -> HalfLives:
+def _sums(given: Selection, delta: Float[Tensor, "B l M E"]) -> _Sums:
     # Float64, because rates of 1e-9 a tick and eigenvalues within 1e-9 of 1 are told apart here.
-    delta, a = delta.double(), -given.A.double()
-    rate = delta.mean(1)[..., None] * a
-    force = (delta * given.u).abs().mean(1)[..., None]
-    held = force * (given.B * given.C).abs().double().mean(1)[:, :, None] / rate.clamp_min(1e-300)
+    delta = delta.double()
+    return _Sums(delta.sum(1), (delta * given.u).abs().sum(1), (given.B * given.C).abs().double().sum(1))
+
+
+def _of_layer(given: Selection, mean: _Sums, step: float) -> HalfLives:
+    rate = mean.delta[..., None] * -given.A.double()
+    force = mean.injected[..., None]
+    held = force * mean.read[:, :, None] / rate.clamp_min(1e-300)
     own, weight = (math.log(2) / rate * step).flatten(2), held.flatten(2)
     system = torch.exp(-rate).permute(0, 2, 3, 1)[..., None] * given.coupling.double()
     slowest = -torch.linalg.eigvals(system).abs().amax(-1).log()

@@ -15,7 +15,7 @@ from app.stages import SELDOM, Stages, StoppedError
 from extractors.records import Sound
 from tests.clips import make_clip
 
-SECONDS = 16.0
+SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")

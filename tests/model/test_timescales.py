@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from model import timescales
 from model.layers import Selection
 from model.network import CoupledMamba
-from model.timescales import _of_layer, couplings, half_lives, weighted_median
+from model.timescales import HalfLives, couplings, half_lives, weighted_median
 from tests.model.conftest import random_clip, small_config
 
 
@@ -23,6 +24,21 @@ def constant(
         delta, delta, -a, ones, ones, coupling, torch.ones(chains, 1), delta, torch.zeros(chains, 1)
     )
     return given, delta
+
+
+def _of_layer(given: Selection, delta: torch.Tensor, step: float) -> HalfLives:
+    means = (total / delta.shape[1] for total in timescales._sums(given, delta))
+    return timescales._of_layer(given, timescales._Sums(*means), step)
+
+
+def test_stretches_remember_as_the_whole_does(network: CoupledMamba, monkeypatch: pytest.MonkeyPatch):
+    values, presence = random_clip(40)
+    whole = half_lives(network, values, presence)
+    reader = timescales.read_stretches
+    monkeypatch.setattr(timescales, "read_stretches", lambda *given: reader(*given, length=9))
+    for one, other in zip(half_lives(network, values, presence), whole, strict=True):
+        for name in ("median", "weighted", "coupled"):
+            torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=1e-4, atol=1e-6)
 
 
 def test_a_constant_rate_has_its_half_life_in_seconds():
