@@ -81,7 +81,7 @@ def test_a_cache_is_kept_only_where_one_is_asked_for(tmp_path: Path, monkeypatch
     asked: list[object] = []
 
     def note(
-        clip: str, transcript: str | None, progress: object, cache: object, language: object
+        clip: str, transcript: object, progress: object, cache: object, language: object, **more: object
     ) -> Analysis:
         asked.append((cache, language))
         return make_analysis()
