@@ -24,9 +24,12 @@ _HOMES = {
     "Dynamics": "inference",
     "Interval": "inference",
     "Prediction": "inference",
+    "Split": "split",
     "load_default": "inference",
     "load_independent": "inference",
     "predict": "inference",
+    "split_score": "split",
+    "split_lines": "split",
 }
 __all__ = list(_HOMES)
 

@@ -1,0 +1,120 @@
+"""The network as it acted on one clip: every factor held at the value it took, so that scores are affine in the tokens.
+
+A Mamba layer only multiplies what flows through it by factors that it makes from the same flow: Delta, B, C and with
+them S, the gate silu(z), the sigmoid in silu(x) = x sigmoid(x), the deviation that a norm divides by; and in the head
+the weights of the opinions, the attention of the pooling over time, and tanh's share 3 tanh(s / 3) / s. Held at what
+they were, they leave an affine map from the tokens [B, L, M, D] that the first layer is given to every score:
+    score = constants + sum_{m, s} <G_s^m, x_s^m>
+and at the tokens that were really there it is the network's own score. Frozen gates and scales: Ali et al. 2024
+(arXiv 2403.01590) for Mamba's attention; Jafari et al., MambaLRP, NeurIPS 2024 (arXiv 2406.07592), who show that the
+factors must be held for contributions to be conserved. There half of a gated product goes to each of its branches;
+here all goes to what was gated, and the gate counts as a factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from kernels import coupled_scan
+from model.head import Opinions, bounded
+from model.layers import CoupledLayer, ModalityLinear, ModalityNorm, coupled_layers
+
+if TYPE_CHECKING:
+    from model.explain import Values
+    from model.head import Head
+    from model.network import CoupledMamba
+
+EPS = 1e-5  # of F.layer_norm
+Map = Callable[[Tensor], Tensor]
+
+
+class Realised:
+    """A batch of clips as the network reads it, one layer after another.
+
+    `x` [B, L, M, D] is the stream, at first the tokens. `advance` moves it through the next layer and gives the layer's
+    map with its factors held; `head` gives the maps to the scores. A map applied to the stream it was made from gives
+    what the network gives; on any other stream it is affine. Raises ValueError as the forward does, for a network in
+    training mode and for one without coupled states.
+    """
+
+    @torch.no_grad()
+    def __init__(self, network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"]) -> None:
+        if network.training:
+            raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
+        self.layers, self._head = coupled_layers(network.layers), network.head
+        self.x, self.mask = network.encode(values, presence, 0)
+        self.nothing = network.embed.absent.detach().expand_as(self.x)
+        """The tokens had nothing been observed."""
+
+    @torch.no_grad()
+    def advance(self) -> Iterator[Map]:
+        """Through every layer; a caller that keeps none of the maps needs the memory of one."""
+        for layer in self.layers:
+            held = _layer(layer, self.x, self.mask)
+            yield held
+            self.x = held(self.x)
+
+    @torch.no_grad()
+    def head(self) -> tuple[Map, Map]:
+        """From what the last layer gave: to the score of every tick [B, L], and to the clip's [B]."""
+        norm = _norm(self._head.norm, self.x)
+        ticks, clip = _scores(self._head, norm(self.x), self.mask)
+        return lambda x: ticks(norm(x)), lambda x: clip(norm(x))
+
+
+def _norm(norm: ModalityNorm, x: Tensor) -> Map:
+    """(x - its mean) / the deviation that was, then gain and bias."""
+    scale = norm.weight * torch.rsqrt(x.var(-1, correction=0, keepdim=True) + EPS)
+    return lambda x: (x - x.mean(-1, keepdim=True)) * scale + norm.bias
+
+
+def _layer(layer: CoupledLayer, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> Map:
+    """x + out(scan(conv(u) * sigmoid that was) * gate that was), with the S, B and C that were."""
+    norm = _norm(layer.norm, x)
+    u, z = layer.into(norm(x)).chunk(2, dim=-1)
+    before = layer.conv(u)
+    open_ = before.sigmoid()
+    given = layer.select_from(before * open_, z)
+    held = {name: value.detach() for name, value in given._asdict().items() if name != "u"}
+    to_u = _only(layer.into, slice(0, u.shape[-1]))
+
+    def act(x: Tensor) -> Tensor:
+        y = coupled_scan(u=layer.conv(to_u(norm(x))) * open_, **held, delta_softplus=True, mask=mask)
+        return x + layer.out(y)
+
+    return act
+
+
+def _scores(head: Head, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> tuple[Map, Map]:
+    """The score of every tick, and of the clip, from the normalised chains."""
+    reach = head.attend(x).squeeze(-1).masked_fill(~mask, -1e4).softmax(1)
+
+    def pool(x: Tensor) -> Tensor:
+        return torch.einsum("blm,blmd->bmd", reach, x)
+
+    ticks = _opinions(head.tick, x, mask.cumsum(1) > 0)
+    clip = _opinions(head.clip, pool(x), mask.any(1))
+    return ticks, lambda x: clip(pool(x))
+
+
+def _opinions(opinions: Opinions, x: Float[Tensor, "*shape M D"], heard: Bool[Tensor, "*shape M"]) -> Map:
+    """The weighted sum of the chains' opinions, by the weights and the bends that were."""
+    open_ = opinions.hide(x).sigmoid()
+    say, precision, _ = opinions(x)
+    evidence = precision.exp() * heard
+    weight = evidence / (1 + evidence.sum(-1, keepdim=True))
+    factor = weight * torch.where(say.abs() < 1e-4, 1.0, bounded(say) / say)
+    tell = _only(opinions.tell, slice(0, 1))
+    return lambda x: (factor * tell(opinions.hide(x) * open_).squeeze(-1)).sum(-1)
+
+
+def _only(linear: ModalityLinear, rows: slice) -> Map:
+    """Some of a map's outputs, without the others' cost."""
+    assert linear.bias is not None
+    weight, bias = linear.weight[:, rows], linear.bias[:, rows]
+    return lambda x: torch.einsum("...mi,moi->...mo", x, weight) + bias
