@@ -1,0 +1,119 @@
+"""The process under test: serves the page, and counts itself whenever it is asked on its standard input."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+OURS = ("app.", "extractors.", "model.", "kernels.")
+MARK = "@count "  # begins the lines meant for whoever started the process
+PATIENCE = 180.0  # seconds until the server must be up
+
+
+@dataclass(frozen=True)
+class Count:
+    """Resident bytes, threads, open file handles, files kept for visitors, and live objects of our types by name."""
+
+    memory: int
+    threads: int
+    handles: int
+    kept: int
+    objects: dict[str, int] = field(default_factory=dict)
+
+
+class Server:
+    """A server in a process of its own, whose log is kept in a file."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        environment = os.environ | {"COUPLED_MAMBA_CACHE": str(folder / "cache")} | dict(settings or {})
+        self.log = folder / "server.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.loadtest.server"],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.url = ""
+
+    def __enter__(self) -> Server:
+        self.url = self._read()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def count(self) -> Count:
+        """What the server holds now, after it let go of what it could."""
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        return Count(**json.loads(self._read()))
+
+    def _read(self) -> str:
+        """The next line that is meant for us. Raises RuntimeError, with the log, where the process ended."""
+        assert self.process.stdout is not None
+        with _deadline(self.process):
+            for line in self.process.stdout:
+                if line.startswith(MARK):
+                    return line.removeprefix(MARK).strip()
+        raise RuntimeError(f"the server ended: {self.log.read_text(encoding='utf-8', errors='replace')}")
+
+
+@contextmanager
+def _deadline(process: subprocess.Popen[str]) -> Iterator[None]:
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def count(folder: Path) -> Count:
+    """This process, counted; `folder` is where the page keeps visitors' files."""
+    import psutil
+
+    from app.memory import give_back
+
+    for _ in range(3):  # an object that ends in one collection may free others for the next
+        gc.collect()
+    give_back()
+    names = Counter(f"{type(o).__module__}.{type(o).__qualname__}" for o in gc.get_objects())
+    process = psutil.Process()
+    return Count(
+        process.memory_info().rss,
+        process.num_threads(),
+        process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
+        sum(path.is_file() for path in folder.rglob("*")),
+        {name: n for name, n in sorted(names.items()) if name.startswith(OURS)},
+    )
+
+
+def serve() -> None:
+    """Serve on a free port of loopback until the standard input ends."""
+    from app.keeping import private_folder
+    from app.page import build_page, launch
+
+    page = build_page()
+    _, url, _ = launch(page, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True, quiet=True)
+    print(f"{MARK}{url}", flush=True)
+    for _ in sys.stdin:
+        print(f"{MARK}{json.dumps(asdict(count(private_folder())))}", flush=True)
+    page.close()
+
+
+if __name__ == "__main__":
+    serve()

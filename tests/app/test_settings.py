@@ -1,0 +1,66 @@
+"""README's table of settings and its header: what the code reads stands in it, and what stands in it is read."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from extractors.media import Limits
+
+ROOT = Path(__file__).parents[2]
+VARIABLE = re.compile(r"COUPLED_MAMBA_[A-Z_]*[A-Z]")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def in_table() -> set[str]:
+    section = README.split("## Settings")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in VARIABLE.findall(row)}
+
+
+def in_code() -> set[str]:
+    rooms = [
+        ROOT / "app.py",
+        *(p for room in ("app", "extractors", "model", "kernels") for p in (ROOT / room).rglob("*.py")),
+    ]
+    found = {name for path in rooms for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    return (found - {"COUPLED_MAMBA_MAX"}) | {f"COUPLED_MAMBA_{f.name.upper()}" for f in fields(Limits)}
+
+
+def test_every_setting_that_is_read_stands_in_the_table_and_the_other_way_round() -> None:
+    assert in_table() == in_code()
+
+
+def header() -> dict[str, str]:
+    return dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', README.split("---")[1], re.M))
+
+
+def test_the_header_says_what_a_space_needs() -> None:
+    told = header()
+    assert told["sdk"] == "gradio"
+    assert told["sdk_version"] == importlib.metadata.version("gradio")
+    assert told["python_version"] in ("3.11", "3.12")
+    assert (ROOT / told["app_file"]).is_file()
+    assert len(told["short_description"]) <= 60  # the hub refuses a longer one
+    assert told["suggested_hardware"] == "cpu-basic"
+    assert told["license"] == "apache-2.0"
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {told["colorFrom"], told["colorTo"]} <= colours
+
+
+def test_what_the_image_takes_is_what_git_tracks_of_what_runs() -> None:
+    named = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    taken = [line[1:] for line in named if line.startswith("!")]
+    assert "*" in named
+    assert all((ROOT / name).exists() for name in taken)
+    tracked = subprocess.run(
+        ["git", "ls-files", *taken], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    assert {name.split("/")[0] for name in tracked.stdout.split()} == set(taken)
