@@ -1,0 +1,83 @@
+"""Odd sound: none, no speech in it, any layout, a voice on one channel, channels that cancel each other out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from extractors.records import Transcript
+from tests.clips import RATE, make_clip, make_sound
+from tests.extractors.whole_way import extract
+from tests.sounds import SOUNDS
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
+def test_no_sound(tmp_path: Path, name: str) -> None:
+    found = extract(make_clip(tmp_path / name, 1.0, sound=None))
+    assert found.kinds == {"visual"}
+    assert not found.info.has_audio
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize("sound", ["silence", "music", "noise", "tone"])
+def test_sound_without_speech_invents_no_words(tmp_path: Path, sound: str) -> None:
+    found = extract(make_clip(tmp_path / "a.mp4", 4.0, sound=sound))
+    assert found.transcript == Transcript()
+    assert found.kinds == {"visual"}
+
+
+@pytest.mark.parametrize("name", ["chords", "pink noise", "applause", "speech under noise"])
+def test_a_sound_track_is_heard_for_what_it_is(tmp_path: Path, name: str) -> None:
+    """Through the lossy coding of a clip too, music, noise and claps hold no words, and speech over noise does."""
+    count = 6 * RATE
+    heard = (
+        SOUNDS[name](count)
+        if name in SOUNDS
+        else make_sound("speech", 6.0) + 0.02 * SOUNDS["pink noise"](count)
+    )
+    path = tmp_path / "a.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(heard[None].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    found = extract(path)
+    assert found.kinds == (set() if name in SOUNDS else {"text", "audio"})
+    assert ("times" in " ".join(word.word for word in found.transcript.words)) == (name not in SOUNDS)
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_words_are_heard_in_any_layout(tmp_path: Path, layout: str) -> None:
+    found = extract(make_clip(tmp_path / "a.mkv", 4.0, video=None, layout=layout, rate=48_000))
+    assert "times" in " ".join(word.word for word in found.transcript.words)
+
+
+@pytest.mark.parametrize(("layout", "channel"), [("stereo", 0), ("stereo", 1), ("5.1", 2)])
+def test_a_voice_on_one_channel_is_heard(tmp_path: Path, layout: str, channel: int) -> None:
+    path = tmp_path / "a.mkv"
+    write_channels(path, layout, {channel: make_sound("speech", 4.0)})
+    assert "times" in " ".join(word.word for word in extract(path).transcript.words)
+
+
+def test_channels_that_cancel_each_other_out_are_heard_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    heard = make_sound("speech", 4.0)
+    write_channels(path, "stereo", {0: heard, 1: -heard})
+    assert "times" in " ".join(word.word for word in extract(path).transcript.words)
+
+
+def write_channels(path: Path, layout: str, given: dict[int, np.ndarray]) -> None:
+    """A sound whose channels are the ones given, the others silent."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=RATE, layout=layout)
+        samples = np.zeros((len(next(iter(given.values()))), 6 if layout == "5.1" else 2), np.int16)
+        for channel, heard in given.items():
+            samples[:, channel] = heard * 32767
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
