@@ -95,6 +95,7 @@ def listen(
     )
     for ends in (panel.stop.click, video.change, delete.click):
         ends(comparing.stop, None, None, queue=False, api_visibility="private")
+    delete.click(lambda: None, None, panel.other, queue=False, **_QUIET)
     page.unload(comparing.stop)
 
 
