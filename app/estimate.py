@@ -9,8 +9,8 @@ from app.i18n import DEFAULT, tell
 from extractors.records import MediaInfo
 
 # Seconds of work for a second of clip, on two cores with nothing else to do, in the order of the work.
-HEARING = {"sound": 0.003, "speech": 0.008, "words": 0.04, "text": 0.004, "voice": 0.06}
-LOOKING, LOOKING_A_MEGAPIXEL = 0.035, 0.05
+HEARING = {"sound": 0.002, "speech": 0.01, "words": 0.05, "text": 0.004, "voice": 0.04}
+LOOKING, LOOKING_A_MEGAPIXEL = 0.1, 0.04
 AFTER = {"grid": 0.0005, "model": 0.003}
 TRUST = 0.2  # the share of a stage from which on its own pace alone counts
 START = 3.0  # seconds of work whose pace is taken to be the usual one: the first reports tell little

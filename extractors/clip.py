@@ -19,12 +19,14 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from extractors.cache import Cache, Kept, digest_file, pack
-from extractors.records import MODALITIES, Frame, Grid, Sound, Span, Track, Transcript
+from extractors.records import MODALITIES, Frame, Glance, Grid, Sound, Span, Track, Transcript
 
 FACES_A_SECOND = 5.0
+# Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
+GLANCES_A_SECOND = 12.5
 _STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
 
-LOOKING = 0.85  # the share of the faces' time that looking at the frames takes
+LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
 SENTENCES = 48  # whose words are embedded between two reports: a few batches of the encoder's
 
 T = TypeVar("T", bound=Kept)
@@ -151,15 +153,15 @@ class ClipReader:
         """The main face's track; a clip without pictures gives one of no rows."""
         from extractors.detect import yunet_setting
         from extractors.face import describe_faces
-        from extractors.media import read_frames
+        from extractors.media import read_looks
 
         def make(warnings: list[str]) -> Track:
             told = progress or (lambda _: None)
-            frames = read_frames(self._path, per_second=FACES_A_SECOND, warnings=warnings)
+            frames = read_looks(self._path, FACES_A_SECOND, GLANCES_A_SECOND, warnings)
             looked = self._counted(frames, lambda done: told(LOOKING * done))
             return describe_faces(looked, self.sound, lambda done: told(LOOKING + (1 - LOOKING) * done))
 
-        return self._stage("faces", [self._clip, FACES_A_SECOND, yunet_setting()], make)
+        return self._stage("faces", [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, yunet_setting()], make)
 
     def grid(self, tracks: dict[str, Track]) -> Grid:
         """The tracks on the common grid, by modality; they are those that this reader gave."""
@@ -225,7 +227,7 @@ class ClipReader:
 
         return hear
 
-    def _counted(self, frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
+    def _counted(self, frames: Iterable[Frame | Glance], progress: Progress) -> Iterator[Frame | Glance]:
         """The frames, telling how far in the clip each lies."""
         for frame in frames:
             progress(min(1.0, frame.time / self.info.duration))

@@ -16,7 +16,7 @@ from extractors import voice, voice_encoder
 from extractors.records import FloatArray, Sound, Span, Track
 
 FRAMES = 1000  # measured at a time, whole hops of them
-HOPS = 2 * voice_encoder.BLOCK  # heard at a time, whole blocks of the encoder's
+HOPS = voice_encoder.BLOCK  # heard at a time: one block of the encoder's, half a second of work
 # How the time divides: librosa's columns, what the encoder hears, what the head makes of it.
 MEASURING, HEARING = 0.45, 0.5
 
