@@ -24,8 +24,8 @@ class Moment:
     """Why the score at a tick is what it is: base + the sum of all sources, in points of the score.
 
     starts holds the times of the ticks counted, the moment's own last; sources[m] what modality m brought in at each
-    of them, signed, for every modality that was observed by then. base is the score were nothing read from memory.
-    without[m] is the score through all layers had modality m never been observed; empty where only one was.
+    of them through all layers, signed, for every modality that was observed by then. base is what the network's
+    constants add. without[m] is the score it gives anew had modality m never been observed; empty where only one was.
     """
 
     starts: Line

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.explain import explain
 from model.inference import Line, as_batch
 from model.network import CoupledMamba
+from model.split import split_score
 from model.stretches import read_stretches
 from model.timescales import couplings, half_lives
 
@@ -27,12 +27,11 @@ made clips of three minutes the score read from the last minute alone differs fr
 
 @dataclass(frozen=True)
 class Why:
-    """The score at a tick and what it is made of: base + the sum over all sources is the score, to about 2e-5.
+    """The score at a tick and what it is made of: base + the sum over all sources is the score, to rounding.
 
-    `sources[m]` holds the signed points that modality m brought in at the ticks first..at. They are read from the
-    last layer; what that layer was given already carries, through earlier ones, something of the other modalities
-    and of earlier ticks. `base` is the score were nothing read there. `without[m]` is the network's score with modality
-    m never observed, through all layers; empty where fewer than two were.
+    `sources[m]` holds the signed points that modality m brought in at the ticks first..at, through all layers, with
+    what the network realised held fixed (`model.split`); `base` is what its constants say. `without[m]` is the score
+    that the network gives anew with modality m never observed; empty where fewer than two were.
     """
 
     score: float
@@ -66,17 +65,14 @@ class Paths:
 
 
 def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line], at: int) -> Why:
-    """Why the score at tick `at` is what it is, from the LONGEST ticks before it; errors as in `explain`."""
+    """Why the score at tick `at` is what it is, from the LONGEST ticks before it; errors as in `split_score`."""
     first = max(0, at + 1 - LONGEST)
     batch, observed = as_batch(network, values, presence)
     batch, observed = {m: v[:, first:] for m, v in batch.items()}, observed[:, first:]
-    found = explain(network, batch, observed, at - first)
-    sources = found.sources[0]
-    sources[:, -1] += found.skip[0]  # what passes the states by is of this very tick
-    names = network.config.modalities
-    parts = {m: sources[i].numpy() for i, m in enumerate(names)}
+    found = split_score(network, batch, observed, at - first)
+    parts = {m: found.sources[0, i].numpy() for i, m in enumerate(network.config.modalities)}
     fewer = _without_each(network, batch, observed, at - first)
-    return Why(float(found.score[0]), float(found.base[0]), first, parts, fewer)
+    return Why(float(found.score[0]), float(found.constant[0]), first, parts, fewer)
 
 
 @torch.no_grad()

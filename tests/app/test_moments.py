@@ -33,21 +33,21 @@ def test_the_sentence_says_what_moved_the_score_and_when() -> None:
     assert moment_sentence(make_moment(), WORDS) == (
         "At 0:03.4 the score is −0.9. The words take it down (−1.2), most of it by what came from 0:02.8 to 0:03.2 "
         "(“terrible boring”). The voice takes it up a little (+0.21); the face hardly matters. "
-        "Were nothing read from memory, it would be +0.1."
+        "The network’s constants add +0.1."
     )
 
 
 def test_what_it_would_be_without_each_is_told_and_tabled() -> None:
     moment = replace(make_moment(), without={"text": 0.3, "audio": -1.14, "visual": -0.9})
-    told = "Through all layers, it would be +0.3 without the words, −1.1 without the voice, −0.9 without the face."
+    told = "Read anew, it would be +0.3 without the words, −1.1 without the voice, −0.9 without the face."
     assert moment_sentence(moment, ()).endswith(told)
     assert moment_table(moment, ())[-1] == ["score without it", "", "+0.30", "−1.14", "−0.90"]
 
 
-def test_a_moment_that_rests_on_nothing_read_says_so() -> None:
+def test_a_moment_that_rests_on_constants_alone_says_so() -> None:
     moment = Moment((0.0,), 0.2, 2.0, 2.0, {"visual": (0.01,)})
     assert moment_sentence(moment, ()) == (
-        "At 0:00.0 the score is +2.0. Next to nothing is read from memory: without that it would be +2.0."
+        "At 0:00.0 the score is +2.0. Nothing observed brought in much: the network’s constants add +2.0."
     )
 
 
