@@ -12,38 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.analysis import AloneScore, Analysis, Sentiment
-from app.figures.compare import TOGETHER, Side, sources_of
-from app.figures.style import NAMES
+from app.figures.compare import Side, sources_of
+from app.i18n import DEFAULT, alone, name_of, tell
 from app.moments import said_between
 from app.told import clock, signed
 
 SCHEMA = "coupled-mamba-comparison/1"
-COUPLED, INDEPENDENT = "coupled", "independent"
+COUPLED, INDEPENDENT = tell("compare.coupled"), tell("compare.uncoupled")
 ALIKE = 0.05  # points under which two scores are the same
 NEAR = 0.6  # seconds before a moment whose words are quoted with it
 ROWS = 300  # rows a table has at most
 
-FARTHEST = "The two are farthest apart at {time}{said}: {first_name} {first}, {second_name} {second}, {apart} points."
-SAID = ", at “{words}”"
-NOWHERE = "The two are nowhere more than {apart} points apart."
-WHOLE_OVER = (
-    "As a whole the clip is {first_label} ({first}) {first_name} and {second_label} ({second}) {second_name}; from "
-    "moment to moment they are {mean} points apart on average."
-)
-MOST_ALONE = "Alone, the {modality} {verb} most: by {mean} points on average."
-WHOLE_BESIDE = (
-    "As a whole {first_name} is {first_label} ({first}) and {second_name} is {second_label} ({second}): {apart} points "
-    "apart."
-)
-MOST_BESIDE = "Of what each says alone, the {modality} {verb} most: {first} against {second}."
-NOT_INSTALLED = (
-    "The network with independent chains is not installed here, so there is nothing to compare with; another clip can "
-    "be compared all the same."
-)
-CAVEAT = (
-    "The two networks were trained apart, so they differ by chance too and not only by the coupling: a gap well within "
-    "the ranges says little."
-)
+CAVEAT = tell("compare.caveat")
 
 
 def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple[Side, Side]:
@@ -53,81 +33,92 @@ def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple
     return Side(names[0], first), Side(names[1], second)
 
 
-def over_sentences(first: Side, second: Side) -> list[str]:
+def over_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[str]:
     """Of one clip: where the two differ most, what each says of the whole, which modality alone differs most."""
     gap = np.abs(_gap(first, second, ""))
     i = int(np.argmax(gap))
-    values = _whole_values(first, second) | {"mean": f"{gap.mean():.2f}"}
+    values = _whole_values(first, second, language) | {"mean": f"{gap.mean():.2f}"}
     if gap[i] < ALIKE:
-        told = [NOWHERE.format(apart=f"{ALIKE:g}")]
+        told = [tell("compare.nowhere", language, apart=f"{ALIKE:g}")]
     else:
         ticks = first.analysis.ticks
         words = first.analysis.transcript.words
         near = said_between(words, ticks.start[i] - NEAR, ticks.start[i] + ticks.step)[-3:]
+        words_there = tell("quote", language, words=" ".join(near).rstrip(".,;:!?"))
         moment = {
             "time": clock(ticks.start[i]),
-            "said": SAID.format(words=" ".join(near).rstrip(".,;:!?")) if near else "",
+            "words": words_there,
             "first": signed(first.analysis.sentiment.ticks[i], 2),
             "second": signed(second.analysis.sentiment.ticks[i], 2),
             "apart": f"{gap[i]:.2f}",
         }
-        told = [FARTHEST.format(**values | moment)]
-    return [*told, WHOLE_OVER.format(**values), *_most_alone(first, second)]
+        key = "compare.farthest_said" if near else "compare.farthest"
+        told = [tell(key, language, **values | moment)]
+    return [*told, tell("compare.whole_over", language, **values), *_most_alone(first, second, language)]
 
 
-def beside_sentences(first: Side, second: Side) -> list[str]:
+def beside_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[str]:
     """Of two clips: what each is as a whole, and which modality's own score differs most."""
     apart = abs(second.analysis.sentiment.clip.score - first.analysis.sentiment.clip.score)
-    told = [WHOLE_BESIDE.format(**_whole_values(first, second), apart=f"{apart:.1f}")]
-    alone = {
+    values = _whole_values(first, second, language)
+    told = [tell("compare.whole_beside", language, **values, apart=f"{apart:.1f}")]
+    own = {
         m: tuple(s.analysis.sentiment.alone[m].score for s in (first, second)) for m in _shared(first, second)
     }
-    if alone:
-        most = max(alone, key=lambda m: abs(alone[m][1] - alone[m][0]))
-        scores = {"first": signed(alone[most][0]), "second": signed(alone[most][1])}
-        told.append(MOST_BESIDE.format(modality=NAMES[most], verb=_verb(most), **scores))
+    if own:
+        most = max(own, key=lambda m: abs(own[m][1] - own[m][0]))
+        scores = {"first": signed(own[most][0]), "second": signed(own[most][1])}
+        told.append(tell(f"compare.most_beside.{most}", language, **scores))
     return told
 
 
-def score_table(first: Side, second: Side) -> tuple[list[str], list[list[str]]]:
+def score_table(first: Side, second: Side, language: str = DEFAULT) -> tuple[list[str], list[list[str]]]:
     """(header, rows): the clip's score by all together and by each modality, of both, with the difference."""
     rows = []
     for source in ["", *sources_of(first.analysis, second.analysis)]:
         scores = [_score_of(side, source) for side in (first, second)]
-        cells = ["–" if s is None else _with_interval(_clip_score(s), _clip_ends(s)) for s in scores]
+        cells = [
+            "–" if s is None else _with_interval(_clip_score(s), _clip_ends(s), language) for s in scores
+        ]
         known = [_clip_score(s) for s in scores if s is not None]
         apart = signed(known[1] - known[0]) if len(known) == 2 else "–"
-        rows.append([_told(source), *cells, apart])
-    return ["", first.name, second.name, "difference"], rows
+        rows.append([_told(source, language), *cells, apart])
+    return ["", first.name, second.name, tell("compare.difference", language)], rows
 
 
-def over_table(first: Side, second: Side, most: int = ROWS) -> tuple[list[str], list[list[str]]]:
+def over_table(
+    first: Side, second: Side, most: int = ROWS, language: str = DEFAULT
+) -> tuple[list[str], list[list[str]]]:
     """(header, rows) equal to the picture of one clip: time, words, and both scores by every source.
 
     Up to `most` rows: in a longer clip a row gives the means of several ticks.
     """
     sources = ["", *sources_of(first.analysis, second.analysis)]
-    header = ["time", "said", *(f"{_told(m)}, {side.name}" for m in sources for side in (first, second))]
+    columns = [(side, m) for m in sources for side in (first, second)]
+    header = [tell("table.time", language), tell("table.said", language), *_heads(columns, language)]
     ticks, words = first.analysis.ticks, first.analysis.transcript.words
     each = max(1, math.ceil(len(ticks.start) / most))
     rows = []
     for a in range(0, len(ticks.start), each):
         b = min(len(ticks.start), a + each)
         said = " ".join(said_between(words, ticks.start[a], ticks.start[b - 1] + ticks.step))
-        cells = [_cell(side, m, a, b) for m in sources for side in (first, second)]
+        cells = [_cell(side, m, a, b, language) for side, m in columns]
         rows.append([clock(ticks.start[a]), said, *cells])
     return header, rows
 
 
-def beside_table(first: Side, second: Side, most: int = ROWS) -> tuple[list[str], list[list[str]]]:
+def beside_table(
+    first: Side, second: Side, most: int = ROWS, language: str = DEFAULT
+) -> tuple[list[str], list[list[str]]]:
     """(header, rows) equal to the two pictures: time from each clip's start, and all scores of both; "" past an end."""
     columns = [(side, m) for side in (first, second) for m in ["", *sources_of(side.analysis)]]
-    header = ["time", *(f"{_told(m)}, {side.name}" for side, m in columns)]
+    header = [tell("table.time", language), *_heads(columns, language)]
     longest = max((first.analysis, second.analysis), key=lambda a: len(a.ticks.start))
     each = max(1, math.ceil(len(longest.ticks.start) / most))
     starts = range(0, len(longest.ticks.start), each)
     rows = [
-        [clock(longest.ticks.start[a]), *(_cell(side, m, a, a + each) for side, m in columns)] for a in starts
+        [clock(longest.ticks.start[a]), *(_cell(side, m, a, a + each, language) for side, m in columns)]
+        for a in starts
     ]
     return header, rows
 
@@ -162,7 +153,7 @@ def _gap(first: Side, second: Side, source: str) -> NDArray[np.float64]:
     return lines[1] - lines[0]
 
 
-def _most_alone(first: Side, second: Side) -> list[str]:
+def _most_alone(first: Side, second: Side, language: str) -> list[str]:
     """The sentence on the modality whose own lines are farthest apart, over the ticks at which it was observed."""
     means = {}
     for m in _shared(first, second):
@@ -171,20 +162,20 @@ def _most_alone(first: Side, second: Side) -> list[str]:
     if len(means) < 2:
         return []
     most = max(means, key=lambda m: means[m])
-    return [MOST_ALONE.format(modality=NAMES[most], verb=_verb(most), mean=f"{means[most]:.2f}")]
+    return [tell(f"compare.most_alone.{most}", language, mean=f"{means[most]:.2f}")]
 
 
 def _shared(first: Side, second: Side) -> list[str]:
     return [m for m in sources_of(first.analysis) if m in second.analysis.sentiment.alone]
 
 
-def _whole_values(first: Side, second: Side) -> dict[str, str]:
+def _whole_values(first: Side, second: Side, language: str) -> dict[str, object]:
     clips = first.analysis.sentiment.clip, second.analysis.sentiment.clip
     return {
         "first_name": first.name,
         "second_name": second.name,
-        "first_label": clips[0].label,
-        "second_label": clips[1].label,
+        "first_label": tell(f"label.{clips[0].label}", language),
+        "second_label": tell(f"label.{clips[1].label}", language),
         "first": signed(clips[0].score),
         "second": signed(clips[1].score),
     }
@@ -206,13 +197,14 @@ def _clip_ends(score: Sentiment | AloneScore) -> tuple[float, float] | None:
     return None if score.interval is None else (score.interval.low, score.interval.high)
 
 
-def _with_interval(score: float, ends: tuple[float, float] | None, digits: int = 1) -> str:
+def _with_interval(score: float, ends: tuple[float, float] | None, language: str, digits: int = 1) -> str:
     if ends is None:
         return signed(score, digits)
-    return f"{signed(score, digits)} ({signed(ends[0], digits)} to {signed(ends[1], digits)})"
+    low, high = (signed(end, digits) for end in ends)
+    return tell("timeline.between", language, score=signed(score, digits), low=low, high=high)
 
 
-def _cell(side: Side, source: str, first: int, end: int) -> str:
+def _cell(side: Side, source: str, first: int, end: int, language: str) -> str:
     """The mean score of ticks first..end with its interval end to end; "" where there are none, or it was not yet
     observed, as in the picture."""
     score = _score_of(side, source)
@@ -224,12 +216,15 @@ def _cell(side: Side, source: str, first: int, end: int) -> str:
     ends = (
         None if between is None else (min(between.ticks_low[first:end]), max(between.ticks_high[first:end]))
     )
-    return _with_interval(float(np.mean(ticks)), ends, 2)
+    return _with_interval(float(np.mean(ticks)), ends, language, 2)
 
 
-def _told(source: str) -> str:
-    return f"{NAMES[source]} alone" if source else TOGETHER
+def _told(source: str, language: str) -> str:
+    return alone(source, language) if source else name_of("all", language)
 
 
-def _verb(modality: str) -> str:
-    return "differ" if modality == "text" else "differs"
+def _heads(columns: list[tuple[Side, str]], language: str) -> list[str]:
+    """A head for each column: whose score, and by what."""
+    return [
+        tell("compare.column", language, source=_told(m, language), name=side.name) for side, m in columns
+    ]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.reduce import kept
-from app.figures.style import COLOURS, FAINT, GREY, INK, NAMES, beside, figure, layout, y_axis
+from app.figures.style import COLOURS, FAINT, GREY, INK, beside, figure, layout, scale_notes, y_axis
 from app.figures.words import since_observed
+from app.i18n import DEFAULT, alone, name_of, tell
 
-TOGETHER = "all together"
 TALL, BAND, GAP, FOOT = (
     230,
     96,
@@ -44,7 +44,7 @@ def sources_of(*analyses: Analysis) -> list[str]:
     return [m for m in MODALITIES if any(m in a.sentiment.alone for a in analyses)]
 
 
-def draw_over(first: Side, second: Side) -> go.Figure:
+def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
     """Both analyses of one clip over its time axis: a band for all together, with both intervals, and one a modality.
 
     Raises ValueError where the two do not have the same ticks.
@@ -66,46 +66,59 @@ def draw_over(first: Side, second: Side) -> go.Figure:
         axis = f"y{i + 1}" if i else "y"
         bottom = max(0.0, top - (BAND if i else TALL) / inside)
         axes[f"yaxis{i + 1}" if i else "yaxis"] = _score_axis(limit, (bottom, top))
-        traces += _band_of(name, first, second, seconds, axis)
-        notes += _band_notes(name, limit, bottom, top)
+        traces += _band_of(name, first, second, seconds, axis, language)
+        notes += _band_notes(name, limit, bottom, top, language)
         top = bottom - GAP / inside
-    traces.append(word_hover(first.analysis, seconds, "y"))
+    traces.append(word_hover(first.analysis, seconds, "y", language))
     lowest = f"y{len(names) + 1}" if names else "y"
-    return figure(traces, **layout(inside + FOOT, first.analysis.end, lowest), **axes, annotations=notes)
+    over_time = layout(inside + FOOT, first.analysis.end, lowest, language)
+    return figure(traces, **over_time, **axes, annotations=notes)
 
 
-def draw_beside(first: Side, second: Side) -> tuple[go.Figure, go.Figure]:
+def draw_beside(first: Side, second: Side, language: str = DEFAULT) -> tuple[go.Figure, go.Figure]:
     """A picture for each of two clips: its own time axis, the same scale of scores."""
     limit = score_limit([first.analysis, second.analysis])
-    return _draw_alone(first.analysis, limit), _draw_alone(second.analysis, limit)
+    return _draw_alone(first.analysis, limit, language), _draw_alone(second.analysis, limit, language)
 
 
-def _draw_alone(analysis: Analysis, limit: float) -> go.Figure:
+def _draw_alone(analysis: Analysis, limit: float, language: str) -> go.Figure:
     """The lines of one clip: all together with its interval, and each modality's own."""
     seconds, feeling = middles(analysis), analysis.sentiment
-    whole = score_line(seconds, feeling.ticks, "y", INK, TOGETHER, 3, between=feeling.interval)
+    name = name_of("all", language)
+    whole = score_line(seconds, feeling.ticks, "y", INK, name, 3, between=feeling.interval, language=language)
     whole.zorder = 1
     traces = [whole]
     for m in sources_of(analysis):
-        alone = feeling.alone[m]
-        line = since_observed(alone.ticks, analysis.presence[m], math.nan)
+        said = feeling.alone[m]
+        line = since_observed(said.ticks, analysis.presence[m], math.nan)
         traces.append(
-            score_line(seconds, line, "y", COLOURS[m], f"{NAMES[m]} alone", 1.6, between=alone.interval)
+            score_line(
+                seconds,
+                line,
+                "y",
+                COLOURS[m],
+                alone(m, language),
+                1.6,
+                between=said.interval,
+                language=language,
+            )
         )
     if feeling.interval is not None:
         traces.append(interval_band(seconds, feeling.interval))
-    traces.append(word_hover(analysis, seconds, "y"))
+    traces.append(word_hover(analysis, seconds, "y", language))
     return figure(
         traces,
-        **(layout(HEIGHT, analysis.end) | {"hoversubplots": "single"}),
+        **(layout(HEIGHT, analysis.end, language=language) | {"hoversubplots": "single"}),
         yaxis=_score_axis(limit, (0, 1)),
-        annotations=_scale_notes(limit, 0.0, 1.0),
+        annotations=scale_notes(limit, language=language),
     )
 
 
-def _band_of(modality: str, first: Side, second: Side, seconds: NDArray[np.float32], axis: str) -> list[Any]:
+def _band_of(
+    modality: str, first: Side, second: Side, seconds: NDArray[np.float32], axis: str, language: str
+) -> list[Any]:
     """The two lines of a band, the first solid and the second dashed; all together where `modality` is empty."""
-    colour, told = (COLOURS[modality], NAMES[modality]) if modality else (INK, TOGETHER)
+    colour, told = COLOURS.get(modality, INK), name_of(modality or "all", language)
     traces = []
     for side, dash in ((first, "solid"), (second, DASHES)):
         score = _score_of(side.analysis, modality)
@@ -121,9 +134,10 @@ def _band_of(modality: str, first: Side, second: Side, seconds: NDArray[np.float
             ticks,
             axis,
             colour,
-            f"{told}, {side.name}",
+            tell("compare.column", language, source=told, name=side.name),
             1.8 if modality else 2.8,
             between=score.interval,
+            language=language,
         )
         line.line.dash = dash
         line.zorder = 1
@@ -165,17 +179,11 @@ def _score_axis(limit: float, domain: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def _band_notes(modality: str, limit: float, bottom: float, top: float) -> list[dict[str, Any]]:
+def _band_notes(
+    modality: str, limit: float, bottom: float, top: float, language: str
+) -> list[dict[str, Any]]:
     """What stands beside a band: the scale beside that of all together, the modality's name beside its own."""
     if not modality:
-        return _scale_notes(limit, bottom, top)
+        return scale_notes(limit, bottom, top, language)
     ends = [beside(f"{sign}{limit:g}", y, size=11) for sign, y in (("+", top), ("−", bottom))]
-    return [*ends, beside(f"<b>{NAMES[modality]}</b>", (bottom + top) / 2, COLOURS[modality])]
-
-
-def _scale_notes(limit: float, bottom: float, top: float) -> list[dict[str, Any]]:
-    return [
-        beside(f"positive  +{limit:g}", top),
-        beside("neutral  0", (bottom + top) / 2),
-        beside(f"negative  −{limit:g}", bottom),
-    ]
+    return [*ends, beside(f"<b>{name_of(modality, language)}</b>", (bottom + top) / 2, COLOURS[modality])]

@@ -94,7 +94,9 @@ def places(text: str) -> set[str]:
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """(key, pattern) of every English sentence that is retold; the longest, which say most, first."""
-    told = [(key, text) for key, text in table(DEFAULT).items() if key.startswith((RETOLD, "name."))]
+    told = [
+        (key, text) for key, text in table(DEFAULT).items() if key.startswith((RETOLD, "name.", "language."))
+    ]
     return [(key, _pattern(text)) for key, text in sorted(told, key=lambda pair: -len(pair[1]))]
 
 
