@@ -27,6 +27,7 @@ from app import settings
 from app.sample import cache_folder, is_sample
 
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
+EMPTY = 60.0  # seconds after which an empty file goes: gradio makes one whenever it hands an upload on
 KEPT_BYTES = 20_000_000_000  # of all visitors' files together; past it the oldest go first
 
 
@@ -144,7 +145,7 @@ def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> No
 
     Of what is left, the oldest files go until `most` bytes remain; None for no such limit.
     """
-    limit = time.time() - older_than
+    limit, empty = time.time() - older_than, time.time() - EMPTY
     left: list[tuple[float, int, Path]] = []
     # Deepest first, so that a folder is empty by the time it is looked at.
     for path in sorted(folder.rglob("*"), key=lambda p: -len(p.parts)):
@@ -154,7 +155,11 @@ def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> No
             if path.is_dir() and not path.is_symlink():
                 if state.st_mtime < limit:
                     path.rmdir()
-            elif state.st_mtime < limit or (path.is_symlink() and not path.exists()):
+            elif (
+                state.st_mtime < limit
+                or (path.is_symlink() and not path.exists())
+                or (path.parent == folder and not state.st_size and state.st_mtime < empty)
+            ):
                 path.unlink()
             else:
                 left.append((state.st_mtime, state.st_size, path))

@@ -216,11 +216,24 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):
         brought(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
     panels.clip.video.change(service.forget, [panels.clip.video, opened], panels.given(states), **QUIET)
+    for chosen in (panels.clip.transcript, panels.several.files, panels.compare.other):
+        chosen.upload(service.take, chosen, None, queue=False, **QUIET)
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
     panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
     page.unload(service.leave)
+    _forget_states(page, panels.clip.delete)
     add_endpoints(page)
+
+
+def _forget_states(page: gr.Blocks, delete: gr.Button) -> None:
+    """What gradio remembers of a session goes with its files; by itself it would keep that for an hour more."""
+
+    def forget(request: gr.Request) -> None:
+        page.state_holder.delete_state(request.session_hash or "")
+
+    page.unload(forget)
+    delete.click(forget, None, None, queue=False, **QUIET)
 
 
 def _wire_analyses(panels: Panels, states: States, service: Service) -> None:

@@ -152,6 +152,11 @@ class Service:
             self._rooms.claim(session_of(request), video)
         return [status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
+    def take(self, files: str | list[str] | None, request: gr.Request) -> None:
+        """Files were chosen: from now on they are the session's, whether or not they are ever analysed."""
+        for file in [files] if isinstance(files, str) else files or []:
+            self._rooms.claim(session_of(request), file)
+
     def delete(self, request: gr.Request) -> list[Any]:
         """Delete everything of the session now; gives values for (video, transcript) and as `run` does."""
         self.stop(request)

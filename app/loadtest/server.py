@@ -17,7 +17,7 @@ from types import TracebackType
 
 OURS = ("app.", "extractors.", "model.", "kernels.")
 MARK = "@count "  # begins the lines meant for whoever started the process
-PATIENCE = 180.0  # seconds until the server must be up
+PATIENCE = 600.0  # seconds until the server must be up
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def count(folder: Path) -> Count:
         process.memory_info().rss,
         process.num_threads(),
         process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
-        sum(path.is_file() for path in folder.rglob("*")),
+        sum(path.is_file() and path.stat().st_size > 0 for path in folder.rglob("*")),
         {name: n for name, n in sorted(names.items()) if name.startswith(OURS)},
     )
 

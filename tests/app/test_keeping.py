@@ -10,8 +10,9 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from app.keeping import KEPT, SWEEP, private_folder, sweep
+from app.keeping import EMPTY, KEPT, SWEEP, Rooms, private_folder, sweep
 from app.page import build_page
+from app.sample import NAME
 from app.service import Service
 from tests.app.made import make_analysis
 
@@ -60,3 +61,101 @@ def test_a_video_that_was_deleted_is_told() -> None:
     steps = Service("/nowhere").run("/nowhere/clip.mp4", None, gr.Request(session_hash="me"))
     with pytest.raises(gr.Error, match="no longer on the server"):
         next(steps)
+
+
+def _upload(rooms: Rooms, name: str = "clip.mp4", content: str = "video") -> Path:
+    """A file where gradio would put an upload: named by its content."""
+    path = rooms.folder / content / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name("upload")
+    aside.write_text(content)
+    return aside.replace(path)
+
+
+def _left(rooms: Rooms) -> list[str]:
+    return sorted(p.name for p in rooms.folder.rglob("*") if not p.is_dir())
+
+
+def test_an_upload_becomes_the_sessions_and_stays_where_the_browser_looks(tmp_path: Path) -> None:
+    rooms = Rooms(tmp_path)
+    upload = _upload(rooms)
+    mine = rooms.claim("me", upload)
+    assert mine != upload
+    assert rooms.holds("me", mine)
+    assert not rooms.holds("you", mine)
+    assert upload.is_symlink()
+    assert upload.read_text() == mine.read_text() == "video"
+    assert rooms.claim("me", upload) == rooms.claim("me", mine) == mine
+    assert "me" not in str(mine.relative_to(tmp_path).parent)  # a client may call its session what it likes
+    rooms.leave("me")
+    assert _left(rooms) == []
+    assert not upload.parent.exists()
+
+
+def test_two_who_bring_the_same_file_do_not_lose_it_when_one_leaves(tmp_path: Path) -> None:
+    rooms = Rooms(tmp_path)
+    upload = _upload(rooms)
+    rooms.claim("me", upload)
+    rooms.claim("you", upload)
+    rooms.leave("you")
+    assert upload.read_text() == "video"
+    _upload(rooms)  # a third brings it, and has not been heard of yet
+    rooms.leave("me")
+    assert upload.read_text() == "video"
+    theirs = rooms.claim("they", upload)
+    rooms.leave("they")
+    assert not theirs.exists()
+    assert _left(rooms) == []
+
+
+def test_what_is_no_upload_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
+    rooms = Rooms(tmp_path / "visitors")
+    for path in (tmp_path / "elsewhere.mp4", tmp_path / NAME, rooms.new("me") / "made.json"):
+        path.write_text("x")
+        assert rooms.claim("me", path) == path
+    copy = _upload(rooms, NAME, "x")  # as gradio copies the sample to show it
+    assert rooms.claim("me", copy) == copy
+    assert not copy.is_symlink()
+    own = _upload(rooms, NAME, "not the sample")
+    assert rooms.claim("me", own) != own
+
+
+def test_what_is_written_after_a_session_ended_goes_too(tmp_path: Path) -> None:
+    rooms = Rooms(tmp_path)
+    room = rooms.of("me")
+    with rooms.at_work("me"):
+        rooms.leave("me")
+        assert not room.exists()
+        room.mkdir(parents=True)
+        (room / "late.npz").write_text("x")
+    assert _left(rooms) == []
+    rooms.of("me")  # the same session may come back
+    with rooms.at_work("me"):
+        (room / "again.npz").write_text("x")
+    assert _left(rooms) == ["again.npz"]
+
+
+def test_a_disk_without_links_costs_a_copy_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("not supported")
+
+    rooms = Rooms(tmp_path)
+    monkeypatch.setattr("os.link", refuse)
+    upload = _upload(rooms)
+    assert rooms.claim("me", upload).read_text() == "video"
+    assert upload.is_symlink()
+    rooms.leave("me")
+    assert _left(rooms) == []
+
+
+def test_past_a_size_the_oldest_go_first_and_empty_files_soon(tmp_path: Path) -> None:
+    for i in range(4):
+        (tmp_path / f"{i}.mp4").write_bytes(bytes(100))
+        _age(tmp_path / f"{i}.mp4", 100 - i)
+    (tmp_path / "empty").touch()
+    _age(tmp_path / "empty", EMPTY + 1)
+    sweep(tmp_path, most=250)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["2.mp4", "3.mp4"]

@@ -1,0 +1,178 @@
+"""A real server: whose files lie where, when they go, and that its log tells nothing of what it was given."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from app.keeping import KEPT
+from tests.clips import make_clip
+
+ROOT = Path(__file__).parents[2]
+NAME, WORD = "Zwirbelquast-7731", "Quorngluffel"
+
+
+@dataclass
+class Serving:
+    url: str
+    process: subprocess.Popen[bytes]
+    kept: Path
+    log: Path
+
+    def files(self) -> list[Path]:
+        """What is kept for visitors, without the sample."""
+        return [p for p in self.kept.rglob("*") if not p.is_dir() and not p.name.startswith("sample-")]
+
+
+def start(cache: Path) -> Serving:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = cache.parent / "server.log"
+    environment = os.environ | {
+        "COUPLED_MAMBA_CACHE": str(cache),
+        "GRADIO_SERVER_PORT": str(port),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
+        )
+    serving = Serving(f"http://127.0.0.1:{port}/", process, cache / "visitors", log)
+    assert wait_for(lambda: _answers(serving.url), 180), log.read_text()
+    return serving
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(holds: Callable[[], Any], seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.1)
+    return bool(holds())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = start(tmp_path_factory.mktemp("privacy") / "cache")
+    yield serving
+    serving.process.terminate()
+    serving.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def visit(server: Serving, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A visitor who has a clip of a peculiar name analysed and saved, with peculiar words, and a broken one refused."""
+    folder = tmp_path_factory.mktemp("brought")
+    clip, words = make_clip(folder / f"{NAME}.mp4", 1.5), folder / f"{NAME}.txt"
+    words.write_text(f"{WORD} {WORD} was here")
+    broken = folder / f"{NAME}-broken.mp4"
+    broken.write_bytes(clip.read_bytes()[:2000])
+    client = Client(server.url, verbose=False, download_files=folder / "got")
+    saved = client.predict(
+        clip=handle_file(clip), kind="json", transcript=handle_file(words), api_name="/save"
+    )
+    assert WORD in Path(saved).read_text(encoding="utf-8")
+    with pytest.raises(AppError):
+        client.predict(clip=handle_file(broken), api_name="/describe")
+    yield client
+    client.close()
+
+
+def test_a_visitors_files_lie_in_a_folder_of_the_session(server: Serving, visit: Client) -> None:
+    rooms = list((server.kept / "sessions").iterdir())
+    assert len(rooms) == 1
+    assert rooms[0].stat().st_mode & 0o777 == 0o700
+    outside = [p for p in server.files() if rooms[0] not in p.parents]
+    # What gradio was given is but a name there; the empty files are what it makes when it hands a file on.
+    assert all(p.is_symlink() or p.stat().st_size == 0 for p in outside)
+    assert {p.suffix for p in (rooms[0] / "given").rglob("*") if p.is_file()} == {".mp4", ".txt"}
+    assert [p for p in rooms[0].rglob("*.json") if NAME in p.name]
+
+
+def test_the_log_tells_nothing_of_what_was_given(server: Serving, visit: Client) -> None:
+    log = server.log.read_text(encoding="utf-8")
+    assert "Running on" in log
+    for secret in (NAME, NAME.lower(), WORD, WORD.lower(), "Traceback"):
+        assert secret not in log
+
+
+def test_everything_of_a_session_goes_when_it_ends(server: Serving, visit: Client) -> None:
+    visit.close()
+    assert wait_for(lambda: not any(p.stat().st_size for p in server.files()))
+    assert not list((server.kept / "sessions").iterdir())
+
+
+def test_after_a_crash_the_next_start_deletes_what_is_too_old(tmp_path: Path) -> None:
+    from app.keeping import Rooms, sweep
+
+    kept = tmp_path / "cache" / "visitors"
+    upload = kept / "ab12" / "clip.mp4"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"x")
+    code = "import sys, time; from app.keeping import Rooms; from pathlib import Path; "
+    code += f"Rooms(Path({str(kept)!r})).claim('me', {str(upload)!r}); print('claimed', flush=True); time.sleep(60)"
+    crashing = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    assert crashing.stdout is not None
+    assert crashing.stdout.readline() == b"claimed\n"
+    crashing.send_signal(signal.SIGKILL)
+    crashing.wait(10)
+    assert upload.is_symlink()
+    assert Rooms(kept).holds("me", upload.resolve())
+    sweep(kept)
+    assert upload.exists()  # not yet too old
+    then = time.time() - KEPT - 1
+    os.utime(upload, (then, then))
+    sweep(kept)
+    assert not [p for p in kept.rglob("*") if not p.is_dir()]
+
+
+def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -> None:
+    """The page's own events, as its browser sends them: the video changes, then Delete now is pressed."""
+    session = "a-session-of-this-test"
+    clip = make_clip(tmp_path / "mine.mp4", 1.0, sound=None)
+    given = _upload(server.url, clip)
+    _send(server.url, session, "change", [{"path": given, "meta": {"_type": "gradio.FileData"}}])
+    assert wait_for(lambda: any(p.name == "mine.mp4" and not p.is_symlink() for p in server.files()))
+    _send(server.url, session, "delete", [])
+    assert wait_for(lambda: not any(p.name == "mine.mp4" for p in server.files()))
+
+
+def _upload(url: str, clip: Path) -> str:
+    import httpx
+
+    answer = httpx.post(f"{url}gradio_api/upload", files={"files": clip.open("rb")}, timeout=60)
+    path: str = answer.raise_for_status().json()[0]
+    return path
+
+
+def _send(url: str, session: str, what: str, data: list[Any]) -> None:
+    """Send the event of the page whose function is `forget` (the video changed) or `delete`."""
+    import httpx
+
+    config = json.loads(urllib.request.urlopen(f"{url}config", timeout=60).read())
+    wanted = {"change": "forget", "delete": "delete"}[what]
+    function = next(d["id"] for d in config["dependencies"] if d["api_name"] == wanted)
+    body = {"data": data, "fn_index": function, "session_hash": session}
+    httpx.post(f"{url}gradio_api/queue/join", json=body, timeout=60).raise_for_status()
