@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from extractors.adapter import READOUTS, WEIGHTS, write
+from extractors.adapter import READOUTS, WEIGHTS, check, load_head, write
 from extractors.rated import Sentence, agreement, held_for_fusion, read_sentences, training_part
 from extractors.text import MAX_WORDS, load_base
 
@@ -86,23 +86,20 @@ class Run:
     losses: list[float] = field(default_factory=list)
 
 
-def start(schedule: Schedule, sentences: int) -> Run:
-    """A fresh adapter on a fresh encoder, for a run over `sentences` sentences."""
-    from peft import LoraConfig, TaskType
-
+def start(schedule: Schedule, sentences: int, folder: Path | None = None) -> Run:
+    """A fresh adapter on a fresh encoder, or the one in `folder`, for a run over `sentences` sentences."""
     torch.manual_seed(schedule.seed)
     encoder = load_base()
-    encoder.add_adapter(
-        LoraConfig(
-            task_type=TaskType.FEATURE_EXTRACTION,
-            r=schedule.rank,
-            lora_alpha=schedule.alpha,
-            target_modules=r".*encoder\.layer\.\d+\..*(query|key|value|dense)",
-        )
-    )
     head = nn.Linear(encoder[0].auto_model.config.hidden_size, len(READOUTS))
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
+    if folder is None:
+        _add_adapter(encoder, schedule)
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+    else:
+        check(folder)
+        encoder.load_adapter(str(folder), is_trainable=True)
+        known = load_head(folder)
+        head.load_state_dict({"weight": torch.from_numpy(known.weight), "bias": torch.from_numpy(known.bias)})
     lora = {k: v for k, v in encoder[0].auto_model.named_parameters() if v.requires_grad}
     held = {k: nn.Parameter(v.detach().clone()) for k, v in lora.items()}
     weights = held | {f"head.{k}": v for k, v in head.named_parameters()}
@@ -121,6 +118,19 @@ def start(schedule: Schedule, sentences: int) -> Run:
     )
     averaged = {k: v.detach().clone() for k, v in weights.items()}
     return Run(encoder, head, lora, weights, averaged, optimiser, scheduler)
+
+
+def _add_adapter(encoder: SentenceTransformer, schedule: Schedule) -> None:
+    from peft import LoraConfig, TaskType
+
+    encoder.add_adapter(
+        LoraConfig(
+            task_type=TaskType.FEATURE_EXTRACTION,
+            r=schedule.rank,
+            lora_alpha=schedule.alpha,
+            target_modules=r".*encoder\.layer\.\d+\..*(query|key|value|dense)",
+        )
+    )
 
 
 @torch.no_grad()
@@ -304,10 +314,17 @@ def read(run: Run, sentences: Sequence[Sentence]) -> NDArray[np.float32]:
 
 
 def train(
-    sentences: Sequence[Sentence], schedule: Schedule, checkpoint: Path, epochs: int | None = None
+    sentences: Sequence[Sentence],
+    schedule: Schedule,
+    checkpoint: Path,
+    epochs: int | None = None,
+    begin: Path | None = None,
 ) -> Run:
-    """Train on all of the sentences, from the checkpoint on where there is one; `epochs` stops it earlier."""
-    run = start(schedule, len(sentences))
+    """Train on all of the sentences, from the checkpoint on where there is one; `epochs` stops it earlier.
+
+    Without a checkpoint the adapter is a fresh one, or the one in the folder `begin`.
+    """
+    run = start(schedule, len(sentences), begin)
     if checkpoint.exists():
         resume(run, checkpoint)
     tokens = tokenise(run.encoder, sentences)
@@ -321,12 +338,14 @@ def train(
 def main() -> None:
     """Parse the command line, train, write the weights and print how they do on the tenth kept for the fusion."""
     options = parse()
-    schedule = Schedule(epochs=options.epochs, seed=options.seed)
+    schedule = Schedule(epochs=options.epochs, rate=options.rate, seed=options.seed)
     everything = read_sentences(options.data)
     ours = training_part(everything)
-    run = train(ours, schedule, options.runs / "last.pt")
+    run = train(ours, schedule, options.runs / "last.pt", begin=options.start)
     settle(run)
     trained = {"sentences": len(ours), "cpu_seconds": round(run.seconds), **asdict(schedule)}
+    if options.start:
+        trained["start"] = check(options.start)["trained"]
     write(run.encoder, run.head, options.weights, trained)
     kept = [s for s in everything if held_for_fusion(s.group)]
     if kept:
@@ -339,6 +358,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m extractors.train_text", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of rated_sentences.csv.gz")
     parser.add_argument("--epochs", type=int, default=Schedule.epochs)
+    parser.add_argument("--rate", type=float, default=Schedule.rate, help="highest learning rate")
+    parser.add_argument("--start", type=Path, help="folder of an adapter to go on from; a fresh one without")
     parser.add_argument("--seed", type=int, default=Schedule.seed)
     parser.add_argument("--runs", type=Path, default=Path("runs/text"), help="folder of the checkpoint")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder the weights are written to")

@@ -140,6 +140,21 @@ def test_agreement_is_one_for_the_same_and_falls_with_a_shift() -> None:
     assert training.agreement(x, x + 1) == pytest.approx(6.5 / 7.5)
 
 
+def test_a_network_less_sure_than_it_may_be_is_sharpened() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (200, 48, 48), np.uint8)
+    torch.manual_seed(0)
+    network = ExpressionNet((8, 8, 8)).eval()
+    before = training.probabilities(network, images)
+    # Labels that are right nearly always, though the network, as drawn, hardly prefers one class.
+    labels = before.argmax(1).astype(np.int8)
+    assert training.sharpen(network, images, labels) == pytest.approx(4, abs=0.05)
+    after = training.probabilities(network, images)
+    assert (after.argmax(1) == before.argmax(1)).mean() > 0.95
+    assert after.max(1).mean() > before.max(1).mean()
+    loose = np.random.default_rng(3).integers(0, 7, 200).astype(np.int8)
+    assert training.sharpen(network, images, loose) < 0.6
+
+
 def test_report_counts_by_class() -> None:
     labels = np.array([0, 0, 3, 6], np.int8)
     given = np.eye(7, dtype=np.float32)[[0, 3, 3, 6]]
