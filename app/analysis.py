@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -191,7 +192,7 @@ class Analysis:
     def from_dict(cls, data: Any) -> Analysis:
         """The opposite of `to_dict`. Raises SchemaError that names the place and the value seen."""
         if isinstance(data, Mapping) and data.get("schema") != SCHEMA:
-            raise SchemaError(f"schema is {data.get('schema')!r}: this program reads {SCHEMA!r}")
+            raise SchemaError(f"schema is {reprlib.repr(data.get('schema'))}: this program reads {SCHEMA!r}")
         return decode(cls, data)
 
     @classmethod
@@ -199,7 +200,9 @@ class Analysis:
         """The opposite of `to_json`. Raises SchemaError that names the place and the value seen."""
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except RecursionError:
+            raise SchemaError("not a result: its lists stand in one another without end") from None
+        except ValueError as error:  # no JSON, or a number of thousands of digits
             raise SchemaError(f"not JSON: {error}") from None
         return cls.from_dict(data)
 

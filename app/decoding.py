@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -67,7 +68,8 @@ def _hints(kind: Any) -> dict[str, tuple[Any, bool]]:
 
 def _decode_plain(kind: type, data: Any, where: str) -> Any:
     if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
-        if not math.isfinite(data):
+        # A whole number past the largest float is none either, and math.isfinite would not take it.
+        if not abs(data) <= sys.float_info.max:
             raise _unexpected(where, "a finite number", data)
         return float(data)
     right = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
@@ -78,4 +80,6 @@ def _decode_plain(kind: type, data: Any, where: str) -> Any:
 
 
 def _unexpected(where: str, expected: str, data: Any) -> SchemaError:
-    return SchemaError(f"{where or 'the whole'}: expected {expected}, got {str(data)[:60]!r}")
+    # Lists within lists within lists could not even be told.
+    seen = reprlib.repr(data) if isinstance(data, (list, dict)) else str(data)
+    return SchemaError(f"{where or 'the whole'}: expected {expected}, got {seen[:60]!r}")
