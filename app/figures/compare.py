@@ -20,12 +20,8 @@ from app.figures.style import COLOURS, FAINT, GREY, INK, beside, figure, layout,
 from app.figures.words import since_observed
 from app.i18n import DEFAULT, alone, name_of, tell
 
-TALL, BAND, GAP, FOOT = (
-    230,
-    96,
-    24,
-    38,
-)  # pixels: the band of all together, one of a modality, between them, below
+TALL, BAND, GAP, FOOT = 230, 96, 26, 38
+"""Pixels: the band of all together, one of a modality, between them, below."""
 HEIGHT = 300  # pixels of a clip's own picture
 ZERO = "rgba(128,138,152,0.55)"
 DASHES = "6px,4px"
@@ -56,7 +52,8 @@ def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
         )
     names = sources_of(first.analysis, second.analysis)
     inside = TALL + len(names) * (GAP + BAND)
-    limit = score_limit([first.analysis, second.analysis])
+    both = [first.analysis, second.analysis]
+    whole, own = score_limit(both), score_limit(both, intervals=False)
     seconds = middles(first.analysis)
     traces: list[Any] = []
     axes: dict[str, Any] = {}
@@ -65,6 +62,7 @@ def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
     for i, name in enumerate(["", *names]):
         axis = f"y{i + 1}" if i else "y"
         bottom = max(0.0, top - (BAND if i else TALL) / inside)
+        limit = own if name else whole  # the modalities' bands hold no intervals, so they need less room
         axes[f"yaxis{i + 1}" if i else "yaxis"] = _score_axis(limit, (bottom, top))
         traces += _band_of(name, first, second, seconds, axis, language)
         notes += _band_notes(name, limit, bottom, top, language)

@@ -94,13 +94,16 @@ def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str, lang
     )
 
 
-def score_limit(analyses: Iterable[Analysis]) -> float:
-    """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood."""
+def score_limit(analyses: Iterable[Analysis], *, intervals: bool = True) -> float:
+    """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood.
+
+    Enough for the intervals of all together too, unless these are not drawn.
+    """
     lines = []
     for analysis in analyses:
         lines += [analysis.sentiment.ticks, *(a.ticks for a in analysis.sentiment.alone.values())]
         between = analysis.sentiment.interval
-        if between is not None:
+        if between is not None and intervals:
             lines += [between.ticks_low, between.ticks_high]
     most = max(max(map(abs, line)) for line in lines)
     return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)
