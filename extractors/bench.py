@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from extractors.cache import Cache
-from extractors.clip import FACES_A_SECOND, ClipReader
+from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader
 from extractors.records import FloatArray, InputError, MediaInfo, Sound, Span, Track, Transcript
 
 PEER_SECONDS = 20.0  # peers on sound get this much of it at most: pyin takes longer than the clip lasts
@@ -117,9 +117,10 @@ def _voice(run: Run) -> str:
 
 def _faces(run: Run) -> str:
     from extractors.face import describe_faces
-    from extractors.media import read_frames
+    from extractors.media import read_looks
 
-    track = describe_faces(read_frames(run.clip, FACES_A_SECOND))
+    looks = read_looks(run.clip, FACES_A_SECOND, GLANCES_A_SECOND)
+    track = describe_faces(looks, lambda: run.sound)
     run.tracks["visual"] = track
     return f"a face in {np.count_nonzero(track.confidence)} of {len(track.confidence)} pictures"
 
@@ -182,7 +183,7 @@ def _peer_detection(run: Run) -> str:
     follower, seen, count = FaceFollower(), 0, 0
     for frame in read_frames(run.clip, FACES_A_SECOND):
         follower.forget()
-        seen += follower.look(frame.image) > 0
+        seen += follower.look(frame) > 0
         count += 1
     return f"a face in {seen} of {count} pictures"
 

@@ -5,7 +5,8 @@ Damage is counted, not raised: a packet that cannot be decoded is skipped and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +98,19 @@ def _decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
         return []
     tally.good += counted
     return list(frames)
+
+
+def slots(per_second: float | None) -> Callable[[float], bool]:
+    """Whether a time, each later than the one before, is the first in its slot of 1 / per_second; None: all are."""
+    last = -1
+
+    def due(time: float) -> bool:
+        nonlocal last
+        slot = last + 1 if per_second is None else math.floor(time * per_second + 1e-6)
+        last, before = max(slot, last), last
+        return slot > before
+
+    return due
 
 
 def picture(frame: Any, long_side: int | None, aspect: float = 1.0) -> NDArray[np.uint8]:

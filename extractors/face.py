@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from extractors.detect import STRONG, SURE, Grey
 from extractors.expression import EMBEDDING, EXPRESSIONS, SIDE, load_expression
 from extractors.follow import FaceFollower, Sightings
-from extractors.records import FloatArray, Frame, SecondsArray, Sound, Track
+from extractors.records import FloatArray, Frame, Glance, SecondsArray, Sound, Track
 from extractors.speaker import main_face, several
 
 COLUMNS = (*(f"embedding_{i:02d}" for i in range(EMBEDDING)), *EXPRESSIONS)
@@ -49,10 +49,13 @@ class FaceTrack:
 
 
 def describe_faces(
-    frames: Iterable[Frame], hear: Hear | None = None, progress: Callable[[float], None] | None = None
+    frames: Iterable[Frame | Glance],
+    hear: Hear | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Track:
     """The visual track: one row a frame, values [T, 71] (64 embedding, 7 probabilities), zero without a face.
 
+    frames: every Frame is looked at; a Glance (`extractors.media.read_looks`) is for the mouths, and gives no row.
     hear: gives the clip's sound, and is asked only where several faces were in one picture: then who speaks counts.
     progress: called with the share (0..1) of the faces described, once all frames were looked at.
     Raises InputError where YuNet is asked for (`extractors.detect.make_detector`) and cannot be had.
@@ -91,7 +94,7 @@ def face_features(images: Grey, progress: Callable[[float], None] | None = None)
     return np.concatenate(rows)
 
 
-def find_faces(frames: Iterable[Frame], hear: Hear | None = None) -> FaceTrack:
+def find_faces(frames: Iterable[Frame | Glance], hear: Hear | None = None) -> FaceTrack:
     """Follow the faces through the frames, which are looked at as they come and not kept, and keep the main one.
 
     `hear` and what is raised are as in `describe_faces`.
@@ -100,8 +103,11 @@ def find_faces(frames: Iterable[Frame], hear: Hear | None = None) -> FaceTrack:
     with _one_thread():
         follower = FaceFollower()
         for frame in frames:
-            follower.look(frame.image)
-            times.append(frame.time)
+            if isinstance(frame, Glance):
+                follower.glance(frame)
+            else:
+                follower.look(frame)
+                times.append(frame.time)
     seen, time = follower.sightings(), np.array(times, np.float64)
     kept = _kept(seen)
     sound = hear() if hear and several(seen, kept) else None

@@ -2,6 +2,7 @@
 
 Every face known is looked for where it was; the whole picture is searched when one is missing there, and now and
 then. What the detector misses for a moment (a turned head, a hand) is bridged by matching the last view of the face.
+Where several faces are, the pictures between two looks are glanced at, and only for how far the mouths are open.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from extractors.detect import UNWEIGHTED, Box, Detector, Grey, brighten, cut, make_detector, nearest
 from extractors.expression import SIDE
-from extractors.records import FloatArray
+from extractors.records import FloatArray, Frame, Glance, SecondsArray
 
 LONG_SIDE = 320  # pictures are searched at this size, pixels
 # A look at the whole picture, in looked-at pictures: 2 s at five a second, so a nearer speaker is noticed.
@@ -25,21 +26,33 @@ MOST = 3  # faces followed at once; each costs as much as one
 # Most looks bridged by matching alone: 2 s at five a second. After that only a detection brings the face back.
 LONGEST_BRIDGE = 10
 LEAST_MATCH = 0.6
-# Of a 48x48 crop as the cascades cut it: the mouth's rows and columns, and the eyes'.
-MOUTH, EYES = (slice(30, 45), slice(12, 36)), (slice(12, 24), slice(8, 40))
-WANDER = 3  # pixels of a crop by which a head may have moved between two looks
+# The mouth in a box as the cascades cut it, as shares of its side: how far below the middle, how wide, how high.
+MOUTH_BELOW, MOUTH_WIDTH, MOUTH_HEIGHT = 0.355, 0.34, 0.33
 
 
 @dataclass
 class Face:
-    """One face as it stands now: its number, its box, its last detected view, the looks since, its last crop's box."""
+    """One face as it stands now: its number, its box, its last detected view, the looks since, its box before."""
 
     number: int
     box: Box
     view: Grey
     bridged: int = 0
-    cropped: Box | None = None
-    crop: Grey = field(default_factory=lambda: np.zeros((SIDE, SIDE), np.uint8))
+    before: Box | None = None
+
+
+@dataclass(frozen=True)
+class Mouths:
+    """K looks and glances at mouths, none where a face is alone.
+
+    time [K] seconds, rising for each face; face [K]: whose, by number; contrast [K]: the standard deviation of the
+    mouth's part of the picture, grey levels (0..128). An open mouth is dark inside, with teeth that shine, so it
+    rises and falls with the opening.
+    """
+
+    time: SecondsArray
+    face: NDArray[np.int64]
+    contrast: FloatArray
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,7 @@ class Sightings:
 
     look [N]: which picture; face [N]: whose, by number; boxes [N, 4]: x, y, width, height as shares (0..1) of the
     picture; weight [N]: the detector's; matched [N]: bridged, not detected; prominence [N]: size, less towards the
-    edges; tilt [N]: degrees clockwise; mouth [N]: how much the mouth changed since the look before, grey levels, and
-    zero where the face is alone; crops [N, 48, 48] grey, turned upright.
+    edges; tilt [N]: degrees clockwise; crops [N, 48, 48] grey, turned upright; mouths: of all the faces.
     """
 
     look: NDArray[np.int64]
@@ -59,8 +71,8 @@ class Sightings:
     matched: NDArray[np.bool_]
     prominence: FloatArray
     tilt: FloatArray
-    mouth: FloatArray
     crops: Grey
+    mouths: Mouths
 
     def rows(self) -> list[NDArray[np.int64]]:
         """For each face its rows, in order of time."""
@@ -83,30 +95,39 @@ class FaceFollower:
         self._rows: list[tuple[float, ...]] = []
         # In one piece: thousands of small arrays would leave the heap full of holes.
         self._crops = bytearray()
+        self._looked = 0.0
+        self._glances: list[tuple[float, Grey]] = []
+        self._mouths: list[tuple[float, int, float]] = []
 
     def forget(self) -> None:
         """Look at the next picture as if it were the first."""
         self.faces, self._faceless = [], 0
 
-    def look(self, image: NDArray[np.uint8]) -> int:
-        """Find the faces of a BGR picture [height, width, 3] and note them; how many there are."""
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        scale = min(1.0, LONG_SIDE / max(grey.shape))
-        small = (
-            cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-        )
+    def look(self, frame: Frame) -> int:
+        """Find the faces of a picture, later than those before, and note them; how many there are."""
+        grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+        small, scale = _shrink(grey)
         if small.shape != self._shape:
             self.forget()
             self._shape = small.shape
         self._follow(brighten(small))
         for face in self.faces:
             self._note(face, grey, scale)
+        self._read_mouths(frame.time, small)
         self.looks += 1
         return len(self.faces)
 
+    def glance(self, glance: Glance) -> None:
+        """Keep a picture between two looks for the mouths in it, where there are several."""
+        if len(self.faces) > 1:
+            small = _shrink(cv2.cvtColor(glance.make(), cv2.COLOR_BGR2GRAY))[0]
+            if small.shape == self._shape:
+                self._glances.append((glance.time, small))
+
     def sightings(self) -> Sightings:
         """All that was noted so far."""
-        table = np.array(self._rows, np.float64).reshape(-1, 11)
+        table = np.array(self._rows, np.float64).reshape(-1, 10)
+        mouths = np.array(self._mouths, np.float64).reshape(-1, 3)
         return Sightings(
             look=table[:, 0].astype(np.int64),
             face=table[:, 1].astype(np.int64),
@@ -115,8 +136,8 @@ class FaceFollower:
             matched=table[:, 7] > 0,
             prominence=table[:, 8].astype(np.float32),
             tilt=table[:, 9].astype(np.float32),
-            mouth=table[:, 10].astype(np.float32),
             crops=np.frombuffer(self._crops, np.uint8).reshape(-1, SIDE, SIDE),
+            mouths=Mouths(mouths[:, 0], mouths[:, 1].astype(np.int64), mouths[:, 2].astype(np.float32)),
         )
 
     def _follow(self, small: Grey) -> None:
@@ -160,10 +181,29 @@ class FaceFollower:
         box, (height, width) = face.box, self._shape
         shares = (box.x / width, box.y / height, box.side / width, box.side / height)
         rest = (box.weight, face.bridged > 0, _prominence(box, self._shape), box.tilt)
-        moved = _mouth_motion(face, grey, scale) if len(self.faces) > 1 else 0.0
-        self._rows.append((self.looks, face.number, *shares, *rest, moved))
-        face.cropped, face.crop = box, _crop(grey, box, scale)
-        self._crops += face.crop.tobytes()
+        self._rows.append((self.looks, face.number, *shares, *rest))
+        self._crops += _crop(grey, box, scale).tobytes()
+
+    def _read_mouths(self, time: float, small: Grey) -> None:
+        """Of this look and of the glances since the last one, in which a face is where it was on its way here."""
+        for face in self.faces if len(self.faces) > 1 else ():
+            for when, picture in self._glances if face.before else ():
+                share = (when - self._looked) / (time - self._looked)
+                box = Box(*((1 - share) * np.array(face.before) + share * np.array(face.box)))
+                self._mouths.append((when, face.number, _mouth_contrast(picture, box)))
+            self._mouths.append((time, face.number, _mouth_contrast(small, face.box)))
+        for face in self.faces:
+            face.before = face.box
+        self._glances.clear()
+        self._looked = time
+
+
+def _shrink(grey: Grey) -> tuple[Grey, float]:
+    """The picture at the size at which it is searched, and how large that is beside its own."""
+    scale = min(1.0, LONG_SIDE / max(grey.shape))
+    if scale == 1:
+        return grey, scale
+    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 
 def _view(small: Grey, box: Box) -> Grey:
@@ -196,26 +236,13 @@ def _overlap(one: Box, other: Box) -> bool:
     return bool(apart < 0.5 * max(one.side, other.side))
 
 
-def _mouth_motion(face: Face, grey: Grey, scale: float) -> float:
-    """How much the mouth changed since the last look, in grey levels, more than the eyes' part did.
-
-    Both are looked at in the last look's box: the box itself is never quite still.
-    """
-    if face.cropped is None:
-        return 0.0
-    now = _crop(grey, face.cropped, scale)
-    return max(0.0, _change(face.crop, now, MOUTH) - _change(face.crop, now, EYES))
-
-
-def _change(before: Grey, now: Grey, part: tuple[slice, slice]) -> float:
-    """The mean difference of a part, apart from brightness, at the place in the later crop that fits best."""
-    rows, columns = part
-    wider = now[rows.start - WANDER : rows.stop + WANDER, columns.start - WANDER : columns.stop + WANDER]
-    old = before[part].astype(np.float32)
-    difference = cv2.matchTemplate(wider.astype(np.float32), old, cv2.TM_SQDIFF)
-    _, _, (x, y), _ = cv2.minMaxLoc(difference)
-    new = wider[y : y + old.shape[0], x : x + old.shape[1]].astype(np.float32)
-    return float(np.abs((new - new.mean()) - (old - old.mean())).mean())
+def _mouth_contrast(small: Grey, box: Box) -> float:
+    """The standard deviation of the mouth's part of the picture, between pixels where the box is."""
+    (x, y), down, lean = box.centre, MOUTH_BELOW * box.side, np.radians(box.tilt)
+    size = max(2, round(MOUTH_WIDTH * box.side)), max(2, round(MOUTH_HEIGHT * box.side))
+    # A box's corner is at the first pixel's edge; OpenCV counts from that pixel's middle.
+    middle = x - 0.5 - down * np.sin(lean), y - 0.5 + down * np.cos(lean)
+    return float(cv2.getRectSubPix(small, size, middle).std())
 
 
 def _crop(grey: Grey, box: Box, scale: float) -> Grey:

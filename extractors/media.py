@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 
-from extractors.decode import Mixer, Tally, decode, picture, pixel_aspect, turns
-from extractors.records import Frame, InputError, MediaInfo, Sound
+from extractors.decode import Mixer, Tally, decode, picture, pixel_aspect, slots, turns
+from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
 
 # Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
@@ -28,6 +29,7 @@ SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
 PROBE_PACKETS = 600  # packets read in search of the first picture and sound
 FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
 CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
+LONG_SIDE = 640  # pixels to which pictures are shrunk
 TIMEOUT = 30.0  # seconds without a byte before a read is given up
 
 
@@ -162,7 +164,7 @@ def _level(sound: Sound) -> float:
 def read_frames(
     path: str | Path,
     per_second: float | None = None,
-    long_side: int | None = 640,
+    long_side: int | None = LONG_SIDE,
     warnings: list[str] | None = None,
     limits: Limits | None = None,
 ) -> Iterator[Frame]:
@@ -176,6 +178,33 @@ def read_frames(
     Raises:
         InputError: the file cannot be opened.
     """
+    due = slots(per_second)
+    for glance in _read_pictures(path, long_side, warnings, limits):
+        if due(glance.time):
+            yield Frame(glance.time, glance.make())
+
+
+def read_looks(
+    path: str | Path, per_second: float, glances: float, warnings: list[str] | None = None
+) -> Iterator[Frame | Glance]:
+    """What `read_frames` gives, and between those the pictures of `glances` slots a second, not yet made.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    look_due, glance_due = slots(per_second), slots(glances)
+    for glance in _read_pictures(path, LONG_SIDE, warnings, None):
+        wanted = glance_due(glance.time)
+        if look_due(glance.time):
+            yield Frame(glance.time, glance.make())
+        elif wanted:
+            yield glance
+
+
+def _read_pictures(
+    path: str | Path, long_side: int | None, warnings: list[str] | None, limits: Limits | None
+) -> Iterator[Glance]:
+    """Every undamaged picture of the clip, in order, not yet made."""
     limits = limits or Limits.from_environment()
     with open_clip(path, limits) as container:
         stream = _stream(container, "video")
@@ -183,15 +212,14 @@ def read_frames(
             return
         rate = float(stream.average_rate or 25)
         aspect = pixel_aspect(stream)
-        tally, last, slot = Tally(), -1.0, -1
+        tally, last = Tally(), -1.0
         for stamp, frame in decode(container, stream, clip_start(container), tally):
             time = max(0.0, last + 1 / rate if stamp is None else stamp)
             if time > limits.max_seconds:
                 break
-            due = slot + 1 if per_second is None else math.floor(time * per_second + 1e-6)
-            if due > slot and time > last and not frame.is_corrupt:
-                last, slot = time, due
-                yield Frame(time, picture(frame, long_side, aspect))
+            if time > last and not frame.is_corrupt:
+                last = time
+                yield Glance(time, partial(picture, frame, long_side, aspect))
         _report(tally.warning("pictures", stream.frames, _promised_seconds(container, stream)), warnings)
 
 

@@ -6,6 +6,7 @@ An absent modality is an empty track or zero confidence, never invented values.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,17 @@ class Frame:
 
     time: float
     image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A picture between two that are looked at, shown at `time` seconds; `make` gives it as a Frame's image.
+
+    It is decoded and not yet made: most are never asked for.
+    """
+
+    time: float
+    make: Callable[[], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)

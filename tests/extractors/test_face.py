@@ -142,8 +142,8 @@ def test_a_head_that_leans_over_and_back_is_followed(portrait: Picture) -> None:
 
 def sightings(*pictures: Picture) -> Sightings:
     follower = FaceFollower()
-    for picture in pictures:
-        follower.look(picture)
+    for frame in clip(*pictures):
+        follower.look(frame)
     return follower.sightings()
 
 
