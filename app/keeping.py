@@ -143,15 +143,20 @@ def private_folder() -> Path:
 def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> None:
     """Delete every file in `folder` that was last written more than `older_than` seconds ago, and empty folders.
 
-    Of what is left, the oldest files go until `most` bytes remain; None for no such limit.
+    Of what is left, the oldest files go until `most` bytes remain; None for no such limit. What was written in the
+    future, before the clock was set back, counts from now on: it would otherwise be kept until that day.
     """
-    limit, empty = time.time() - older_than, time.time() - EMPTY
+    now = time.time()
+    limit, empty = now - older_than, now - EMPTY
     left: list[tuple[float, int, Path]] = []
     # Deepest first, so that a folder is empty by the time it is looked at.
     for path in sorted(folder.rglob("*"), key=lambda p: -len(p.parts)):
         # A file may go while it is looked at, and a folder may not be empty: both are as they should be.
         with contextlib.suppress(OSError):
             state = path.lstat()
+            if state.st_mtime > now + EMPTY:
+                os.utime(path, (now, now), follow_symlinks=False)
+                state = path.lstat()
             if path.is_dir() and not path.is_symlink():
                 if state.st_mtime < limit:
                     path.rmdir()

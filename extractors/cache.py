@@ -150,7 +150,8 @@ class Cache:
         for path in self.folder.iterdir():
             with contextlib.suppress(OSError):  # another process may have been quicker
                 state = path.stat()
-                if path.name.startswith(ASIDE) and state.st_mtime < time.time() - FORGOTTEN:
+                # Either way: one from the future was written before the clock was set back.
+                if path.name.startswith(ASIDE) and abs(time.time() - state.st_mtime) > FORGOTTEN:
                     path.unlink()
                 elif path.suffix == ENDING:
                     entries.append((max(state.st_atime_ns, state.st_mtime_ns), state.st_size, path))

@@ -19,6 +19,7 @@ from torch import Tensor
 from model.config import CoupledMambaConfig
 from model.intervals import around, name_of
 from model.network import CoupledMamba, Output
+from model.sealed import check
 from model.stretches import STRETCH, run_stretches
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def load_default() -> CoupledMamba:
 
     Read by hand: `CoupledMamba.from_pretrained`, which does the same for folders and hub names, prints to stdout.
     """
+    check(WEIGHTS / "model.safetensors")
     config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
     network = CoupledMamba(CoupledMambaConfig(**config))
     load_model(network, WEIGHTS / "model.safetensors")
@@ -102,6 +104,7 @@ def _load_independent(folder: Path) -> Network:
             raise FileNotFoundError(
                 f"there is no {folder / name}: put a network saved by save_pretrained there"
             )
+    check(folder / "model.safetensors")
     return load_network(folder)
 
 

@@ -30,6 +30,7 @@ from model.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
 from model.paired import Paired, corrected_test
+from model.sealed import check
 
 CONFIG = Path(__file__).parent / "configs" / "mosi.toml"
 WEIGHTS = Path(__file__).parent / "weights" / "mosi.safetensors"
@@ -186,6 +187,7 @@ def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
     """The stored networks, ready to predict: {"published": [...], "words": [...]}, one a seed."""
     from safetensors.torch import load_file
 
+    check(path)
     tensors = load_file(path)
     described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     networks: dict[str, list[Reader]] = {}

@@ -1,0 +1,60 @@
+"""Checksums of packaged weights, so that a file with a bit turned is told and never used: a `SHA256SUMS` beside them.
+
+`python -m model.sealed FOLDER` writes the sums of a folder's safetensors (by default the packaged ones), which is to be
+done whenever they were trained anew. The file is that of `sha256sum`, which can check it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+SUMS = "SHA256SUMS"
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class DamagedWeightsError(ValueError):
+    """A weights file is not the one that its folder's sums name."""
+
+
+def check(path: Path) -> None:
+    """Hold a weights file against the sums in its folder; nothing is checked where there are none, or none of it.
+
+    Raises:
+        DamagedWeightsError: the file is another than the one named.
+    """
+    wanted = read_sums(path.parent).get(path.name)
+    if wanted is None:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted:
+        raise DamagedWeightsError(
+            f"{path} has sha256 {found[:12]} but {SUMS} beside it names {wanted[:12]}: fetch the folder again, or run "
+            f"`python -m model.sealed {path.parent}` if you trained the file anew"
+        )
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """{file's name: its sha256}, empty without the file of sums."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        return {}
+    lines = (line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8").splitlines() if line.strip())
+    return {name.lstrip("*"): digest for digest, name in lines}
+
+
+def seal(folder: Path = WEIGHTS) -> dict[str, str]:
+    """Write the sums of every safetensors in the folder; gives them."""
+    sums = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    (folder / SUMS).write_text(text, encoding="utf-8")
+    return sums
+
+
+if __name__ == "__main__":
+    print("\n".join(seal(Path(sys.argv[1]) if len(sys.argv) > 1 else WEIGHTS)))
