@@ -31,6 +31,8 @@ OPEN = 0.6  # and one of this length where the text has no punctuation at all
 SENTENCE = 60  # words after which any pause of BREATH seconds ends the sentence
 BREATH = 0.25
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e."}
+LONG = 600.0  # seconds of speech: what follows needs the 130 MB of the recognisers more than they are quick to load
+_POOLING = threading.Lock()  # nothing is given to a pool that another clip has let go
 _LOCAL = threading.local()
 _LOADING = threading.Lock()  # the library's own loader is not safe to enter twice
 
@@ -56,7 +58,8 @@ def recognise(
     stretches = stretch_speech(speech)
     words: list[Word] = []
     # The recogniser lets go of Python's lock while it works; each thread has one of its own.
-    waiting = [_pool().submit(_hear, sound, stretch) for stretch in stretches]
+    with _POOLING:
+        waiting = [_pool().submit(_hear, sound, stretch) for stretch in stretches]
     try:
         for done, (stretch, heard) in enumerate(zip(stretches, waiting, strict=True), 1):
             words += align_words(heard.result().split(), sound, stretch)
@@ -65,6 +68,8 @@ def recognise(
     finally:
         for heard in waiting:  # where `progress` ended it, nobody waits for the rest
             heard.cancel()
+        if sum(span.end - span.start for span in speech) > LONG:
+            _let_go()
     return transcript_of(words, "recognised")
 
 
@@ -115,6 +120,13 @@ def _cut(span: Span) -> list[Span]:
     parts = max(1, -int(-(span.end - span.start) // LONGEST))
     step = (span.end - span.start) / parts
     return [Span(span.start + i * step, span.start + (i + 1) * step) for i in range(parts)]
+
+
+def _let_go() -> None:
+    """Free the recognisers: whoever is still being heard is heard to the end, and the next clip loads them anew."""
+    with _POOLING:
+        _pool().shutdown(wait=False)
+        _pool.cache_clear()
 
 
 @cache

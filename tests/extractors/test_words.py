@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -93,6 +94,20 @@ def test_recognition_from_several_threads(reading: Sound) -> None:
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: recognise(reading, spans), range(3)))
     assert results[0] == results[1] == results[2]
+
+
+def test_after_long_speech_the_recognisers_are_let_go(
+    reading: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans, hearing = find_speech(reading), "recogniser"
+    first = recognise(reading, spans)
+    assert [t for t in threading.enumerate() if t.name.startswith(hearing)]
+    monkeypatch.setattr("extractors.words.LONG", 1.0)
+    assert recognise(reading, spans) == first
+    for thread in [t for t in threading.enumerate() if t.name.startswith(hearing)]:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert recognise(reading, spans) == first
 
 
 def test_quiet_speech_is_heard(reading: Sound) -> None:
