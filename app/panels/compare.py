@@ -96,6 +96,8 @@ def listen(
     for ends in (panel.stop.click, video.change, delete.click):
         ends(comparing.stop, None, None, queue=False, api_visibility="private")
     delete.click(lambda: None, None, panel.other, queue=False, **_QUIET)
+    # The files are gone with the session's folder, and so is what was made of them.
+    delete.click(lambda: [None, *reset()], None, [panel.other, *outputs(panel)], queue=False, **_QUIET)
     page.unload(comparing.stop)
 
 
