@@ -121,6 +121,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     from starlette.middleware import Middleware
 
     from app.guard import Guard
+    from app.presence import Presence
     from extractors.media import Limits
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -138,7 +139,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "ssr_mode": False,
         "max_threads": MOST_THREADS,
         "state_session_capacity": MOST_SESSIONS,
-        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "app_kwargs": {"middleware": [Middleware(Guard), Middleware(Presence)]},
         "run_history": False,  # results would stay in the browser past the hour that is promised
         "enable_monitoring": False,
         "prevent_thread_lock": True,

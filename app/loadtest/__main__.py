@@ -12,9 +12,10 @@ from pathlib import Path
 from app.loadtest.clients import ask, crowd, make_clips
 from app.loadtest.held import Phase, broken, table
 from app.loadtest.server import Count, Server
+from app.presence import GRACE
 
 WARM_UP, AT_A_TIME = 20.0, 4  # seconds, and clients, before anything is counted
-SETTLED, PATIENCE = 3.0, 30.0  # seconds for the server to let go of what the last visitor left
+SETTLED, PATIENCE = 3.0, 60.0  # seconds for the server to let go of what the last visitor left
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def settled(server: Server) -> Count:
     """The server's count once nothing of it shrinks any more."""
-    time.sleep(SETTLED)
+    time.sleep(GRACE + SETTLED)
     end, last = time.monotonic() + PATIENCE, server.count()
     while time.monotonic() < end:
         time.sleep(SETTLED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import settings
+from app.loadtest.__main__ import settled
 from app.loadtest.clients import Request, ask, crowd, digest, make_clips
 from app.loadtest.held import Phase, broken, grown, table
 from app.loadtest.server import Count, Server
@@ -77,10 +78,10 @@ def test_two_at_once_get_their_own_answers_and_leave_nothing(server: Server, cli
         request, wanted[clip] = ask(server.url, clip)
         assert request.ended == "answered"
     assert len(set(wanted.values())) == 2
-    before = server.count()
+    before = settled(server)
     done = crowd(server.url, clips[:2], wanted, 2, 0.1)
     assert {(r.clip, r.ended, r.own) for r in done} == {(c.name, "answered", True) for c in clips[:2]}
-    after = server.count()
+    after = settled(server)
     assert after.kept <= before.kept
     assert after.objects.get("app.runs.Run", 0) <= before.objects.get("app.runs.Run", 0)
 

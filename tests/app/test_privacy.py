@@ -20,6 +20,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from app.keeping import KEPT
+from app.presence import GRACE
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,7 @@ def test_the_log_tells_nothing_of_what_was_given(server: Serving, visit: Client)
 
 def test_everything_of_a_session_goes_when_it_ends(server: Serving, visit: Client) -> None:
     visit.close()
-    assert wait_for(lambda: not any(p.stat().st_size for p in server.files()))
+    assert wait_for(lambda: not any(p.stat().st_size for p in server.files()), GRACE + 60)
     assert not list((server.kept / "sessions").iterdir())
 
 
