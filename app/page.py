@@ -232,6 +232,8 @@ def _forget_states(page: gr.Blocks, delete: gr.Button) -> None:
 
     def forget(request: gr.Request) -> None:
         page.state_holder.delete_state(request.session_hash or "")
+        for names in page.temp_file_sets:  # of files it was given or gave, kept for ever where `delete_cache` is off
+            names.difference_update([name for name in list(names) if not os.path.lexists(name)])
 
     page.unload(forget)
     delete.click(forget, None, None, queue=False, **QUIET)
