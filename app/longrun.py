@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.memory import resident
 from app.runs import Run
@@ -136,7 +137,7 @@ def _encode(sources: Sequence[Path], path: Path, height: int) -> None:
     """The sources one after another, RATE pictures a second `height` high, with their sound."""
     import av
 
-    from extractors.media import probe, read_frames, read_sound
+    from extractors.media import probe, read_sound
 
     first = probe(sources[0])
     width = round(first.width * height / max(first.height, 1) / 2) * 2
@@ -148,8 +149,8 @@ def _encode(sources: Sequence[Path], path: Path, height: int) -> None:
         sound = []
         for source in sources:
             count = 0
-            for image in read_frames(source, RATE, None):
-                frame = av.VideoFrame.from_ndarray(image.image, format="bgr24")
+            for image in _steady(source):
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
                 out.mux(pictures.encode(frame.reformat(width=width, height=height, format="yuv420p")))
                 count += 1
             heard = read_sound(source)
@@ -164,6 +165,21 @@ def _encode(sources: Sequence[Path], path: Path, height: int) -> None:
         while part := fifo.read(1024, partial=True):
             out.mux(voice.encode(part))
         out.mux(voice.encode(None))
+
+
+def _steady(source: Path) -> Iterator[NDArray[np.uint8]]:
+    """The source's pictures RATE a second, whatever its own rate: of each moment the one then shown."""
+    from extractors.media import probe, read_frames
+
+    shown, given, time = None, 0, 0.0
+    for frame in read_frames(source, RATE, None):
+        while shown is not None and given < round(frame.time * RATE):
+            yield shown
+            given += 1
+        shown, time = frame.image, frame.time
+    while shown is not None and given < round((time + 1 / (probe(source).fps or RATE)) * RATE):
+        yield shown
+        given += 1
 
 
 def run_once(clip: Path, cache: Cache | None = None) -> tuple[Watch, float, float]:

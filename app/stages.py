@@ -11,7 +11,7 @@ from app.estimate import Estimate
 from app.memory import give_back
 
 Progress = Callable[[str, float], None]
-SELDOM = 0.02
+SELDOM = 0.005  # seconds between two reports of a stage that are passed on
 
 STAGES = {
     "probe": "Opening the clip",
