@@ -47,7 +47,8 @@ class Rooms:
         """
         room = self._path(session)
         with self._lock:
-            self._left.discard(session)
+            if not self._busy[session]:  # else it may be the work's own, for a session that has ended meanwhile
+                self._left.discard(session)
             room.mkdir(mode=0o700, parents=True, exist_ok=True)
         return room
 
