@@ -127,8 +127,7 @@ def test_what_is_written_after_a_session_ended_goes_too(tmp_path: Path) -> None:
     with rooms.at_work("me"):
         rooms.leave("me")
         assert not room.exists()
-        room.mkdir(parents=True)
-        (room / "late.npz").write_text("x")
+        (rooms.new("me") / "late.npz").write_text("x")
     assert _left(rooms) == []
     rooms.of("me")  # the same session may come back
     with rooms.at_work("me"):
