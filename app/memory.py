@@ -10,11 +10,12 @@ from app.settings import whole_number
 from extractors.records import InputError, MediaInfo
 
 SETTING = "COUPLED_MAMBA_MEMORY"
-# Fitted to what `python -m app.longrun` measured, with some room; bytes.
-MODELS = 1_000_000_000  # the process with every model loaded, before the first clip
-A_SECOND = 60_000  # of any clip: features on the grid, and the answer
-A_SECOND_HEARD = 150_000  # of sound: samples, and what the voice is described by
-A_SECOND_SEEN = 40_000  # of pictures: crops of faces, and what they show
+# Bytes. The models' part is what a process held after a clip of two seconds (1.23 GB, of which 0.07 GB a compiler that
+# only developers install); the rest adds up the arrays, with some room. To be fitted again to `python -m app.longrun`.
+MODELS = 1_150_000_000  # the process with every model loaded, before the first clip
+A_SECOND = 45_000  # of any clip: features on the grid, and the answer
+A_SECOND_HEARD = 95_000  # of sound: samples, and what the voice is described by
+A_SECOND_SEEN = 30_000  # of pictures: crops of faces, and what they show
 PICTURES = 24  # held at once by a decoder with its threads
 A_PIXEL = 1.5
 
