@@ -89,13 +89,16 @@ def _analyze(options: argparse.Namespace) -> int:
     from app.analyze import analyze
     from app.wording import summary
     from extractors.cache import Cache
+    from extractors.records import Grid
 
     cache = Cache.from_environment(options.cache)
+    kept: list[Grid] = []
     with _Bar() as bar:
         given = options.clip, options.transcript, bar.report, cache, options.language
-        analysis = analyze(*given, expect=bar.expect)
+        analysis = analyze(*given, keep=kept.append, expect=bar.expect)
     for kind, out in wanted.items():
-        save(analysis, kind, out, _seen_from(out.resolve().parent, Path(options.clip)))
+        clip = _seen_from(out.resolve().parent, Path(options.clip))
+        save(analysis, kind, out, clip, next(iter(kept), None))
     print(summary(analysis, Path(options.clip).name))
     return 0
 

@@ -99,9 +99,10 @@ class Api:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
         session = session_of(request)
         with self._rooms.at_work(session):
-            analysis = self._analysis(clip, transcript, language, request, progress)
+            run = self._run(clip, transcript, language, request, progress)
+            assert run.result is not None
             path = self._rooms.new(session) / f"{stem(clip)}.{kind}"
-            save(analysis, kind, path, Path(clip).name)
+            save(run.result, kind, path, Path(clip).name, run.grid)
         return str(path)
 
     def compare(

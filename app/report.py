@@ -6,8 +6,13 @@ from html import escape
 from pathlib import Path
 
 from app.analysis import Analysis
+from app.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.answered import Answered
 from app.cards import coupling_card, legend, result_card, table_card, title, transcript_card
 from app.figures import draw_coupling, draw_timeline
+from app.figures.moment import draw_moment
+from app.figures.switches import draw_switched
+from app.i18n import tell
 from app.wording import clock
 
 ASSETS = Path(__file__).parent / "assets"
@@ -20,7 +25,13 @@ header h1 { margin: 0; font-size: 26px; } header p, footer { color: var(--cm-qui
 article { background: var(--cm-card); border: 1px solid var(--cm-line); border-radius: 14px; padding: 22px 26px;
   min-width: 0; }
 .wide { overflow-x: auto; } .wide > div { min-width: 866px; }
+.narrow > div { min-width: 460px; } article h4 { margin: 18px 0 2px; font-size: 15px; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
+@media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } article { padding: 18px 16px; } }
 """
+_STYLES = ("cards.css", "answers.css")
+SPACE_HINT = "drag or arrow keys to turn; point at the time line and the points go there"
+WITHOUT_HINT = "the line without one of them (dashed) beside the line with all"
 _DARK = (
     "if (matchMedia('(prefers-color-scheme: dark)').matches) document.documentElement.classList.add('dark')"
 )
@@ -31,8 +42,12 @@ def write_report(analysis: Analysis, path: str | Path, name: str = "clip") -> No
     Path(path).write_text(render_report(analysis, name), encoding="utf-8")
 
 
-def render_report(analysis: Analysis, name: str = "clip") -> str:
-    """The report as text, about 5 MB, nearly all of it plotly.js."""
+def render_report(analysis: Analysis, name: str = "clip", answered: Answered | None = None) -> str:
+    """The report as text, about 5 MB, nearly all of it plotly.js.
+
+    With `answered` it also holds why a few moments are what they are, the state space, what was learnt, and the line
+    without each modality.
+    """
     clip = analysis.clip
     pictures = f"{clip.width} × {clip.height}, {clip.fps:.3g} frames/s" if clip.has_video else "no pictures"
     facts = (
@@ -42,28 +57,62 @@ def render_report(analysis: Analysis, name: str = "clip") -> str:
     timeline = title("Time line", "drag to look closer, double click to go back", legend())
     coupling = title("Coupling", "where each chain’s output comes from", legend(together=False))
     figures = [draw_timeline(analysis, target), draw_coupling(analysis)]
-    pictures_html = [
-        f'<div class="wide"><div>{_figure(figure, i == 0)}</div></div>' for i, figure in enumerate(figures)
-    ]
+    pictures_html = [_wide(_figure(figure, i == 0)) for i, figure in enumerate(figures)]
     articles = [
         result_card(analysis),
-        timeline + pictures_html[0] + table_card(analysis),
+        f'{timeline}<div id="cm-timeline">{pictures_html[0]}</div>{table_card(analysis)}',
+        *(_answers(analysis, answered) if answered else ()),
         coupling + pictures_html[1] + coupling_card(analysis),
+        *(_learnt(answered) if answered else ()),
         title("Transcript", "green words took the words’ score up from neutral, crimson words down")
         + transcript_card(analysis),
     ]
     body = "".join(f"<article>{a}</article>" for a in articles)
-    style = (ASSETS / "cards.css").read_text(encoding="utf-8")
+    style = "".join((ASSETS / sheet).read_text(encoding="utf-8") for sheet in _STYLES)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(name)} – Coupled Mamba</title><style>{style}{_STYLE}</style><script>{_DARK}</script></head>"
         f"<body><main><header><h1>Coupled Mamba</h1><p>{facts}</p></header>{body}"
-        "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main></body></html>"
+        "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
+        f"{_scripts() if answered else ''}</body></html>"
     )
 
 
-def _figure(figure: object, first: bool) -> str:
+def _answers(analysis: Analysis, answered: Answered) -> list[str]:
+    """Articles: why here, the state space, and the line without each modality."""
+    words = analysis.transcript.words
+    why = title(tell("why.title"), tell("why.hint"))
+    for moment in answered.moments:
+        picture = _wide(_figure(draw_moment(moment, words)), "narrow")
+        why += f"<h4>{clock(moment.seconds)}</h4>{picture}{moment_card(moment, words)}"
+    space = title(tell("space.title"), SPACE_HINT, legend(together=False)) + space_card(
+        analysis, answered.paths
+    )
+    without = title(tell("switches.title"), WITHOUT_HINT)
+    for fewer in answered.fewer:
+        without += _wide(_figure(draw_switched(analysis, fewer))) + fewer_card(analysis, fewer)
+    return [why, space, *([without] if answered.fewer else ())]
+
+
+def _learnt(answered: Answered) -> list[str]:
+    """An article: W of each layer with the half-lives."""
+    told = f'<p class="cm-small">{escape(tell("coupling.learnt_explained"))}</p>'
+    return [title(tell("coupling.learnt"), "") + told + layers_card(answered.memory)]
+
+
+def _scripts() -> str:
+    """The page's own drawing of the state space, and what makes its points follow the time line."""
+    calls = ((ASSETS / name).read_text(encoding="utf-8").strip() for name in ("space.js", "report.js"))
+    return f"<script>{''.join(f'({call})();' for call in calls)}</script>"
+
+
+def _wide(picture: str, kind: str = "wide") -> str:
+    """A picture that scrolls by itself where the screen is narrower than it can be drawn."""
+    return f'<div class="wide {kind}"><div>{picture}</div></div>'
+
+
+def _figure(figure: object, first: bool = False) -> str:
     """The figure's HTML; the first brings plotly.js with it."""
     from plotly.io import to_html
 

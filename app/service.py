@@ -122,6 +122,15 @@ class Service:
         moment = why.show(analysis, grid, language=language)
         return [*moment, *switches.show(analysis, grid, language), layers, path]
 
+    def report(
+        self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None
+    ) -> Any:
+        """The report's file with the answers in it, after all else is shown; nothing changes where there is no grid."""
+        if analysis is None or grid is None:
+            return gr.skip()
+        own = str(self._own(video or "clip", request))
+        return saving.show_report(analysis, grid, own, self._rooms.new(session_of(request)))
+
     def correct(self, rows: list[list[Any]] | None, request: gr.Request | None = None) -> str:
         """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
         try:

@@ -15,7 +15,7 @@ from app.batch.table import write_table
 from app.decoding import SchemaError
 from app.exports import save
 from app.stages import Progress
-from extractors.records import InputError
+from extractors.records import Grid, InputError
 
 ENDINGS = (
     ".mp4",
@@ -118,9 +118,10 @@ def analyse_one(path: Path, name: str, out: Path, progress: Progress | None = No
     try:
         key = key_of(path)
         kept = _result(out, key)
-        analysis = analyze(path, progress=progress)
+        grids: list[Grid] = []
+        analysis = analyze(path, progress=progress, keep=grids.append)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        save(analysis, "html", kept.with_suffix(".html"), name)
+        save(analysis, "html", kept.with_suffix(".html"), name, next(iter(grids), None))
         _write_whole(kept, analysis.to_json())  # last: what it stands for is then complete
     except InputError as error:
         return Row(name, "failed", str(error))

@@ -5,40 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.analysis import Analysis
 from app.exports.elan import render_eaf
 from app.exports.subtitles import render_vtt
 from app.exports.ticks import render_csv
 
+if TYPE_CHECKING:
+    from extractors.records import Grid
+
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: its button's name, what it is good for, and how it is made of (analysis, the clip's path)."""
+    """One kind of file: its button's name, what it is good for, how it is made of (analysis, clip's path, grid)."""
 
     label: str
     told: str
-    render: Callable[[Analysis, str], str]
+    render: Callable[[Analysis, str, Grid | None], str]
 
 
-def _report(analysis: Analysis, clip: str) -> str:
-    from app.report import render_report  # late: it brings plotly
+def _report(analysis: Analysis, clip: str, grid: Grid | None) -> str:
+    from app.answered import answer_ahead  # late: they bring plotly
+    from app.report import render_report
 
-    return render_report(analysis, Path(clip).name)
+    return render_report(analysis, Path(clip).name, None if grid is None else answer_ahead(analysis, grid))
 
 
 FORMATS = {
-    "json": Format("JSON", "the whole analysis", lambda analysis, _: analysis.to_json(indent=1)),
-    "csv": Format("CSV", "a table with a row a tick", lambda analysis, _: render_csv(analysis)),
-    "vtt": Format("Subtitles", "subtitles (WebVTT) with the score in each", lambda a, _: render_vtt(a)),
-    "eaf": Format("ELAN", "tiers for the annotation program ELAN (.eaf)", render_eaf),
+    "json": Format("JSON", "the whole analysis", lambda analysis, *_: analysis.to_json(indent=1)),
+    "csv": Format("CSV", "a table with a row a tick", lambda analysis, *_: render_csv(analysis)),
+    "vtt": Format(
+        "Subtitles", "subtitles (WebVTT) with the score in each", lambda analysis, *_: render_vtt(analysis)
+    ),
+    "eaf": Format(
+        "ELAN", "tiers for the annotation program ELAN (.eaf)", lambda a, clip, _: render_eaf(a, clip)
+    ),
     "html": Format("Report", "a report as one HTML file that needs no network", _report),
 }
 """Every format by its file's ending."""
 
 
-def save(analysis: Analysis, kind: str, path: str | Path, clip: str | Path = "clip") -> None:
+def save(
+    analysis: Analysis, kind: str, path: str | Path, clip: str | Path = "clip", grid: Grid | None = None
+) -> None:
     """Write the analysis as `kind` (a key of FORMATS) to `path`; `clip` is what it is of.
+
+    With the `grid` that it was read from, a report also answers what only the network can: a few seconds' work.
 
     Raises:
         ValueError: an unknown kind. OSError: the file cannot be written.
@@ -47,7 +60,7 @@ def save(analysis: Analysis, kind: str, path: str | Path, clip: str | Path = "cl
         raise ValueError(f"there is no format {kind!r}: choose one of {', '.join(FORMATS)}")
     # newline="": what is written has the line ends its format asks for, on every system.
     with Path(path).open("w", encoding="utf-8", newline="") as file:
-        file.write(FORMATS[kind].render(analysis, _name(clip)))
+        file.write(FORMATS[kind].render(analysis, _name(clip), grid))
 
 
 def _name(clip: str | Path) -> str:

@@ -61,6 +61,13 @@ def show(analysis: Analysis, clip: str, cache: str) -> list[str]:
     return [str(path) for path in paths]
 
 
+def show_report(analysis: Analysis, grid: Grid, clip: str, folder: Path) -> str:
+    """The value of the report's button, with the answers to further questions in the report; takes some seconds."""
+    path = folder / f"{stem(clip)}.html"
+    save(analysis, "html", path, Path(clip).name, grid)
+    return str(path)
+
+
 def stem(clip: str | Path) -> str:
     """The clip's name without its ending, fit for any file system and any header."""
     return re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:60] or "clip"
