@@ -1,0 +1,54 @@
+"""Answers to what a reader of a saved report may ask, worked out ahead: a file has no model to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.analysis import Analysis
+from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
+from app.moments import Moment
+from extractors.records import Grid
+
+if TYPE_CHECKING:
+    from model.answers import Memory, Paths
+
+MOMENTS = 4  # moments explained; each costs half a second
+APART = 4.0  # seconds that they lie apart at least: a peak is one moment, not twenty
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Why the scores of a few moments are what they are, in time; the clip without each modality; memory and paths."""
+
+    moments: tuple[Moment, ...]
+    fewer: tuple[Fewer, ...]
+    memory: Memory
+    paths: Paths
+
+
+def answer_ahead(analysis: Analysis, grid: Grid) -> Answered:
+    """All of it, in a few seconds."""
+    heard = list(analysis.sentiment.alone)
+    without = [[m for m in heard if m != gone] for gone in heard] if len(heard) > 1 else []
+    return Answered(
+        tuple(ask_why(grid, seconds) for seconds in telling_moments(analysis)),
+        tuple(ask_without(grid, kept, analysis) for kept in without),
+        ask_memory(grid),
+        ask_paths(grid),
+    )
+
+
+def telling_moments(analysis: Analysis, most: int = MOMENTS) -> list[float]:
+    """Seconds of the moments farthest from neutral, in time, once each modality that is ever observed was."""
+    first = max(
+        next((i for i, seen in enumerate(line) if seen > 0), 0) for line in analysis.presence.values()
+    )
+    starts, scores = np.asarray(analysis.ticks.start), np.asarray(analysis.sentiment.ticks)
+    picked: list[float] = []
+    for i in first + np.argsort(-np.abs(scores[first:]), kind="stable"):
+        if len(picked) < most and all(abs(starts[i] - other) >= APART for other in picked):
+            picked.append(float(starts[i]))
+    return sorted(picked)

@@ -1,0 +1,101 @@
+"""The saved report: it answers further questions too, is small, and works without a network in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.answered import APART, Answered, telling_moments
+from app.asking import Fewer
+from app.report import render_report
+from model.answers import Memory, Paths
+from tests.app.made import make_analysis
+from tests.app.test_moments import make_moment
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
+
+def answered(ticks: int) -> Answered:
+    """Answers of the shape that the network gives."""
+    analysis = make_analysis(ticks)
+    fewer = [
+        Fewer(kept, analysis.sentiment.clip, (0.3,) * ticks)
+        for kept in (("audio", "visual"), ("text", "visual"))
+    ]
+    coupling = np.array([[[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]], np.float32)
+    turns = np.linspace(0, 12, ticks)
+    points = np.stack([np.stack([np.sin(turns + k), np.cos(turns), turns / 12], -1) for k in range(3)], 1)
+    return Answered(
+        (make_moment(), make_moment(30)),
+        tuple(fewer),
+        Memory(coupling, np.array([[1.0, 2.0, 3.0]], np.float32), np.array([2.0], np.float32)),
+        Paths(points.astype(np.float32) * 0.7, 0.8),
+    )
+
+
+def weight(report: str) -> int:
+    """Bytes beside plotly.js itself."""
+    scripts = re.findall(r"<script[^>]*>.*?</script>", report, flags=re.S)
+    return len(report.encode()) - max(len(script.encode()) for script in scripts)
+
+
+def test_a_report_holds_the_answers_and_half_an_hour_stays_small() -> None:
+    plain, report = render_report(make_analysis(60)), render_report(make_analysis(60), "clip", answered(60))
+    for told in ("Why here?", "State space", "Without one of them", "half-life", "most of it by what came"):
+        assert told in report
+        assert told not in plain
+    assert report.count("Plotly.newPlot(") == plain.count("Plotly.newPlot(") + 4
+    assert weight(render_report(make_analysis(9000), "long", answered(9000))) < 3_000_000
+
+
+def test_telling_moments_lie_apart_and_the_strongest_is_among_them() -> None:
+    analysis = make_analysis(300)
+    found = telling_moments(analysis)
+    assert found == sorted(found)
+    assert len(found) == 4
+    assert min(np.diff(found)) >= APART
+    assert analysis.ticks.start[int(np.argmax(np.abs(analysis.sentiment.ticks)))] in found
+    assert telling_moments(make_analysis(1)) == [0.0]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)")
+def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    path = tmp_path / "report.html"
+    path.write_text(render_report(make_analysis(60), "clip", answered(60)), encoding="utf-8")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name, width, scheme in (
+            ("light", 1280, "light"),
+            ("dark", 1280, "dark"),
+            ("phone", 390, "light"),
+        ):
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            context.set_offline(True)
+            page, faults = context.new_page(), []
+            page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
+            page.on("console", lambda m, faults=faults: m.type == "error" and faults.append(m.text))
+            page.goto(path.as_uri())
+            page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+            canvas = "document.querySelector('#cm-space').toDataURL()"
+            page.wait_for_function(f"{canvas}.length > 5000")
+            page.wait_for_timeout(300)
+            if name == "light":
+                before = page.evaluate(canvas)
+                page.hover("#cm-timeline .nsewdrag >> nth=0", position={"x": 500, "y": 60})
+                page.wait_for_function(f"b => {canvas} != b", arg=before)
+            page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert not faults
+            context.close()
+        browser.close()
