@@ -263,7 +263,14 @@ def _show_result(running: Any, panels: Panels, states: States, service: Service)
     shown = [states.analysis, panels.clip.video, panels.timeline.target]
     running.then(service.show, shown, panels.cards(), **QUIET)
     running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
-    running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+    looked = running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+    _keep_report(looked, panels, states, service)
+
+
+def _keep_report(looked: Any, panels: Panels, states: States, service: Service) -> None:
+    """Once all is shown, the report is made again with the answers to further questions in it."""
+    given = [states.analysis, states.grid, panels.clip.video]
+    looked.then(service.report, given, panels.saving.buttons["html"], **QUIET)
 
 
 def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
@@ -274,7 +281,8 @@ def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Ser
     chosen.then(service.tell_again, states.analysis, panels.result, **QUIET)
     shown = [states.analysis, panels.clip.video, panels.timeline.target]
     chosen.then(service.show, shown, panels.cards(), **QUIET)
-    chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+    looked = chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
+    _keep_report(looked, panels, states, service)
 
 
 def _speak(request: gr.Request) -> Any:
