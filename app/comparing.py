@@ -14,10 +14,6 @@ from app.answer_cards import folded, table
 from app.asking import ask_independent
 from app.cards import legend
 from app.differences import (
-    CAVEAT,
-    COUPLED,
-    INDEPENDENT,
-    NOT_INSTALLED,
     beside_sentences,
     beside_table,
     over_sentences,
@@ -26,6 +22,8 @@ from app.differences import (
     sides_of,
 )
 from app.figures.compare import Side, draw_beside, draw_over
+from app.i18n import DEFAULT, retell, sentences, tell
+from app.i18n.labels import language_of
 from app.keeping import rooms_in
 from app.panels import status
 from app.runs import Run, Runs
@@ -62,67 +60,74 @@ class Comparing:
 
         Raises gr.Error, after the panel was put back in order, where there is nothing to compare.
         """
+        language = language_of(request)
         if analysis is None or grid is None:
-            raise refusal(FIRST)
+            raise refusal(tell("compare.first", language), language)
         if way != "other":
-            yield with_independent(analysis, grid)
+            yield with_independent(analysis, grid, language)
             return
         if not other:
-            raise refusal(CHOOSE)
+            raise refusal(tell("compare.choose", language), language)
         mine, run = self._rooms.claim(session_of(request), other), Run()
         for run in self._runs.watch(request.session_hash or "", mine, None):
             if run.result is None and run.error is None and not run.stop.is_set():
                 yield told(
-                    status.waiting_card(run.place) if run.place else status.stages_card(run), busy=True
+                    status.waiting_card(run.place, language)
+                    if run.place
+                    else status.stages_card(run, language),
+                    busy=True,
                 )
         if run.result is not None:
             names = Path(video or "clip").name, mine.name
-            yield with_other(*sides_of(names, analysis, run.result))
+            yield with_other(*sides_of(names, analysis, run.result), language)
             return
         sentence = explain(run.error)
-        yield told(_sentence(sentence or STOPPED))
+        yield told(_sentence(retell(sentence, language) or tell("compare.stopped", language)))
         if sentence:
-            raise refusal(sentence)
+            raise refusal(sentence, language)
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session compares."""
         self._runs.stop(request.session_hash or "")
 
 
-def with_independent(analysis: Analysis, grid: Grid) -> list[Any]:
+def with_independent(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
     """The coupled and the independent network on the same clip, over one time axis; a sentence where there is none."""
     try:
         other = ask_independent(analysis, grid)
     except FileNotFoundError:
-        return told(_sentence(NOT_INSTALLED))
-    first, second = sides_of((COUPLED, INDEPENDENT), analysis, other)
-    keys = f'<p class="cm-small">{escape(KEYS.format(first=first.name, second=second.name))}</p>'
+        return told(_sentence(tell("compare.not_installed", language)))
+    first, second = sides_of(
+        (tell("compare.coupled", language), tell("compare.uncoupled", language)), analysis, other
+    )
+    keys = f'<p class="cm-small">{escape(tell("compare.keys", language, first=first.name, second=second.name))}</p>'
     return [
         *_buttons(busy=False),
-        _answer(over_sentences(first, second), first, second) + f'<p class="cm-small">{escape(CAVEAT)}</p>',
+        _answer(over_sentences(first, second, language), first, second, language)
+        + f'<p class="cm-small">{escape(tell("compare.caveat", language))}</p>',
         gr.update(visible=True),
-        f'<div class="cm-title">{legend()}</div>{keys}',
-        draw_over(first, second),
+        f'<div class="cm-title">{legend(language)}</div>{keys}',
+        draw_over(first, second, language),
         gr.update(visible=False),
         "",
         None,
-        folded(*over_table(first, second)),
+        folded(*over_table(first, second, language=language), language),
     ]
 
 
-def with_other(first: Side, second: Side) -> list[Any]:
+def with_other(first: Side, second: Side, language: str = DEFAULT) -> list[Any]:
     """Two clips side by side."""
-    left, right = draw_beside(first, second)
+    left, right = draw_beside(first, second, language)
     return [
         *_buttons(busy=False),
-        _answer(beside_sentences(first, second), first, second),
+        _answer(beside_sentences(first, second, language), first, second, language),
         gr.update(visible=True),
-        _heading(first),
+        _heading(first, language),
         left,
         gr.update(visible=True),
-        _heading(second),
+        _heading(second, language),
         right,
-        folded(*beside_table(first, second)),
+        folded(*beside_table(first, second, language=language), language),
     ]
 
 
@@ -132,17 +137,18 @@ def told(card: str, *, busy: bool = False) -> list[Any]:
     return [*_buttons(busy=busy), card, hidden, "", None, hidden, "", None, ""]
 
 
-def _answer(sentences: list[str], first: Side, second: Side) -> str:
-    header, rows = score_table(first, second)
-    return f'{_sentence(" ".join(sentences))}<div class="cm-scroll cm-both" tabindex="0">{table(header, rows)}</div>'
+def _answer(said: list[str], first: Side, second: Side, language: str) -> str:
+    header, rows = score_table(first, second, language)
+    numbers = f'<div class="cm-scroll cm-both" tabindex="0">{table(header, rows)}</div>'
+    return _sentence(sentences(said, language)) + numbers
 
 
-def _heading(side: Side) -> str:
-    clip = side.analysis.sentiment.clip
+def _heading(side: Side, language: str) -> str:
+    named = tell(f"label.{side.analysis.sentiment.clip.label}", language)
     return (
         f'<div class="cm-title"><h4 class="cm-sub">{escape(side.name)}</h4>'
-        f'<span class="cm-hint">{escape(clip.label)}</span></div>'
-        f'<p class="cm-small">{escape(strongest_moment(side.analysis))}</p>'
+        f'<span class="cm-hint">{escape(named)}</span></div>'
+        f'<p class="cm-small">{escape(strongest_moment(side.analysis, language))}</p>'
     )
 
 

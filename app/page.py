@@ -22,6 +22,7 @@ from app.panels import (
     compare,
     coupling,
     header,
+    language,
     saving,
     several,
     space,
@@ -232,7 +233,9 @@ def _forget_states(page: gr.Blocks, delete: gr.Button) -> None:
 
     def forget(request: gr.Request) -> None:
         page.state_holder.delete_state(request.session_hash or "")
-        for names in page.temp_file_sets:  # of files it was given or gave, kept for ever where `delete_cache` is off
+        for (
+            names
+        ) in page.temp_file_sets:  # of files it was given or gave, kept for ever where `delete_cache` is off
             names.difference_update([name for name in list(names) if not os.path.lexists(name)])
 
     page.unload(forget)
@@ -275,7 +278,7 @@ def _keep_report(looked: Any, panels: Panels, states: States, service: Service) 
 
 def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
     """What the browser cannot put into another language is made anew: as the page opens, and at another choice."""
-    spoken = [panels.several.table]
+    spoken = [panels.several.table, panels.clip.language, panels.compare.way]
     page.load(_speak, None, spoken, **QUIET)
     chosen = panels.retell.click(_speak, None, spoken, **QUIET)
     chosen.then(service.tell_again, states.analysis, panels.result, **QUIET)
@@ -285,9 +288,11 @@ def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Ser
     _keep_report(looked, panels, states, service)
 
 
-def _speak(request: gr.Request) -> Any:
-    """Heads of tables: gradio's own way knows labels and values only."""
-    return several.speak(language_of(request))
+def _speak(request: gr.Request) -> list[Any]:
+    """Heads of tables and choices: gradio's own way knows labels and values only."""
+    spoken = language_of(request)
+    offered = [gr.update(choices=choices(spoken)) for choices in (language.choices, compare.choices)]
+    return [several.speak(spoken), *offered]
 
 
 def _scripts() -> str:

@@ -9,15 +9,10 @@ import gradio as gr
 
 from app.cards import title
 from app.comparing import Comparing, told
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html, label
 from app.service import AT_ONCE, GROUP
 
-NAME = "Compare"
-HINT = "the same clip read without coupling, or another clip beside it"
-WAYS = {"independent": "this clip, chains not coupled", "other": "another clip"}
-EXPLAINED = (
-    '<p class="cm-small">Not coupled: the same kind of network, trained in the same way, but words, voice and face '
-    "each keep to a chain of their own, and meet only in the score. What differs is what the coupling does.</p>"
-)
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -41,22 +36,26 @@ class ComparePanel:
 
 def render() -> ComparePanel:
     """Lay out the panel."""
-    gr.HTML(title(NAME, HINT), padding=False)
+    gr.HTML(html(_head), padding=False)
     way = gr.Radio(
-        [(name, key) for key, name in WAYS.items()],
+        choices(),
         value="independent",
-        label="Compare with",
+        label=label("compare.with"),
         show_label=False,
         container=False,
         elem_id="cm-compare-way",
     )
-    gr.HTML(EXPLAINED, padding=False)
+    gr.HTML(html(_explained), padding=False)
     other = gr.File(
-        label="The other clip", file_types=["video", "audio"], height=110, visible=False, elem_id="cm-other"
+        label=label("compare.other_clip"),
+        file_types=["video", "audio"],
+        height=110,
+        visible=False,
+        elem_id="cm-other",
     )
     with gr.Row(elem_classes="cm-buttons"):
-        start = gr.Button("Compare", elem_id="cm-compare", min_width=120)
-        stop = gr.Button("Stop", visible=False, min_width=90, elem_id="cm-compare-stop")
+        start = gr.Button(label("compare.start"), elem_id="cm-compare", min_width=120)
+        stop = gr.Button(label("compare.stop"), visible=False, min_width=90, elem_id="cm-compare-stop")
     answer = gr.HTML(padding=False, elem_id="cm-compared-answer")
     with gr.Row(elem_classes="cm-beside"):
         sides = [_side("cm-compared"), _side("cm-compared-other")]
@@ -70,6 +69,19 @@ def _side(name: str) -> tuple[gr.Column, gr.HTML, gr.Plot]:
         with gr.Column(elem_classes="cm-wide"):
             plot = gr.Plot(container=False, elem_id=name)
     return column, head, plot
+
+
+def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
+    """What a clip can be compared with."""
+    return [(tell(f"compare.{way}", language), way) for way in ("independent", "other")]
+
+
+def _head(language: str) -> str:
+    return title(tell("compare.title", language), tell("compare.hint", language))
+
+
+def _explained(language: str) -> str:
+    return f'<p class="cm-small">{tell("compare.explained", language)}</p>'
 
 
 def listen(

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import gradio as gr
 
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import label
 from extractors.languages import (
     DETECT,
     ENGLISH,
-    WHISPER_VARIABLE,
     hears_others,
     known_languages,
     language_setting,
 )
 from extractors.records import InputError
-
-NAME = "Language of the speech"
-FOUND_OUT = "found out from the sound"
-SHOWN = "Words that are not English are shown and not scored: the network learnt from English."
-NEEDED = (
-    "Only English is recognised here. Other languages need the package faster-whisper on the server and, in "
-    "{variable}, the folder or name of its model; a transcript of another language is shown and not scored."
-)
 
 
 def render() -> gr.Dropdown:
@@ -28,21 +21,25 @@ def render() -> gr.Dropdown:
     return gr.Dropdown(
         choices(),
         value=chosen(),
-        label=NAME,
-        info=SHOWN if hears_others() else NEEDED.format(variable=WHISPER_VARIABLE),
+        label=label("speech.language"),
+        info=label("speech.shown" if hears_others() else "speech.needed"),
         interactive=True,
         filterable=False,
         elem_id="cm-language",
     )
 
 
-def choices() -> list[tuple[str, str]]:
+def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
     """(name, code): English first; where others are heard, to find it out next, then all by name."""
-    names = known_languages()
+    names = {code: tell(f"language.{code}", language) for code in known_languages()}
     first = [(names.pop(ENGLISH), ENGLISH)]
     if not hears_others():
         return first
-    return [*first, (FOUND_OUT, DETECT), *((name, code) for code, name in names.items())]
+    return [
+        *first,
+        (tell("speech.found_out", language), DETECT),
+        *((name, code) for code, name in names.items()),
+    ]
 
 
 def chosen() -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from app import runs as running
 from app.analysis import Analysis
-from app.panels.language import FOUND_OUT, NEEDED, SHOWN, choices, chosen, render
+from app.i18n import tell
+from app.panels.language import choices, chosen, render
 from app.runs import Runs
 from app.service import Service
 from extractors import languages
@@ -28,9 +29,11 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_english_where_nothing_else_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(languages.WHISPER_VARIABLE, raising=False)
     assert choices() == [("English", "en")]
-    assert "COUPLED_MAMBA_WHISPER" in NEEDED.format(variable=languages.WHISPER_VARIABLE)
+    needed = tell("speech.needed")
+    assert languages.WHISPER_VARIABLE in needed
+    assert "faster-whisper" in needed
     with gr.Blocks():
-        assert "faster-whisper" in render().info
+        assert render().info.key == "cm.speech.needed"
 
 
 def test_a_model_without_the_package_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +45,12 @@ def test_a_model_without_the_package_is_not_enough(monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("heard")
 def test_others_are_offered_where_they_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = choices()
-    assert offered[:2] == [("English", "en"), (FOUND_OUT, "auto")]
+    assert offered[:2] == [("English", "en"), (tell("speech.found_out"), "auto")]
     assert ("German", "de") in offered
     assert len({code for _, code in offered}) == len(offered) > 20
     assert [name for name, _ in offered[2:]] == sorted(name for name, _ in offered[2:])
     with gr.Blocks():
-        assert render().info == SHOWN
+        assert render().info.key == "cm.speech.shown"
     for setting, first in {"de": "de", "deu": "de", "auto": "auto", "xx": "en", "much": "en"}.items():
         monkeypatch.setenv(languages.LANGUAGE_VARIABLE, setting)
         assert chosen() == first

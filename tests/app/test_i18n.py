@@ -1,0 +1,282 @@
+"""The page's languages: complete tables, every string of the page in them, sentences told again."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from app.analysis import MODALITIES, Analysis, label
+from app.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.asking import Fewer
+from app.cards import coupling_card, legend, result_card, table_card, transcript_card
+from app.figures import draw_coupling, draw_timeline
+from app.figures.moment import draw_moment
+from app.figures.switches import draw_switched
+from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, places, retell, table, tell
+from app.i18n.labels import html, language_of
+from app.moments import Moment
+from app.page import build_page
+from app.panels import status
+from app.runs import Run
+from app.several import table_of
+from app.stages import STAGES
+from app.wording import summary
+from tests.app.made import make_analysis, with_warnings
+
+ROOT = Path(__file__).parents[2]
+OTHERS = [language for language in LANGUAGES if language != DEFAULT]
+NAMES = {"Coupled", "Mamba", "JSON", "CSV", "ELAN", "HTML", "API", "MCP", "English"}
+"""What is written in Latin letters in every language."""
+TYPES = {
+    "srt",
+    "vtt",
+    "txt",
+    "python",
+    "app",
+    "batch",
+    "GB",
+    "br",
+}  # endings of files, commands, units, markup
+LATIN = re.compile(r"[A-Za-z]{2,}")
+
+
+def latin(text: str, known: frozenset[str] = frozenset()) -> list[str]:
+    """The words in Latin letters that have no business in a Chinese or Japanese text."""
+    return [w for w in LATIN.findall(text) if w not in NAMES | TYPES | known and w.lower() not in known]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_table_has_every_text_with_the_same_placeholders(language: str) -> None:
+    told, english = table(language), table(DEFAULT)
+    assert list(told) == list(english)
+    for key, text in told.items():
+        assert places(text) == places(english[key]), key
+        assert places(text).isdisjoint({"key", "language"}), key  # names of `tell`'s own arguments
+        assert (text == "") <= key.startswith("join."), key
+    raw = json.loads((ROOT / "app" / "i18n" / f"{language}.json").read_text(), object_pairs_hook=list)
+    assert len(raw) == len(told), "a key is there twice"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_text_was_left_in_english(language: str) -> None:
+    left = {}
+    for key, text in table(language).items():
+        plain = re.sub(r"\{\w+\}|<[^>]*>|COUPLED_MAMBA\w*", "", text)
+        if found := latin(plain, frozenset({"de", "en", "auto", "webvtt", "enter", "delete"})):
+            left[key] = found
+    assert not left
+
+
+def test_every_key_that_the_code_names_is_in_the_tables_and_every_text_is_used() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "app").rglob("*.py"))
+    named = set(re.findall(r'\b(?:tell|label)\(\s*"([\w.?]+)"', source))
+    assert named <= set(table(DEFAULT))
+    beginnings = set(re.findall(r"""f?["']([a-z]+)[.{]""", source))
+    unused = [
+        k
+        for k in table(DEFAULT)
+        if f'"{k}"' not in source and k.split(".")[0] not in beginnings | {RETOLD[:-1]}
+    ]
+    assert not unused
+
+
+@pytest.mark.parametrize("score", [-3, -2, -1, 0, 1, 2, 3])
+def test_every_label_and_every_stage_has_its_text(score: float) -> None:
+    assert tell(f"label.{label(score)}") == label(score)
+    assert {name: tell(f"stage.{name}") for name in STAGES} == STAGES
+
+
+def sentences_of(path: Path) -> Iterator[str]:
+    """What a module's InputErrors, warnings and refusals say, with 7 for every value."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+        if name in ("InputError", "BusyError") or ast.unparse(node.func) == "warnings.append":
+            text = node.args[0]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield text.value
+            elif isinstance(text, ast.JoinedStr):
+                yield "".join(str(p.value) if isinstance(p, ast.Constant) else "7" for p in text.values)
+
+
+def modules_a_clip_goes_through() -> list[Path]:
+    return [
+        *(ROOT / "extractors").glob("[!_]*.py"),
+        *(ROOT / "app" / name for name in ("analyze.py", "turns.py", "memory.py")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in modules_a_clip_goes_through() if p.exists()], ids=lambda p: p.stem
+)
+def test_what_the_analysis_says_is_told_again(path: Path) -> None:
+    if path.stem in ("cache", "detect", "settings") or "train" in path.stem:
+        pytest.skip("speaks to whoever runs the server, about its settings")
+    for sentence in sentences_of(path):
+        if sentence.startswith(("7 is 7", "The model 7 that 7")):
+            continue  # a setting of the server: for whoever runs it
+        for language in OTHERS:
+            assert retell(sentence, language) != sentence, sentence
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_sentences_within_sentences_are_told_again_too(language: str) -> None:
+    for sentence in (
+        "No face was found in the video: the answer rests on words and voice.",
+        "There is nothing to analyse: the clip has no sound and no face was found in the video.",
+        "The clip's own subtitles cover little of what is said, so they were not used.",
+        "The file holds no pictures for 1.5 s of its time.",
+        "The file is damaged or cut short: decoded 12 of 100 frames, 12 %.",
+        "Words were heard for only 7 % of the clip.",
+    ):
+        assert not latin(retell(sentence, language)), sentence
+    assert retell("No such sentence.", language) == "No such sentence."
+    assert "a <b>.mp4" in retell("a <b>.mp4 is empty (0 bytes).", language)
+
+
+def test_the_address_wins_then_the_browsers_first_known_language() -> None:
+    assert choose("ja", "zh-CN,zh;q=0.9") == "ja"
+    assert choose(None, "de-DE,de;q=0.9,ja;q=0.3,zh-TW;q=0.8") == "zh"
+    assert choose("xx", None) == choose(None, "de") == choose(None, ";q=x,") == DEFAULT
+    asked = gr.Request(query_params={"lang": "zh"}, headers={"accept-language": "ja"})
+    assert language_of(asked) == "zh"
+    assert language_of(gr.Request(session_hash="me")) == language_of(None) == DEFAULT
+
+
+def test_lists_are_joined_as_the_language_does() -> None:
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert joined(["甲", "乙", "丙"], "zh") == "甲、乙和丙"
+    assert (joined(["a"]), joined([])) == ("a", "")
+
+
+def test_braces_would_be_read_as_a_pattern() -> None:
+    with pytest.raises(ValueError, match="braces"):
+        html(lambda _: "{x}")
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    made = make_analysis(60)
+    return with_warnings(made, "No face was found in the video: the answer rests on words and voice.")
+
+
+def cards(analysis: Analysis, language: str) -> Iterator[str]:
+    """Everything that the page makes of an analysis, as HTML or as a figure's JSON."""
+    line = tuple(float(v) for v in np.linspace(-0.4, 0.4, 25))
+    moment = Moment(
+        tuple(0.2 * i for i in range(25)),
+        0.2,
+        0.7,
+        0.1,
+        dict.fromkeys(MODALITIES, line),
+        dict.fromkeys(MODALITIES, 0.2),
+    )
+    tilted = Moment(
+        moment.starts, 0.2, 0.7, 0.1, {"text": (0.1,) * 25, "audio": (-0.01,) * 25, "visual": (0.0,) * 25}
+    )
+    few = Fewer(("audio",), analysis.sentiment.clip, analysis.sentiment.ticks)
+    words = analysis.transcript.words
+    memory = type(
+        "Memory",
+        (),
+        {"coupling": np.eye(3)[None], "half_life": np.array([[1.0, np.inf, 200]]), "together": np.ones(1)},
+    )
+    paths = type("Paths", (), {"points": np.zeros((len(analysis.ticks.start), 3, 3)), "shown": 0.9})
+    yield result_card(analysis, language)
+    yield transcript_card(analysis, language)
+    yield coupling_card(analysis, language)
+    yield table_card(analysis, language)
+    yield legend(language)
+    yield moment_card(moment, words, language)
+    yield moment_card(tilted, words, language)
+    yield layers_card(memory, language)  # type: ignore[arg-type]
+    yield fewer_card(analysis, few, language)
+    yield space_card(analysis, paths, language)  # type: ignore[arg-type]
+    yield status.stages_card(Run(), language)
+    yield status.waiting_card(2, language)
+    yield status.message_card(tell("status.stopped", language), tell("status.cancelled", language), language)
+    for figure in (
+        *(draw_timeline(analysis, target, language) for target in MODALITIES),
+        draw_coupling(analysis, language),
+        draw_moment(moment, words, language),
+        draw_switched(analysis, few, language),
+    ):
+        yield " ".join(shown_in(figure))
+
+
+def shown_in(figure: Any) -> Iterator[str]:
+    """The texts of a plotly figure that a person gets to see."""
+    for trace in figure.data:
+        yield trace.name or ""
+        for held in (trace.customdata, getattr(trace, "text", None)):
+            yield from (str(text) for text in (() if held is None or isinstance(held, str) else held))
+    yield from (note.text for note in figure.layout.annotations)
+    yield (
+        str(figure.layout.xaxis.ticksuffix)
+        + str(figure.layout.xaxis.unifiedhovertitle.text or "").split("}")[-1]
+    )
+
+
+def told(card: str) -> str:
+    """What a card says: its text, titles and names."""
+    attributes = re.findall(r'(?:title|aria-label|placeholder)="([^"]*)"', card)
+    return unescape(" ".join([re.sub(r"<[^>]*>", " ", card), *attributes]))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_card_and_no_picture_says_an_english_word(analysis: Analysis, language: str) -> None:
+    spoken = frozenset(w for word in analysis.transcript.words for w in LATIN.findall(word.word.lower()))
+    for card in cards(analysis, language):
+        assert not latin(told(card), spoken), told(card)[:400]
+
+
+def test_in_english_nothing_changed(analysis: Analysis) -> None:
+    assert "all together" in result_card(analysis)
+    assert not re.search(r"[\u3040-\u9fff]", "".join(cards(analysis, DEFAULT)))
+
+
+READ_BY_PEOPLE = ("label", "info", "placeholder", "description", "title", "value", "headers", "choices")
+
+
+def texts_of(component: dict[str, Any]) -> Iterator[str]:
+    """The strings in a component's configuration that the page would show."""
+    for name in READ_BY_PEOPLE:
+        found = component["props"].get(name)
+        if isinstance(found, str):
+            yield found
+        elif name == "choices":
+            yield from (str(choice[0]) for choice in found or ())
+
+
+def test_the_page_holds_no_text_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Labels and values are markers, which the browser puts into its language; choices are set as the page opens."""
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
+    config = build_page().get_config_file()
+    left = []
+    for component in config["components"]:
+        if component["props"].get("visible") is False and component["type"] not in ("column", "button"):
+            continue  # the programs' side of the page
+        texts = [t for t in texts_of(component) if latin(t) and "__i18n__" not in t]
+        left += [(component["type"], component["props"].get("elem_id"), t) for t in texts]
+    choices = {tell(f"{kind}.{m}") for m in MODALITIES for kind in ("state", "name")}
+    choices |= {tell("compare.independent"), tell("compare.other"), tell("language.en"), "independent", "en"}
+    ours = [entry for entry in left if entry[2] not in choices | {"Subtitles", "text", *MODALITIES}]
+    assert not ours
+
+
+def test_heads_of_tables_come_in_the_language() -> None:
+    assert table_of([], "ja")["headers"][0] == "番号"
+
+
+def test_saved_files_and_programs_are_spoken_to_in_english() -> None:
+    assert "language" not in summary.__annotations__
