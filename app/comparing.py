@@ -12,7 +12,6 @@ import gradio as gr
 from app.analysis import Analysis
 from app.answer_cards import folded, table
 from app.asking import ask_independent
-from app.cards import legend
 from app.differences import (
     beside_sentences,
     beside_table,
@@ -106,7 +105,7 @@ def with_independent(analysis: Analysis, grid: Grid, language: str = DEFAULT) ->
         _answer(over_sentences(first, second, language), first, second, language)
         + f'<p class="cm-small">{escape(tell("compare.caveat", language))}</p>',
         gr.update(visible=True),
-        f'<div class="cm-title">{legend(language)}</div>{keys}',
+        keys,
         draw_over(first, second, language),
         gr.update(visible=False),
         "",

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.cards import title
+from app.cards import legend, title
 from app.comparing import Comparing, told
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
@@ -77,7 +77,7 @@ def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
 
 
 def _head(language: str) -> str:
-    return title(tell("compare.title", language), tell("compare.hint", language))
+    return title(tell("compare.title", language), tell("compare.hint", language), legend(language))
 
 
 def _explained(language: str) -> str:
