@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && b
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_EXTRA)
 TORCH := $(shell grep -E '^torch==' constraints.txt)
 
-.PHONY: app venv test space-check chromium clean
+.PHONY: app venv test space-check chromium clean audit
 
 app: venv
 	.venv/bin/python app.py
@@ -32,6 +32,11 @@ test: .venv/.ready-dev chromium
 space-check: .venv/.ready-dev
 	SPACE_CHECK=1 .venv/bin/python -m pytest -m space tests/app/test_space.py
 
+# Asks the advisory service about the pinned versions; pip-audit lives apart, since its own needs are no part of the project.
+audit: .venv/.ready
+	test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet pip-audit; }
+	.audit/bin/pip-audit --no-deps --disable-pip --progress-spinner off -r constraints.txt
+
 # The browser test drives Debian's chromium; where it cannot be installed that test is skipped and says why.
 chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -39,4 +44,4 @@ chromium:
 		|| echo "chromium is missing and cannot be installed here: the browser test will be skipped"
 
 clean:
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .audit build .pytest_cache .mypy_cache .ruff_cache .hypothesis
