@@ -55,7 +55,12 @@ def start(cache: Path) -> Serving:
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out
         )
     serving = Serving(f"http://127.0.0.1:{port}/", process, cache / "visitors", log)
-    assert wait_for(lambda: _answers(serving.url), 180), log.read_text()
+    if (
+        not wait_for(lambda: _answers(serving.url) or process.poll() is not None, 600)
+        or process.poll() is not None
+    ):
+        process.kill()
+        pytest.fail(f"the server did not answer: {log.read_text()}")
     return serving
 
 
