@@ -10,8 +10,9 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.asking import ask_independent
-from app.differences import COUPLED, INDEPENDENT, NOT_INSTALLED, comparison_of, sides_of
+from app.differences import COUPLED, INDEPENDENT, comparison_of, sides_of
 from app.exports import FORMATS, save
+from app.i18n import tell
 from app.keeping import rooms_in
 from app.panels.saving import stem
 from app.runs import Run, Runs
@@ -138,7 +139,7 @@ class Api:
             try:
                 second = ask_independent(first, grid)
             except FileNotFoundError:
-                raise refusal(NOT_INSTALLED) from None
+                raise refusal(tell("compare.not_installed")) from None
             sides = sides_of((COUPLED, INDEPENDENT), first, second)
         return comparison_of(*sides, same_clip=not other)
 

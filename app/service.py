@@ -46,8 +46,10 @@ class Service:
         """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot."""
         from app.preview import is_playable, is_seekable, make_preview, make_seekable
 
-        played = bool(video) and is_playable(video)
-        if not video or (played and is_seekable(video)):
+        if not video:
+            return gr.skip()
+        played = is_playable(video)
+        if played and is_seekable(video):
             return gr.skip()
         session = session_of(request)
         original = self._rooms.claim(session, video)

@@ -14,6 +14,7 @@ from app.analysis import Analysis
 from app.exports import FORMATS, save
 from app.i18n import tell
 from app.i18n.labels import html, label
+from extractors.records import Grid
 
 TRANSLATED = ("vtt", "html")  # the others' buttons bear a format's name
 
