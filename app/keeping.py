@@ -47,7 +47,8 @@ class Rooms:
         """
         room = self._path(session)
         with self._lock:
-            if not self._busy[session]:  # else it may be the work's own, for a session that has ended meanwhile
+            # Else it may be the work's own, for a session that has ended meanwhile.
+            if not self._busy[session]:
                 self._left.discard(session)
             room.mkdir(mode=0o700, parents=True, exist_ok=True)
         return room

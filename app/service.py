@@ -124,9 +124,7 @@ class Service:
         moment = why.show(analysis, grid, language=language)
         return [*moment, *switches.show(analysis, grid, language), layers, path]
 
-    def report(
-        self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None
-    ) -> Any:
+    def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The report's file with the answers in it, after all else is shown; nothing changes where there is no grid."""
         if analysis is None or grid is None:
             return gr.skip()
