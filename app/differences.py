@@ -23,7 +23,7 @@ ALIKE = 0.05  # points under which two scores are the same
 NEAR = 0.6  # seconds before a moment whose words are quoted with it
 ROWS = 300  # rows a table has at most
 
-CAVEAT = tell("compare.caveat")
+CAVEAT, NOT_INSTALLED = tell("compare.caveat"), tell("compare.not_installed")
 
 
 def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple[Side, Side]:

@@ -15,7 +15,8 @@ from app import runs as running
 from app.analysis import MODALITIES, Analysis
 from app.api import Api
 from app.asking import ask_independent
-from app.comparing import NOT_INSTALLED, Comparing
+from app.comparing import Comparing
+from app.differences import NOT_INSTALLED
 from app.panels.compare import reset
 from extractors.records import InputError
 from model import inference
