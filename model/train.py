@@ -27,6 +27,7 @@ from model.config import CoupledMambaConfig
 from model.corpora import Pool, load_training, what_trains
 from model.inference import WEIGHTS
 from model.network import CoupledMamba, Standardise
+from model.sealed import seal
 from model.streams import ALL, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
@@ -230,8 +231,9 @@ def main() -> None:
         arguments.run or Path("runs") / arguments.config.stem,
     )
     network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
-    network.save_pretrained(arguments.out)
+    (network.half() if arguments.half else network).save_pretrained(arguments.out)
     what_trains(arguments.data).save(arguments.out)
+    seal(arguments.out)
 
 
 def parse() -> argparse.Namespace:
@@ -241,6 +243,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help="folder with text/, speech/ and faces/")
     parser.add_argument("--run", type=Path, help="where checkpoints and the log go (runs/CONFIG)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the trained network goes")
+    parser.add_argument("--half", action="store_true", help="write float16 weights, of half the size")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(
