@@ -157,5 +157,4 @@ def _cell(target: str, source: str, share: float, language: str) -> str:
         owner=tell(f"owner.{target}", language),
         source=name_of(source, language),
     )
-    ink = " deep" if depth > 0.78 else ""
-    return f'<td class="cm-cell{kind}{ink}" style="--depth:{depth:.3f}" title="{told}">{text}</td>'
+    return f'<td class="cm-cell{kind}" style="--depth:{depth:.3f}" title="{told}">{text}</td>'
