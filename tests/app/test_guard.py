@@ -67,7 +67,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
         page.close()
 
 
-def call(url: str, clip: Any, name: str = "describe", more: tuple[Any, ...] = (None,)) -> str:
+def call(url: str, clip: Any, name: str = "describe", more: tuple[Any, ...] = (None, "")) -> str:
     """What an endpoint tells of a clip, or how the request is refused."""
     begun = httpx.post(f"{url}/gradio_api/call/{name}", json={"data": [clip, *more]}, timeout=60)
     if begun.status_code != 200:
@@ -113,7 +113,7 @@ def test_no_file_of_the_server_is_analysed(house: tuple[str, Path], path: str) -
     path = path.format(folder=folder, cache=folder / "cache" / "visitors")
     for place in (0, 1):  # as the clip, and as its transcript
         given = {"path": path, "meta": FILE, "orig_name": "a.mp4"}
-        told = call(url, given if place == 0 else None, more=(given if place == 1 else None,))
+        told = call(url, given if place == 0 else None, more=(given if place == 1 else None, ""))
         assert "event: error" in told or told.startswith("4")
         assert SECRET not in told
         assert "root:" not in told
