@@ -13,6 +13,7 @@ import pytest
 from model import corpora, load_default, predict
 from model.evaluate import evaluate
 from model.inference import WEIGHTS
+from model.sealed import SUMS
 from model.seen import Seen
 
 DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -26,10 +27,11 @@ def features_of(sentence: str) -> dict[str, np.ndarray]:
 
 
 def test_the_weights_are_small_and_safe():
-    assert {p.suffix for p in WEIGHTS.iterdir()} <= {".json", ".safetensors", ".md", ".npz"}
-    sizes = [p.stat().st_size for p in WEIGHTS.iterdir()]
+    files = [p for p in WEIGHTS.rglob("*") if p.is_file()]
+    assert {p.suffix for p in files if p.name != SUMS} <= {".json", ".safetensors", ".md", ".npz"}
+    sizes = [p.stat().st_size for p in files]
     assert max(sizes) < 8e6
-    assert sum(sizes) < 10e6
+    assert sum(sizes) < 13e6
 
 
 @pytest.mark.parametrize(
