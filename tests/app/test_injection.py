@@ -133,10 +133,11 @@ def test_nothing_runs_in_the_page(page: Any, hostile: Analysis) -> None:
 
     from app.answer_cards import moment_card
     from app.cards import coupling_card, result_card, table_card, title, transcript_card
-    from app.corrections import HEADER, word_rows
+    from app.corrections import word_rows
     from app.figures import draw_coupling, draw_timeline
     from app.figures.moment import draw_moment
     from app.guard import Guard
+    from app.panels.transcript import heads
     from app.service import refusal
 
     words, moment = hostile.transcript.words, make_moment()
@@ -152,7 +153,7 @@ def test_nothing_runs_in_the_page(page: Any, hostile: Analysis) -> None:
         gr.Plot(draw_coupling(hostile))
         gr.Plot(draw_moment(moment, words))
         gr.Dataframe(
-            word_rows(hostile), headers=HEADER, datatype=["number", "number", "str"], elem_id="words"
+            word_rows(hostile), headers=heads(), datatype=["number", "number", "str"], elem_id="words"
         )
         gr.Dataframe([[1, NAME]], headers=["no", "clip"], datatype=["number", "str"])
         gr.Button("refuse", elem_id="refuse").click(refuse)
