@@ -15,7 +15,7 @@ from app.loadtest.server import Count, Server
 from app.presence import GRACE
 
 WARM_UP, AT_A_TIME = 20.0, 4  # seconds, and clients, before anything is counted
-SETTLED, PATIENCE = 3.0, 60.0  # seconds for the server to let go of what the last visitor left
+SETTLED, PATIENCE = 3.0, 90.0  # seconds for the server to let go of what the last visitor left
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,13 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settled(server: Server) -> Count:
-    """The server's count once nothing of it shrinks any more."""
+    """The server's count once all visitors' files are gone and nothing of it shrinks any more; else after PATIENCE.
+
+    A count that stands still is not enough: a client that goes hangs up only at gradio's next heartbeat, up to 15 s
+    later, and GRACE begins then. Until its session ends, all its files are there, and rightly so.
+    """
     time.sleep(GRACE + SETTLED)
     end, last = time.monotonic() + PATIENCE, server.count()
     while time.monotonic() < end:
         time.sleep(SETTLED)
         now = server.count()
-        if now.memory >= 0.99 * last.memory and (now.kept, now.threads) >= (last.kept, last.threads):
+        if not now.kept and now.memory >= 0.99 * last.memory and now.threads >= last.threads:
             return now
         last = now
     return last
