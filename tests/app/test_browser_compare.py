@@ -110,13 +110,12 @@ def test_a_clip_is_recorded_and_analysed(
         opened.goto(address)
         opened.wait_for_selector("#cm-video video")
         opened.click("#cm-video [aria-label='Clear']")
-        opened.click("#cm-video [aria-label='Record video from camera']")
-        opened.click("#cm-video button:has(.icon-wrap)")  # asks for the camera
-        record = opened.locator("#cm-video .button-wrap button:not(.device-select-button)").first
+        opened.click("#cm-video [aria-label='Capture from camera']")
+        opened.click("#cm-video [title='grant webcam access'] button")
         opened.wait_for_function("document.querySelector('#cm-video video')?.videoWidth > 0")
-        record.click()
+        opened.click("#cm-video [title='start recording']")
         opened.wait_for_timeout(1000 * SECONDS)
-        record.click()
+        opened.click("#cm-video [title='stop recording']")
         # What is shown in the end is the copy with a length.
         opened.wait_for_function("isFinite(document.querySelector('#cm-video video[src]')?.duration)")
         length = opened.evaluate("document.querySelector('#cm-video video').duration")
