@@ -89,18 +89,19 @@ def test_nothing_is_in_the_way_of_anybody(opened: Any, request: pytest.FixtureRe
     page, (language, _, _) = opened, request.node.callspec.params["opened"]
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{request.node.callspec.id}.png", full_page=True)
-    unfold(page)
-    found = axe.Axe().run(page).response["violations"]
-    told = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
-    assert not told
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert language.startswith(page.evaluate("document.documentElement.lang"))
+    # Before unfolding: the tables to edit and the places for files are full of gradio's own English names.
     if language != "en-US":
         said = set(re.findall("[A-Za-z]+", page.inner_text(".cm-transcript")))
         lines = [line for line in page.evaluate(SEEN).splitlines() if line.strip() not in OWN]
         known = NAMES | said | {"COUPLED", "MAMBA", "WHISPER", "Enter"}
         left = [line for line in lines if set(re.findall("[A-Za-z]{2,}", line)) - known]
         assert not left
+    unfold(page)
+    found = axe.Axe().run(page).response["violations"]
+    told = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
+    assert not told
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert language.startswith(page.evaluate("document.documentElement.lang"))
 
 
 @pytest.mark.parametrize("opened", [("en-US", 1280, "light")], indirect=True, ids=["english"])
