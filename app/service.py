@@ -41,6 +41,7 @@ class Service:
     def __init__(self, cache: str) -> None:
         self._rooms = rooms_in(cache)
         self._runs = Runs(self._rooms)
+        self._asked: dict[str, Path] = {}  # by session, the clip of the analysis under way or shown
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
         """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot."""
@@ -76,8 +77,9 @@ class Service:
         clip, words = self._own(video, request), given and self._rooms.claim(session_of(request), given)
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
-        run = Run()
-        for run in self._runs.watch(request.session_hash or "", clip, words, language=spoken):
+        run, session = Run(), request.session_hash or ""
+        self._asked[session] = clip
+        for run in self._runs.watch(session, clip, words, language=spoken):
             if run.result is None and run.error is None and not run.stop.is_set():
                 card = (
                     status.waiting_card(run.place, language)
@@ -152,13 +154,15 @@ class Service:
     def forget(self, video: str | None, opened: str | None, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
 
-        Nothing changes where the video is the one `opened` together with its result.
+        Nothing changes where the video is the one under analysis or shown, which a browser may tell late: the button
+        can be pressed before; nor where it is the one `opened` together with its result.
         """
-        if video and video == opened:
+        clip = self._own(video, request) if video else None
+        if clip is not None and clip == self._asked.get(request.session_hash or ""):
             return [gr.skip() for _ in range(7)]
         self.stop(request)
-        if video:
-            self._rooms.claim(session_of(request), video)
+        if video and video == opened:
+            return [gr.skip() for _ in range(7)]
         return [status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def take(self, files: str | list[str] | None, request: gr.Request) -> None:
@@ -180,6 +184,7 @@ class Service:
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
+        self._asked.pop(request.session_hash or "", None)
         self._runs.stop(request.session_hash or "")
 
 

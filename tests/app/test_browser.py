@@ -122,6 +122,33 @@ def _drawn(page: Any) -> dict[str, float]:
     return {colour: max(w for c, w in found if c == colour) for colour, _ in found}
 
 
+def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, tmp_path: Path) -> None:
+    change = page.evaluate(
+        """() => {
+            const video = gradio_config.components.find(c => c.props.elem_id === 'cm-video').id
+            const told = t => t[0] === video && t[1] === 'change'
+            return gradio_config.dependencies.filter(d => d.targets.some(told)).map(d => d.id)
+        }"""
+    )
+    held: list[Any] = []
+
+    def pass_on(route: Any) -> None:
+        if route.request.post_data_json["fn_index"] in change:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/queue/join**", pass_on)
+    _upload(page, make_clip(tmp_path / "late.mp4", 3.0))
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages")
+    assert held
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join**")
+    page.wait_for_selector(LINES, state="attached")
+
+
 def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> None:
     _upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
     _analyse(page)

@@ -35,7 +35,6 @@ def test_the_clip_is_compared_with_independent_chains_and_with_another_clip(
     tmp_path: Path,
 ) -> None:
     page.wait_for_selector("#cm-video video")
-    page.wait_for_timeout(3000)  # pressed in the page's first moment, Analyse now and then starts nothing
     _analyse(page)
     page.click("#cm-compare")
     if INDEPENDENT.exists():

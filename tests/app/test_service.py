@@ -184,6 +184,26 @@ def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> N
     assert run.stop.is_set()
 
 
+def test_the_news_of_a_video_that_comes_late_does_not_stop_its_analysis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, service = _Slow(), Service(str(tmp_path))
+    monkeypatch.setattr("app.analyze.analyze", slow)
+    clips = [tmp_path / "clip.mp4", tmp_path / "other.mp4"]
+    for clip in clips:
+        clip.touch()
+    me = gr.Request(session_hash="me")
+    steps = service.run(str(clips[0]), None, me)
+    next(steps)  # the button was pressed
+    kept = service.forget(str(clips[0]), None, me)  # and only then the browser says which video came
+    assert all(value == gr.skip() for value in kept)
+    assert "Stopped" not in next(steps)[0]
+    assert service.forget(str(clips[1]), None, me)[1] is None  # another video ends it
+    list(steps)
+    assert slow.stopped
+    assert service.forget(str(clips[0]), None, me)[1] is None
+
+
 def test_the_page_is_put_in_order_before_the_error_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,16 @@ def test_the_page_does_not_forget_what_it_opens_with_its_video() -> None:
     assert len(service.forget("b.mp4", "a.mp4", ME)) == len(kept)
 
 
+def test_a_row_that_is_opened_ends_what_the_button_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(str(tmp_path))
+    monkeypatch.setitem(service._asked, ME.session_hash or "", tmp_path / "b.mp4")
+    service.forget("a.mp4", "a.mp4", ME)
+    # Else the clip before would be taken for the one that is shown.
+    assert service.forget(str(tmp_path / "b.mp4"), "a.mp4", ME)[1] is None
+
+
 def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_path: Path) -> None:
     table, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
     assert [row[-1] for row in table["data"]] == ["", "stopped", "stopped"]
