@@ -286,6 +286,24 @@ def test_no_word_breaks_the_xml_and_none_is_lost() -> None:
     assert len(words) == len(HOSTILE) - 2  # half a surrogate pair and a code point that is no character
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_reader_that_linguists_use_finds_everything_in_its_place(tmp_path: Path) -> None:
+    from pympi.Elan import Eaf
+
+    analysis = with_words(
+        make_analysis(60), TimedWord("it", 0.5, 0.9), TimedWord("was", 1.0, 1.4), TimedWord("best", 4.0, 4.5)
+    )
+    save(analysis, "eaf", tmp_path / "clip.eaf", "clip.mp4")
+    read = Eaf(str(tmp_path / "clip.eaf"))
+    assert set(read.get_tier_names()) == {"sentences", "words", "score", "sign changes"}
+    assert read.get_annotation_data_for_tier("sentences") == [(500, 1400, "it was"), (4000, 4500, "best")]
+    assert [text for _, _, text in read.get_annotation_data_for_tier("words")] == ["it", "was", "best"]
+    scores = read.get_ref_annotation_data_for_tier("score")
+    assert [score[:2] for score in scores] == [(500, 1400), (4000, 4500)]
+    assert read.get_child_tiers_for("sentences") == ["words", "score"]
+    assert read.get_linked_files()[0]["RELATIVE_MEDIA_URL"] == "./clip.mp4"
+
+
 def test_a_server_path_does_not_leave_with_the_file() -> None:
     assert "secret" not in render_eaf(make_analysis(), "/home/secret/clip.mp4")
 
