@@ -53,9 +53,12 @@ class Comparing:
         grid: Grid | None,
         video: str | None,
         other: str | None,
+        spoken: str | None,
         request: gr.Request,
     ) -> Iterator[list[Any]]:
         """The clip shown, named `video`, compared as `way` says: with "independent" chains, or with the clip `other`.
+
+        `spoken` is the language of the speech in the other clip.
 
         Raises gr.Error, after the panel was put back in order, where there is nothing to compare.
         """
@@ -68,7 +71,7 @@ class Comparing:
         if not other:
             raise refusal(tell("compare.choose", language), language)
         mine, run = self._rooms.claim(session_of(request), other), Run()
-        for run in self._runs.watch(request.session_hash or "", mine, None):
+        for run in self._runs.watch(request.session_hash or "", mine, None, language=spoken):
             if run.result is None and run.error is None and not run.stop.is_set():
                 yield told(
                     status.waiting_card(run.place, language)
@@ -84,6 +87,23 @@ class Comparing:
         yield told(_sentence(retell(sentence, language) or tell("compare.stopped", language)))
         if sentence:
             raise refusal(sentence, language)
+
+    def again(
+        self,
+        shown: str | None,
+        way: str,
+        analysis: Analysis | None,
+        grid: Grid | None,
+        video: str | None,
+        other: str | None,
+        spoken: str | None,
+        request: gr.Request,
+    ) -> Iterator[list[Any]]:
+        """As `run`, where an answer is `shown` already: the same in another language, read from what was kept."""
+        if not shown or analysis is None:
+            yield [gr.skip() for _ in told("")]
+            return
+        yield from self.run(way, analysis, grid, video, other, spoken, request)
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session compares."""

@@ -212,7 +212,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     opened = gr.State(None, time_to_live=KEPT)
     given = [panels.clip.video, opened, *panels.given(states)]
     _show_result(several.listen(panels.several, page, panels.clip, service, given), panels, states, service)
-    compare.listen(panels.compare, states.analysis, states.grid, panels.clip.video, page, panels.clip.delete)
+    compare.listen(panels.compare, states.analysis, states.grid, panels.clip, page, panels.retell)
     _wire_analyses(panels, states, service)
     _wire_language(panels, page, states, service)
     for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.figures.style import FAINT, GREY, NEGATIVE, POSITIVE
 LANES = 4
 WIDTH = 760.0  # pixels that the time axis has at least (page.css sees to it); text is laid out for this
 LETTER, GAP = 6.6, 7.0  # pixels a letter of 12 px type takes, and the least gap between words
+WIDE = 12.0  # pixels of a Chinese or Japanese character, which fills its square
 MOVES, MOVES_MUCH = 0.25, 0.75  # pull from which a word is coloured, and set in bold
 
 
@@ -74,13 +76,19 @@ def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
     lanes = {}
     for i in sorted(range(len(words)), key=lambda i: -weight(words[i])):
         middle = (words[i].word.start + words[i].word.end) / 2 / max(seconds, 1e-6) * WIDTH
-        half = (LETTER * len(words[i].word.word) + GAP) / 2
+        half = (_width(words[i].word.word) + GAP) / 2
         for lane, spans in enumerate(taken):
             if all(middle + half <= a or middle - half >= b for a, b in spans):
                 spans.append((middle - half, middle + half))
                 lanes[i] = lane
                 break
     return lanes
+
+
+def _width(text: str) -> float:
+    """Pixels that the text takes: marks that stand over another letter take none."""
+    letters = [c for c in text if not unicodedata.combining(c)]
+    return sum(WIDE if unicodedata.east_asian_width(c) in "WF" else LETTER for c in letters)
 
 
 def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:

@@ -11,6 +11,7 @@ from app.cards import legend, title
 from app.comparing import Comparing, told
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
+from app.panels import clip
 from app.service import AT_ONCE, GROUP
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -88,23 +89,20 @@ def listen(
     panel: ComparePanel,
     state: gr.State,
     grid: gr.State,
-    video: gr.Video,
+    chosen: clip.ClipPanel,
     page: gr.Blocks,
-    delete: gr.Button,
+    retell: gr.Button,
 ) -> None:
-    """The choice of what to compare with, the two buttons, and what ends a comparison under way."""
+    """The choice of what to compare with, the two buttons, another language, and what ends a comparison under way."""
     comparing = Comparing(page.GRADIO_CACHE)
+    video, delete = chosen.video, chosen.delete
+    given = [panel.way, state, grid, video, panel.other, chosen.language]
+    together: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": GROUP, **_QUIET}
     panel.way.change(
         lambda way: gr.update(visible=way == "other"), panel.way, panel.other, queue=False, **_QUIET
     )
-    panel.start.click(
-        comparing.run,
-        [panel.way, state, grid, video, panel.other],
-        outputs(panel),
-        concurrency_limit=AT_ONCE,
-        concurrency_id=GROUP,
-        **_QUIET,
-    )
+    panel.start.click(comparing.run, given, outputs(panel), **together)
+    retell.click(comparing.again, [panel.answer, *given], outputs(panel), **together)
     for ends in (panel.stop.click, video.change, delete.click):
         ends(comparing.stop, None, None, queue=False, api_visibility="private")
     delete.click(lambda: None, None, panel.other, queue=False, **_QUIET)

@@ -17,6 +17,7 @@ from app.api import Api
 from app.asking import ask_independent
 from app.comparing import Comparing
 from app.differences import NOT_INSTALLED
+from app.i18n import tell
 from app.panels.compare import reset
 from extractors.records import InputError
 from model import inference
@@ -60,7 +61,7 @@ def test_the_same_clip_by_independent_chains(installed: Path, comparing: Compari
     other = ask_independent(analysis, grid)
     assert (other.ticks, other.transcript, other.clip) == (analysis.ticks, analysis.transcript, analysis.clip)
     assert other.sentiment != analysis.sentiment
-    (step,) = comparing.run("independent", analysis, grid, "talk.mp4", None, ME)
+    (step,) = comparing.run("independent", analysis, grid, "talk.mp4", None, None, ME)
     assert len(step) == len(reset())
     start, stop, answer, left, head, picture, right, _, nothing, numbers = step
     assert (start["interactive"], stop["visible"]) == (True, False)
@@ -77,7 +78,7 @@ def test_without_the_network_a_sentence_says_so(
     comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
-    (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, ME)
+    (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
     assert NOT_INSTALLED in step[2]
     assert step[3]["visible"] is False
     with pytest.raises(gr.Error, match="not installed here"):
@@ -87,7 +88,7 @@ def test_without_the_network_a_sentence_says_so(
 def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_path: Path) -> None:
     (tmp_path / "b <i>.mp4").touch()
     shown, grid = make_analysis(TICKS), make_grid(TICKS)
-    steps = list(comparing.run("other", shown, grid, "/up/a.mp4", str(tmp_path / "b <i>.mp4"), ME))
+    steps = list(comparing.run("other", shown, grid, "/up/a.mp4", str(tmp_path / "b <i>.mp4"), None, ME))
     assert steps[0][0]["interactive"] is False
     assert steps[0][1]["visible"] is True
     _, _, answer, left, head, first, right, other_head, second, numbers = steps[-1]
@@ -100,16 +101,50 @@ def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_pa
     assert "all together, b &lt;i&gt;.mp4" in numbers
 
 
+def test_an_answer_is_told_again_in_another_language(
+    installed: Path, comparing: Comparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("independent", make_analysis(TICKS), make_grid(TICKS), "talk.mp4", None, None, ME)
+    (english,) = comparing.again("an answer", *given)
+    monkeypatch.setattr("app.comparing.language_of", lambda request: "ja")
+    (japanese,) = comparing.again("an answer", *given)
+    assert "independent" in english[2]
+    assert tell("compare.caveat", "ja") in japanese[2]
+    (nothing,) = comparing.again("", *given)
+    assert all(value == gr.skip() for value in nothing)
+
+
+def test_the_other_clip_is_read_in_the_language_chosen(
+    comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    def note(clip: str, transcript: str | None, progress: Any, *_: object, **more: Any) -> Analysis:
+        heard.append(more["language"])
+        return make_analysis(TICKS)
+
+    monkeypatch.setattr("app.analyze.analyze", note)
+    (tmp_path / "b.mp4").touch()
+    list(
+        comparing.run(
+            "other", make_analysis(TICKS), make_grid(TICKS), "a.mp4", str(tmp_path / "b.mp4"), "ja", ME
+        )
+    )
+    assert heard == ["ja"]
+
+
 def test_what_cannot_be_compared_is_a_sentence(comparing: Comparing, tmp_path: Path) -> None:
     shown, grid = make_analysis(TICKS), make_grid(TICKS)
     with pytest.raises(gr.Error, match="Analyse a clip first"):
-        next(comparing.run("other", None, None, None, None, ME))
+        next(comparing.run("other", None, None, None, None, None, ME))
     with pytest.raises(gr.Error, match="Choose the other clip first"):
-        next(comparing.run("other", shown, grid, "a.mp4", None, ME))
+        next(comparing.run("other", shown, grid, "a.mp4", None, None, ME))
     (tmp_path / "bad.mp4").touch()
     seen: list[list[Any]] = []
     with pytest.raises(gr.Error, match="The clip is no clip"):
-        seen.extend(s for s in comparing.run("other", shown, grid, "a.mp4", str(tmp_path / "bad.mp4"), ME))
+        seen.extend(
+            s for s in comparing.run("other", shown, grid, "a.mp4", str(tmp_path / "bad.mp4"), None, ME)
+        )
     assert seen[-1][0]["interactive"] is True
     assert "The clip is no clip." in seen[-1][2]
 

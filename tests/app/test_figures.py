@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,14 +10,20 @@ import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, Analysis, TimedWord
+from app.asking import Fewer
 from app.figures import draw_coupling, draw_timeline
 from app.figures.lines import signed_hundredths
+from app.figures.moment import draw_moment
 from app.figures.reduce import kept
 from app.figures.shares import share_range, share_traces
+from app.figures.space import space_points
 from app.figures.style import COLOURS, INK
+from app.figures.switches import draw_switched
 from app.figures.timeline import stretches
 from app.figures.words import LANES, MovedWord, moved_words, place, words_at
+from model.answers import Paths
 from tests.app.made import make_analysis, make_shares, with_intervals, with_words
+from tests.app.test_moments import make_moment
 
 
 def test_timeline_draws_every_line_in_its_colour() -> None:
@@ -92,6 +99,11 @@ def test_pictures_of_any_length(ticks: int) -> None:
     analysis = with_intervals(with_words(make_analysis(ticks), *words))
     assert len(draw_timeline(analysis).to_json()) < 3_000_000
     assert len(draw_coupling(analysis).to_json()) < 3_000_000
+    fewer = Fewer(("text",), analysis.sentiment.clip, analysis.sentiment.ticks)
+    assert len(draw_switched(analysis, fewer).to_json()) < 3_000_000
+    assert len(draw_moment(make_moment(max(18, ticks)), words).to_json()) < 3_000_000
+    paths = Paths(np.full((ticks, 3, 3), -0.123456, np.float32), 0.8)
+    assert len(json.dumps(space_points(analysis, paths))) < 3_000_000
 
 
 def test_unknown_target_is_refused_with_the_choices() -> None:
@@ -156,6 +168,19 @@ def test_a_modality_says_nothing_before_it_is_first_observed() -> None:
     analysis = _with_words_line((-2.0, -2.0, 1.0, 1.0), (0.0, 0.0, 0.5, 0.0))
     line = next(t for t in draw_timeline(analysis).data if t.name == "words alone")
     assert np.isnan(line.y).tolist() == [True, True, False, False]
+
+
+def test_characters_that_fill_their_square_are_given_room() -> None:
+    def lanes(text: str) -> set[int]:
+        return set(
+            place([MovedWord(TimedWord(text, 0.5 * i, 0.5 * i), 0.0) for i in range(2)], 10.0).values()
+        )
+
+    # 38 pixels apart: four letters fit beside each other, and two characters, but not three.
+    assert lanes("abcd") == {0}
+    assert lanes("感動") == {0}
+    assert lanes("素敵な") == {0, 1}
+    assert lanes("a\u0301b\u0301c\u0301d\u0301") == {0}
 
 
 def test_words_that_pull_most_are_shown_first_and_none_overlap() -> None:
