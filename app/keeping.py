@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ from app.sample import cache_folder, is_sample
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
 EMPTY = 60.0  # seconds after which an empty file goes: gradio makes one whenever it hands an upload on
 KEPT_BYTES = 20_000_000_000  # of all visitors' files together; past it the oldest go first
+_log = logging.getLogger(__name__)
 
 
 class Rooms:
@@ -82,7 +84,7 @@ class Rooms:
         """Delete everything of the session, now."""
         room = self._path(session)
         with self._lock:
-            for mine in room.glob("given/*/*"):
+            for mine in everything_in(room / "given"):
                 inbox = self.folder / mine.parent.name / mine.name
                 with contextlib.suppress(OSError):
                     if inbox.samefile(mine):
@@ -119,8 +121,9 @@ class Rooms:
 
     def _let_go(self, inbox: Path, mine: Path) -> None:
         """Whoever brought the same file keeps it; otherwise the link goes."""
-        others = self.folder.glob(f"sessions/*/given/{mine.parent.name}/*")
-        other = next((path for path in others if path.name == mine.name and path != mine), None)
+        rooms = (self.folder / "sessions").glob("*")
+        others = (room / "given" / mine.parent.name / mine.name for room in rooms)
+        other = next((path for path in others if path != mine and path.exists()), None)
         if other is not None:
             _link(inbox, other)
             return
@@ -142,6 +145,15 @@ def private_folder() -> Path:
     return folder
 
 
+def everything_in(folder: Path) -> Iterator[Path]:
+    """Every file and folder below, each folder after what is in it; what goes meanwhile is passed over.
+
+    Path.rglob raises where a folder goes while it is read.
+    """
+    for root, folders, files in os.walk(folder, topdown=False):
+        yield from (Path(root, name) for name in (*files, *folders))
+
+
 def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> None:
     """Delete every file in `folder` that was last written more than `older_than` seconds ago, and empty folders.
 
@@ -152,7 +164,7 @@ def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> No
     limit, empty = now - older_than, now - EMPTY
     left: list[tuple[float, int, Path]] = []
     # Deepest first, so that a folder is empty by the time it is looked at.
-    for path in sorted(folder.rglob("*"), key=lambda p: -len(p.parts)):
+    for path in everything_in(folder):
         # A file may go while it is looked at, and a folder may not be empty: both are as they should be.
         with contextlib.suppress(OSError):
             state = path.lstat()
@@ -188,7 +200,10 @@ def keep_sweeping(folder: Path) -> None:
 
     def work() -> None:
         while True:
-            sweep(folder, most=most)
+            try:
+                sweep(folder, most=most)
+            except Exception:  # what could not be swept now is swept next time, or nothing ever would be
+                _log.warning("a sweep of old files failed", exc_info=True)
             time.sleep(SWEEP)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()

@@ -86,6 +86,7 @@ def count(folder: Path) -> Count:
     """This process, counted; `folder` is where the page keeps visitors' files."""
     import psutil
 
+    from app.keeping import everything_in
     from app.memory import give_back
 
     for _ in range(3):  # an object that ends in one collection may free others for the next
@@ -97,9 +98,17 @@ def count(folder: Path) -> Count:
         process.memory_info().rss,
         process.num_threads(),
         process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
-        sum(path.is_file() and path.stat().st_size > 0 for path in folder.rglob("*")),
+        sum(_weighs(path) for path in everything_in(folder)),
         {name: n for name, n in sorted(names.items()) if name.startswith(OURS)},
     )
+
+
+def _weighs(path: Path) -> bool:
+    """Whether the path is a file with something in it, and still there."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def serve() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -33,6 +35,26 @@ def test_old_files_and_empty_folders_go_and_new_ones_stay(tmp_path: Path) -> Non
     _age(tmp_path / "old", KEPT + 1)  # emptying a folder made it new; a later sweep finds it old
     sweep(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mixed"]
+
+
+def test_a_folder_that_goes_while_it_is_swept_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old.mp4").write_bytes(b"x")
+    scan, gone = os.scandir, []
+
+    def scandir(folder: str) -> Any:
+        if not gone and str(folder) != str(tmp_path):  # as a visitor who leaves does, at the worst moment
+            gone.append(folder)
+            shutil.rmtree(folder)
+        return scan(folder)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    sweep(tmp_path, -1)
+    assert gone
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_promise_is_an_hour() -> None:
