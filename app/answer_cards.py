@@ -40,7 +40,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def moment_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
-    """The moment in sentences, what is exact behind them, and the picture's table."""
+    """The moment in sentences, what is exact behind them, and the picture's table where there is a picture."""
+    rows = moment_table(moment, words, language=language)
     names = [name_of(m, language) for m in MODALITIES if m in moment.sources]
     header = [tell("table.from", language), tell("table.said", language), *names]
     exact = escape(tell("why.exact", language))
@@ -48,7 +49,7 @@ def moment_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFA
         f'<p class="cm-answer" aria-live="polite">{escape(moment_sentence(moment, words, language))} '
         f'<span class="cm-how" tabindex="0" title="{exact}">{tell("why.exact?", language)}'
         f'<span class="cm-unseen"> {exact}</span></span></p>'
-        f"{folded(header, moment_table(moment, words, language=language), language)}"
+        f"{folded(header, rows, language) if rows else ''}"
     )
 
 

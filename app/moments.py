@@ -24,8 +24,9 @@ class Moment:
     """Why the score at a tick is what it is: base + the sum of all sources, in points of the score.
 
     starts holds the times of the ticks counted, the moment's own last; sources[m] what modality m brought in at each
-    of them through all layers, signed, for every modality that was observed by then. base is what the network's
-    constants add. without[m] is the score it gives anew had modality m never been observed; empty where only one was.
+    of them through all layers, signed, for every modality that was observed by then; empty where none was. base is what
+    the network's constants add. without[m] is the score it gives anew had modality m never been observed; empty where
+    fewer than two were.
     """
 
     starts: Line
@@ -61,7 +62,8 @@ def moment_sentence(moment: Moment, words: Sequence[TimedWord], language: str = 
     if others:
         pulling = tell("join.semicolon", language).join(others)
         told.append(tell("why.others", language, pulls=_capital(pulling)))
-    told.append(tell("why.base" if strong else "why.base_only", language, score=signed(moment.base)))
+    base = "why.base" if strong else "why.base_only" if pulls else "why.nothing_yet"
+    told.append(tell(base, language, score=signed(moment.base)))
     if moment.without:
         scores = [
             tell("why.without", language, score=signed(s), name=name_of(m, language))
@@ -86,7 +88,12 @@ def main_span(line: Line, pull: float) -> tuple[int, int]:
 
 
 def shown_from(moment: Moment) -> int:
-    """The tick from which a picture need start: all earlier ones together pull next to nothing."""
+    """The tick from which a picture need start: all earlier ones together pull next to nothing.
+
+    0 where nothing was observed by then.
+    """
+    if not moment.sources:
+        return 0
     each = np.abs([moment.sources[m] for m in moment.sources]).sum(0)
     rest = each[::-1].cumsum()
     count = int(np.searchsorted(rest, KEPT * rest[-1])) + 1
@@ -107,7 +114,12 @@ def gather(line: Line, first: int, columns: int) -> tuple[NDArray[np.intp], NDAr
 def moment_table(
     moment: Moment, words: Sequence[TimedWord], rows: int = 30, language: str = DEFAULT
 ) -> list[list[str]]:
-    """Rows of (from when, what was said, a signed number for each modality), earlier ones in one row; then the sums."""
+    """Rows of (from when, what was said, a signed number for each modality), earlier ones in one row; then the sums.
+
+    No rows where nothing was observed by then.
+    """
+    if not moment.sources:
+        return []
     first = shown_from(moment)
     names = [m for m in MODALITIES if m in moment.sources]
     found = {m: gather(moment.sources[m], first, rows) for m in names}

@@ -84,7 +84,8 @@ def _answers(analysis: Analysis, answered: Answered) -> list[str]:
     words = analysis.transcript.words
     why = title(tell("why.title"), tell("why.hint"))
     for moment in answered.moments:
-        picture = _wide(_figure(draw_moment(moment, words)), "narrow")
+        drawn = draw_moment(moment, words)
+        picture = "" if drawn is None else _wide(_figure(drawn), "narrow")
         why += f"<h4>{clock(moment.seconds)}</h4>{picture}{moment_card(moment, words)}"
     space = title(tell("space.title"), SPACE_HINT, legend(together=False)) + space_card(
         analysis, answered.paths

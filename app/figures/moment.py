@@ -28,11 +28,14 @@ SCALE = [
 ]
 
 
-def draw_moment(moment: Moment, words: Sequence[TimedWord] = (), language: str = DEFAULT) -> go.Figure:
+def draw_moment(moment: Moment, words: Sequence[TimedWord] = (), language: str = DEFAULT) -> go.Figure | None:
     """Three rows over the time up to the moment, words on top; the sums beside them.
 
-    Starts where the pulls that are still felt begin. Every cell tells its exact points.
+    Starts where the pulls that are still felt begin. Every cell tells its exact points. None where nothing was
+    observed by then: there is nothing to draw.
     """
+    if not moment.sources:
+        return None
     first = shown_from(moment)
     names = [m for m in MODALITIES if m in moment.sources]
     found = [gather(moment.sources[m], first, COLUMNS) for m in names]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from app.analysis import Analysis
 from app.answer_cards import moment_card
+from app.answered import telling_moments
 from app.asking import ask_why
 from app.cards import title
 from app.figures.moment import draw_moment
@@ -58,19 +58,11 @@ def outputs(panel: WhyPanel) -> list[Any]:
 
 
 def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language: str = DEFAULT) -> list[Any]:
-    """Values for `outputs`: of the strongest moment where none is given."""
+    """Values for `outputs`: of the strongest moment where none is given; no picture before anything was observed."""
     if seconds is None:
-        seconds = _strongest(analysis)
+        (seconds,) = telling_moments(analysis, 1)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
     return [draw_moment(moment, words, language), moment_card(moment, words, language)]
-
-
-def _strongest(analysis: Analysis) -> float:
-    """Seconds of the moment farthest from neutral, once each modality that is ever observed was."""
-    first = max(
-        next((i for i, seen in enumerate(line) if seen > 0), 0) for line in analysis.presence.values()
-    )
-    return analysis.ticks.start[first + int(np.argmax(np.abs(analysis.sentiment.ticks[first:])))]
 
 
 def _explain(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,20 @@ def test_a_moment_is_explained_from_the_kept_grid(analysed: tuple[Analysis, Grid
     late = ask_why(grid, 2.0)
     assert set(late.sources) == set(analysis.sentiment.alone)
     assert late.score == pytest.approx(late.base + sum(map(late.pull, MODALITIES)), abs=1e-3)
+
+
+def test_a_moment_before_anything_was_observed_is_answered_without_a_picture(
+    analysed: tuple[Analysis, Grid],
+) -> None:
+    """A recording that begins with half a second of silence, asked about at its first tick."""
+    analysis, grid = analysed
+    presence = {m: np.where(np.arange(len(line)) < 3, 0, line) for m, line in grid.presence.items()}
+    picture, card = why.show(analysis, replace(grid, presence=presence), 0.0)
+    assert picture is None
+    assert "Nothing was seen or heard by then" in card
+    picture, card = why.show(analysis, replace(grid, presence=presence), 2.0)
+    assert picture is not None
+    assert "Nothing was seen" not in card
 
 
 def test_all_left_on_is_the_analysis_and_one_alone_its_own_line(analysed: tuple[Analysis, Grid]) -> None:

@@ -101,7 +101,9 @@ def test_pictures_of_any_length(ticks: int) -> None:
     assert len(draw_coupling(analysis).to_json()) < 3_000_000
     fewer = Fewer(("text",), analysis.sentiment.clip, analysis.sentiment.ticks)
     assert len(draw_switched(analysis, fewer).to_json()) < 3_000_000
-    assert len(draw_moment(make_moment(max(18, ticks)), words).to_json()) < 3_000_000
+    moment = draw_moment(make_moment(max(18, ticks)), words)
+    assert moment is not None
+    assert len(moment.to_json()) < 3_000_000
     paths = Paths(np.full((ticks, 3, 3), -0.123456, np.float32), 0.8)
     assert len(json.dumps(space_points(analysis, paths))) < 3_000_000
 

@@ -199,6 +199,7 @@ def cards(analysis: Analysis, language: str) -> Iterator[str]:
     yield legend(language)
     yield moment_card(moment, words, language)
     yield moment_card(tilted, words, language)
+    yield moment_card(Moment((0.0,), 0.2, 0.1, 0.1, {}), words, language)
     yield layers_card(memory, language)  # type: ignore[arg-type]
     yield fewer_card(analysis, few, language)
     yield space_card(analysis, paths, language)  # type: ignore[arg-type]

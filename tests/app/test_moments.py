@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from app.analysis import TimedWord
+from app.answer_cards import moment_card
 from app.figures.moment import LEAST, draw_moment
 from app.moments import Moment, gather, main_span, moment_sentence, moment_table, said_between, shown_from
 
@@ -27,6 +29,12 @@ def make_moment(ticks: int = 18, base: float = 0.1) -> Moment:
         base,
         {m: tuple(line.tolist()) for m, line in lines.items()},
     )
+
+
+def drawn(moment: Moment, words: tuple[TimedWord, ...] = WORDS) -> go.Figure:
+    figure = draw_moment(moment, words)
+    assert figure is not None
+    return figure
 
 
 def test_the_sentence_says_what_moved_the_score_and_when() -> None:
@@ -49,6 +57,16 @@ def test_a_moment_that_rests_on_constants_alone_says_so() -> None:
     assert moment_sentence(moment, ()) == (
         "At 0:00.0 the score is +2.0. Nothing observed brought in much: the network’s constants add +2.0."
     )
+
+
+def test_before_anything_was_observed_there_is_a_sentence_and_nothing_to_draw() -> None:
+    moment = Moment((0.0, 0.2), 0.2, 0.14, 0.14, {})
+    assert moment_sentence(moment, WORDS) == (
+        "At 0:00.2 the score is +0.1. Nothing was seen or heard by then: the network’s constants alone give +0.1."
+    )
+    assert draw_moment(moment, WORDS) is None
+    assert moment_table(moment, WORDS) == []
+    assert "<table" not in moment_card(moment, WORDS)
 
 
 def test_two_that_hardly_matter_and_a_single_tick() -> None:
@@ -80,7 +98,7 @@ def test_gathered_columns_hold_all_that_came_since(ticks: int, first: int, colum
 
 def test_picture_and_table_say_the_same() -> None:
     moment = make_moment()
-    (cells,) = draw_moment(moment, WORDS).data
+    (cells,) = drawn(moment).data
     rows = moment_table(moment, WORDS)
     assert list(cells.y) == ["words", "voice", "face"]
     first = shown_from(moment)
@@ -94,7 +112,7 @@ def test_picture_and_table_say_the_same() -> None:
 
 def test_next_to_nothing_does_not_look_like_much_and_tags_stay_text() -> None:
     moment = Moment((0.0, 0.2), 0.2, 2.0, 2.0, {"visual": (0.0, LEAST / 10)})
-    (cells,) = draw_moment(moment, (TimedWord("<b>me</b>", 0.0, 0.2),)).data
+    (cells,) = drawn(moment, (TimedWord("<b>me</b>", 0.0, 0.2),)).data
     assert np.abs(cells.z).max() == pytest.approx(0.1)
     assert "&lt;b&gt;me" in cells.customdata[0][0]
 
@@ -107,7 +125,7 @@ def test_a_long_past_is_cut_where_nothing_is_felt_any_more() -> None:
     moment = Moment(starts, 0.2, 3.0, 0.0, {"text": tuple(line.tolist())})
     assert 0.2 * shown_from(moment) > 170
     assert moment_table(moment, ())[0][0].startswith("before ")
-    assert len(draw_moment(moment).to_json()) < 100_000
+    assert len(drawn(moment).to_json()) < 100_000
 
 
 def test_words_said_between() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from app.answered import APART, Answered, telling_moments
 from app.asking import Fewer
+from app.moments import Moment
 from app.report import render_report
 from model.answers import Memory, Paths
 from tests.app.made import make_analysis
@@ -54,6 +56,16 @@ def test_a_report_holds_the_answers_and_half_an_hour_stays_small() -> None:
     assert report.count("Plotly.newPlot(") == plain.count("Plotly.newPlot(") + 4
     # Each picture stays under 3 MB (test_figures.py); the report holds seven, and their tables.
     assert weight(render_report(make_analysis(9000), "long", answered(9000))) < 5_000_000
+
+
+def test_a_moment_before_anything_was_observed_is_told_and_not_drawn() -> None:
+    full = answered(60)
+    early = replace(full, moments=(Moment((0.0,), 0.2, 0.1, 0.1, {}), *full.moments))
+    report = render_report(make_analysis(60), "clip", early)
+    assert "Nothing was seen or heard by then" in report
+    assert report.count("Plotly.newPlot(") == render_report(make_analysis(60), "clip", full).count(
+        "Plotly.newPlot("
+    )
 
 
 def test_telling_moments_lie_apart_and_the_strongest_is_among_them() -> None:
