@@ -3,11 +3,11 @@
 An `Analysis` is what the page draws, what `/analyze` returns and what is saved. Scores are in -3..3, times in
 seconds from the clip's start; tick i covers ticks.start[i] .. ticks.start[i] + ticks.step, and every line has one
 number a tick. A modality that was not observed has presence 0 throughout and is not in `sentiment.alone`.
-Numbers are finite: NaN never enters.
+Numbers are finite: NaN never enters; what is not there at a tick is null, in `tone` alone.
 
 Fields are added under the same schema name where they have a default: earlier readers ignore them, and files without
 them are read. The name changes when a field changes its meaning, moves or goes. Added so far: `transcript.sentences`,
-`sentiment.interval`, `sentiment.alone.*.interval`.
+`sentiment.interval`, `sentiment.alone.*.interval`, `tone`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LOWEST, HIGHEST = -3.0, 3.0
 SHARE_TOLERANCE = 1e-4
 
 Line = tuple[float, ...]
+Gapped = tuple[float | None, ...]
 
 _LABELS = (
     (-2.5, "strongly negative"),
@@ -139,8 +140,20 @@ class Dynamics:
 
 
 @dataclass(frozen=True)
+class Tone:
+    """How the voice sounds at every tick: nothing of it enters a score in this form.
+
+    pitch: hertz, None where the tick is not voiced. loudness: decibels beside the clip's speech as a whole, which has
+    0 dB whatever the recording's volume; None where nobody speaks.
+    """
+
+    pitch: Gapped
+    loudness: Gapped
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """One analysed clip. Raises SchemaError where the parts do not fit together."""
+    """One analysed clip; tone is None without a voice. Raises SchemaError where the parts do not fit together."""
 
     schema: str
     clip: Clip
@@ -151,6 +164,7 @@ class Analysis:
     dynamics: Dynamics
     timings: Mapping[str, float]
     warnings: tuple[str, ...]
+    tone: Tone | None = None
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -169,6 +183,9 @@ class Analysis:
             _check_shares(target, sources)
         for where, interval in self._intervals().items():
             _check_interval(where, interval)
+        if self.tone is not None:
+            for name in ("pitch", "loudness"):
+                _check_gapped(f"tone.{name}", getattr(self.tone, name), len(self.ticks.start))
         if self.transcript.sentences and len(self.transcript.sentences) != len(self.transcript.words):
             raise SchemaError(
                 f"transcript.sentences: {len(self.transcript.sentences)} numbers for "
@@ -235,6 +252,10 @@ def _check_line(where: str, line: Line, length: int) -> None:
     for i, value in enumerate(line):
         if not math.isfinite(value):
             raise SchemaError(f"{where}[{i}]: {value} is not a finite number")
+
+
+def _check_gapped(where: str, line: Gapped, length: int) -> None:
+    _check_line(where, tuple(0.0 if value is None else value for value in line), length)
 
 
 def _check_interval(where: str, interval: Interval) -> None:

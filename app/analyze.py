@@ -10,6 +10,7 @@ interpreter's lock.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -99,7 +100,8 @@ def analyze(
     prediction, dynamics = _predict(grid, stages)
     stages.timings["total"] = round(time.perf_counter() - begin, 4)
     warnings = [*reader.warnings, *_missing(missing), *_rare(grid)]
-    return build(reader.info, heard.transcript, grid, prediction, dynamics, stages.timings, warnings)
+    tone = _tone(tracks["audio"], grid) if "audio" in tracks else None
+    return build(reader.info, heard.transcript, grid, prediction, dynamics, stages.timings, warnings, tone)
 
 
 def build(
@@ -110,6 +112,7 @@ def build(
     dynamics: Dynamics,
     timings: dict[str, float],
     warnings: Iterable[str],
+    tone: plain.Tone | None = None,
 ) -> Analysis:
     """An Analysis out of the parts' arrays: plain numbers, every modality in `presence`."""
     silence = np.zeros(len(grid.start))
@@ -126,6 +129,7 @@ def build(
         dynamics=dynamics_of(dynamics),
         timings=dict(timings),
         warnings=tuple(dict.fromkeys(warnings)),
+        tone=tone,
     )
 
 
@@ -264,6 +268,17 @@ def _interval(interval: Interval | None) -> plain.Interval | None:
         return None
     low, high = interval.clip
     return plain.Interval(float(low), float(high), _line(interval.low), _line(interval.high))
+
+
+def _tone(voice: Track, grid: Grid) -> plain.Tone:
+    from extractors.tone import read_tone
+
+    pitch, loudness = (_gapped(line) for line in read_tone(voice, len(grid.start), grid.step))
+    return plain.Tone(pitch, loudness)
+
+
+def _gapped(values: ArrayLike) -> plain.Gapped:
+    return tuple(None if math.isnan(value) else value for value in _line(values))
 
 
 def _line(values: ArrayLike) -> tuple[float, ...]:

@@ -263,7 +263,7 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
 
 def _show_result(running: Any, panels: Panels, states: States, service: Service) -> None:
     """What follows an event that gave an analysis: the other panels are filled."""
-    shown = [states.analysis, panels.clip.video, panels.timeline.target]
+    shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
     running.then(service.show, shown, panels.cards(), **QUIET)
     running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
     looked = running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
@@ -282,7 +282,7 @@ def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Ser
     page.load(_speak, None, spoken, **QUIET)
     chosen = panels.retell.click(_speak, None, spoken, **QUIET)
     chosen.then(service.tell_again, states.analysis, panels.result, **QUIET)
-    shown = [states.analysis, panels.clip.video, panels.timeline.target]
+    shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
     chosen.then(service.show, shown, panels.cards(), **QUIET)
     looked = chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
     _keep_report(looked, panels, states, service)

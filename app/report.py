@@ -56,7 +56,7 @@ def render_report(analysis: Analysis, name: str = "clip", answered: Answered | N
     target = next(iter(analysis.dynamics.share), "text")
     timeline = title("Time line", "drag to look closer, double click to go back", legend())
     coupling = title("Coupling", "where each chain’s output comes from", legend(together=False))
-    figures = [draw_timeline(analysis, target), draw_coupling(analysis)]
+    figures = [draw_timeline(analysis, target, tone=True), draw_coupling(analysis)]
     pictures_html = [_wide(_figure(figure, i == 0)) for i, figure in enumerate(figures)]
     articles = [
         result_card(analysis),

@@ -102,14 +102,19 @@ class Service:
         return gr.skip() if analysis is None else result_card(analysis, language_of(request))
 
     def show(
-        self, analysis: Any, video: str | None, target: str, request: gr.Request | None = None
+        self,
+        analysis: Any,
+        video: str | None,
+        target: str,
+        tone: bool = False,
+        request: gr.Request | None = None,
     ) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
-            return [gr.skip() for _ in range(7 + len(FORMATS))]
+            return [gr.skip() for _ in range(8 + len(FORMATS))]
         language = language_of(request)
         return [
-            *timeline.show(analysis, target, language),
+            *timeline.show(analysis, target, tone, language),
             *coupling.show(analysis, language),
             *transcript.show(analysis, language),
             *saving.show(

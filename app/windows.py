@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.analysis import AloneScore, Analysis, Interval, Line, Sentiment
+from app.analysis import AloneScore, Analysis, Interval, Line, Sentiment, Tone
 
 
 def within(analysis: Analysis, start: float, end: float) -> Analysis:
@@ -47,7 +47,12 @@ def within(analysis: Analysis, start: float, end: float) -> Analysis:
             state_norm=each(dynamics.state_norm),
             share={target: each(sources) for target, sources in dynamics.share.items()},
         ),
+        tone=_cut_tone(analysis.tone, first, stop),
     )
+
+
+def _cut_tone(tone: Tone | None, first: int, stop: int) -> Tone | None:
+    return None if tone is None else Tone(tone.pitch[first:stop], tone.loudness[first:stop])
 
 
 def _cut_score(score: Any, first: int, stop: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from app.analysis import MODALITIES, Analysis, Interval, Line
+from app.analysis import MODALITIES, Analysis, Gapped, Interval, Line
 from app.exports.text import one_line
 from app.figures.style import NAMES
 from app.figures.words import words_at
@@ -20,14 +20,16 @@ def render_csv(analysis: Analysis) -> str:
     """The table as text, with a byte order mark, without which spreadsheets take it for Latin-1.
 
     Columns: time (start of the tick, seconds), said, score, low, high (of all together); then by words, voice and
-    face: score, low, high, presence (0..1) and state size; then share_of_X_from_Y, the share of X's output that came
-    from Y. A cell is empty where nothing is known: a score before its modality was first observed, an interval that
-    the model was not calibrated for.
+    face: score, low, high, presence (0..1) and state size; voice_pitch (Hz) and voice_loudness (dB beside the clip's
+    speech as a whole); then share_of_X_from_Y, the share of X's output that came from Y. A cell is empty where nothing
+    is known: a score before its modality was first observed, an interval that the model was not calibrated for, the
+    pitch of what is not voiced.
     """
     columns = {"time": _numbers(analysis.ticks.start), "said": _said(analysis)}
     columns |= _scores("", analysis.sentiment.ticks, analysis.sentiment.interval, len(analysis.ticks.start))
     for modality, name in NAMES.items():
         columns |= _modality(analysis, modality, f"{name}_")
+    columns |= _tone(analysis)
     for target, sources in analysis.dynamics.share.items():
         columns |= {
             f"share_of_{NAMES[target]}_from_{NAMES[m]}": _numbers(sources[m])
@@ -76,6 +78,14 @@ def _scores(name: str, ticks: Line | None, interval: Interval | None, count: int
     }
 
 
-def _numbers(line: Line) -> Column:
-    """Six decimals at most, as in the JSON."""
-    return [f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".") for value in line]
+def _tone(analysis: Analysis) -> dict[str, Column]:
+    tone, nothing = analysis.tone, [""] * len(analysis.ticks.start)
+    return {
+        "voice_pitch": _numbers(tone.pitch) if tone else nothing,
+        "voice_loudness": _numbers(tone.loudness) if tone else nothing,
+    }
+
+
+def _numbers(line: Gapped) -> Column:
+    """Six decimals at most, as in the JSON; an empty cell where there is no number."""
+    return ["" if value is None else f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".") for value in line]

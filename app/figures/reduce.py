@@ -11,9 +11,10 @@ MOST = 3000  # points a line is drawn of: several for every pixel of the widest 
 
 
 def kept(values: NDArray[np.float32], most: int = MOST) -> NDArray[np.intp]:
-    """The indices of at most `most` + 2 values [n]: of equal stretches the lowest and the highest, and both ends.
+    """The indices of some `most` values [n]: of equal stretches the lowest, the highest and a gap, and both ends.
 
-    All of them where there are no more than `most`. NaN counts as no value; a stretch of nothing else keeps its first.
+    All of them where there are no more than `most`, and never more than half as many again. NaN counts as no value, and
+    is kept once in a stretch that holds any: a gap in a line is not drawn over.
     """
     count = len(values)
     if count <= most:
@@ -22,8 +23,9 @@ def kept(values: NDArray[np.float32], most: int = MOST) -> NDArray[np.intp]:
     found = {0, count - 1}
     for first, end in pairwise(edges.tolist()):
         part = values[first:end]
-        if np.isnan(part).all():
-            found.add(first)
-        else:
+        missing = np.isnan(part)
+        if missing.any():
+            found.add(first + int(missing.argmax()))
+        if not missing.all():
             found |= {int(first + np.nanargmin(part)), int(first + np.nanargmax(part))}
     return np.array(sorted(found), np.intp)

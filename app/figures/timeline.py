@@ -16,6 +16,7 @@ from app.analysis import MODALITIES, Analysis
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, beside, figure, layout, scale_notes, y_axis
+from app.figures.tone import add_tone
 from app.figures.words import LANES, moved_words, since_observed, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
 
@@ -29,9 +30,12 @@ BANDS = {
 }
 
 
-def draw_timeline(analysis: Analysis, target: str = "text", language: str = DEFAULT) -> go.Figure:
+def draw_timeline(
+    analysis: Analysis, target: str = "text", language: str = DEFAULT, tone: bool = False
+) -> go.Figure:
     """Everything over time; the shares are those of the chain `target` ("text", "audio" or "visual").
 
+    With `tone` the voice's pitch and loudness stand under the rest, where the analysis knows them.
     Raises ValueError for a target without shares.
     """
     if target not in analysis.dynamics.share:
@@ -59,9 +63,11 @@ def draw_timeline(analysis: Analysis, target: str = "text", language: str = DEFA
         "yaxis5": y_axis(-0.5, 2.5, BANDS["presence"]),
     }
     notes = _notes(target, limit, low, high, language)
-    return figure(
-        traces, **layout(HEIGHT, analysis.end, "y5", language), **axes, annotations=notes, barmode="overlay"
-    )
+    over_time = layout(HEIGHT, analysis.end, "y5", language)
+    picture = figure(traces, **over_time, **axes, annotations=notes, barmode="overlay")
+    if tone and analysis.tone is not None:
+        add_tone(picture, analysis.tone, seconds, language)
+    return picture
 
 
 def _sentiment(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> list[Any]:

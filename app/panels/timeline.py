@@ -19,6 +19,7 @@ class TimelinePanel:
     """The components that `show` fills."""
 
     target: gr.Radio
+    tone: gr.Checkbox
     plot: gr.Plot
     table: gr.HTML
 
@@ -38,29 +39,35 @@ def render() -> TimelinePanel:
             container=False,
             elem_id="cm-target",
         )
-    return TimelinePanel(target, plot, gr.HTML(padding=False))
+        tone = gr.Checkbox(False, label=label("timeline.tone"), container=False, elem_id="cm-tone")
+    return TimelinePanel(target, tone, plot, gr.HTML(padding=False))
 
 
 def listen(panel: TimelinePanel, state: gr.State) -> None:
-    """Another target draws the time line again."""
-    panel.target.change(
-        _draw, [state, panel.target], panel.plot, show_progress="hidden", api_visibility="private"
-    )
+    """Another target draws the time line again, and so does the voice's band, shown or hidden."""
+    for changed in (panel.target.change, panel.tone.change):
+        changed(_draw, [state, *inputs(panel)], panel.plot, show_progress="hidden", api_visibility="private")
+
+
+def inputs(panel: TimelinePanel) -> list[Any]:
+    """What `show` is told of the visitor's choices."""
+    return [panel.target, panel.tone]
 
 
 def outputs(panel: TimelinePanel) -> list[Any]:
     """What `show` gives values for."""
-    return [panel.target, panel.plot, panel.table]
+    return [panel.target, panel.tone, panel.plot, panel.table]
 
 
-def show(analysis: Analysis, target: str, language: str = DEFAULT) -> list[Any]:
-    """Values for `outputs`."""
-    return [gr.update(choices=choices(language)), *pictures(analysis, target, language)]
+def show(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> list[Any]:
+    """Values for `outputs`; without a voice there is nothing to switch on."""
+    offered = [gr.update(choices=choices(language)), gr.update(visible=analysis.tone is not None)]
+    return [*offered, *pictures(analysis, target, tone, language)]
 
 
-def pictures(analysis: Analysis, target: str, language: str = DEFAULT) -> list[Any]:
+def pictures(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> list[Any]:
     """The time line and its table."""
-    return [draw_timeline(analysis, target, language), table_card(analysis, language)]
+    return [draw_timeline(analysis, target, language, tone), table_card(analysis, language)]
 
 
 def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
@@ -68,8 +75,8 @@ def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
     return [(tell(f"state.{m}", language), m) for m in MODALITIES]
 
 
-def _draw(analysis: Analysis | None, target: str, request: gr.Request | None = None) -> Any:
-    return gr.skip() if analysis is None else draw_timeline(analysis, target, language_of(request))
+def _draw(analysis: Analysis | None, target: str, tone: bool, request: gr.Request | None = None) -> Any:
+    return gr.skip() if analysis is None else draw_timeline(analysis, target, language_of(request), tone)
 
 
 def _head(language: str) -> str:

@@ -85,5 +85,14 @@ def with_intervals(analysis: Analysis, half: float = 0.8) -> Analysis:
     return replace(analysis, sentiment=replace(feeling, alone=alone, interval=whole))
 
 
+def with_tone(analysis: Analysis) -> Analysis:
+    """The analysis with a voice that glides between 120 and 240 Hz, is not voiced in every fifth tick, and pauses."""
+    count = len(analysis.ticks.start)
+    line = 170 * 2 ** (0.5 * np.sin(np.arange(count) / 7))
+    pitch = tuple(None if i % 5 == 4 or i % 40 > 33 else float(line[i]) for i in range(count))
+    loudness = tuple(None if i % 40 > 33 else -6 + 9 * float(np.sin(i / 3)) for i in range(count))
+    return replace(analysis, tone=plain.Tone(pitch, loudness))
+
+
 def with_words(analysis: Analysis, *words: plain.TimedWord, sentences: tuple[int, ...] = ()) -> Analysis:
     return replace(analysis, transcript=plain.Transcript("given", words, sentences))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.analysis import Analysis, ClipScore, label
 from app.decoding import SchemaError
-from tests.app.made import make_analysis, with_intervals
+from app.windows import within
+from tests.app.made import make_analysis, with_intervals, with_tone
 
 
 def test_json_and_back_is_the_same_to_six_decimals() -> None:
@@ -26,6 +27,7 @@ def test_json_has_the_fields_of_the_schema() -> None:
     data = json.loads(make_analysis(5).to_json())
     assert set(data) == {
         "schema", "clip", "transcript", "ticks", "presence", "sentiment", "dynamics", "timings", "warnings",
+        "tone",
     }  # fmt: skip
     assert set(data["clip"]) == {"duration", "width", "height", "fps", "has_audio", "has_video"}
     assert set(data["sentiment"]) == {"clip", "ticks", "alone", "interval"}
@@ -47,6 +49,8 @@ def test_json_has_the_fields_of_the_schema() -> None:
         (("schema",), "coupled-mamba/9", r"schema is 'coupled-mamba/9'"),
         (("ticks", "step"), 0, r"a step above 0"),
         (("transcript", "sentences"), [0], r"transcript\.sentences: 1 numbers for 15 words"),
+        (("tone",), {"pitch": [1.0], "loudness": [None] * 60}, r"tone\.pitch: 1 numbers for 60 ticks"),
+        (("tone",), {"pitch": [None] * 60, "loudness": ["loud"] * 60}, r"tone\.loudness\[0\]: expected a number"),
         (("sentiment", "interval"), [1], r"sentiment\.interval: expected an object"),
         (("sentiment", "interval", "low"), 2.9, r"sentiment\.interval: 2\.9\.\.\S+ is no interval within -3\.\.3"),
         (("sentiment", "interval", "ticks_low"), [0.0], r"sentiment\.interval\.ticks_low: 1 numbers for 60 ticks"),
@@ -78,13 +82,27 @@ def test_intervals_survive_json() -> None:
 
 def test_files_from_before_a_field_was_added_are_read() -> None:
     data = json.loads(make_analysis().to_json())
-    del data["sentiment"]["interval"], data["transcript"]["sentences"]
+    del data["sentiment"]["interval"], data["transcript"]["sentences"], data["tone"]
     for alone in data["sentiment"]["alone"].values():
         del alone["interval"]
     analysis = Analysis.from_dict(data)
     assert analysis.sentiment.interval is None
     assert analysis.sentiment.alone["text"].interval is None
     assert analysis.transcript.sentences == ()
+    assert analysis.tone is None
+
+
+def test_tone_survives_json_with_its_gaps_and_within_a_window() -> None:
+    analysis = with_tone(make_analysis(60))
+    again = Analysis.from_json(analysis.to_json())
+    assert analysis.tone is not None
+    assert again.tone is not None
+    assert again.tone.pitch[4] is None
+    assert [v is None for v in again.tone.loudness] == [v is None for v in analysis.tone.loudness]
+    assert again.tone.pitch[3] == pytest.approx(analysis.tone.pitch[3], abs=1e-6)
+    part = within(analysis, 2.0, 4.0)
+    assert part.tone is not None
+    assert part.tone.pitch == analysis.tone.pitch[10:20]
 
 
 def test_missing_field_is_named() -> None:

@@ -24,7 +24,7 @@ from app.exports.subtitles import render_vtt, stamp
 from app.exports.ticks import FORMULA, harmless, render_csv
 from app.figures.style import NAMES
 from extractors.subtitles import read_transcript
-from tests.app.made import make_analysis, with_intervals, with_words
+from tests.app.made import make_analysis, with_intervals, with_tone, with_words
 
 HOSTILE = (
     "=cmd|'/C calc'!A0", "+1", "-2", "@SUM(1)", "＝1+1", "-->", "00:00:01.000 --> 00:00:02.000", "]]>", "&amp;",
@@ -45,8 +45,14 @@ def read_csv(analysis: Analysis) -> list[dict[str, str]]:
 
 
 def test_csv_has_every_number_of_the_time_line() -> None:
-    analysis = with_intervals(make_analysis(50))
+    analysis = with_tone(with_intervals(make_analysis(50)))
     rows = read_csv(analysis)
+    assert analysis.tone is not None
+    for name, line in (("pitch", analysis.tone.pitch), ("loudness", analysis.tone.loudness)):
+        told = [row[f"voice_{name}"] for row in rows]
+        assert [cell == "" for cell in told] == [value is None for value in line]
+        known = [i for i, value in enumerate(line) if value is not None]
+        assert [float(told[i]) for i in known] == pytest.approx([line[i] for i in known], abs=1e-6)
     feeling, between = analysis.sentiment, analysis.sentiment.interval
     assert between is not None
     assert len(rows) == 50
@@ -72,7 +78,7 @@ def test_csv_leaves_a_cell_empty_where_nothing_is_known() -> None:
     analysis = make_analysis(6, ("text", "audio"))
     rows = read_csv(analysis)
     assert {row["low"] for row in rows} == {""}
-    assert {row["face_score"] for row in rows} == {""}
+    assert {row["face_score"] for row in rows} == {row["voice_pitch"] for row in rows} == {""}
     assert {row["face_presence"] for row in rows} == {"0"}
     late = dict(analysis.presence, text=(0.0, 0.0, 1.0, 0.0, 1.0, 1.0))
     rows = read_csv(Analysis(**{**vars(analysis), "presence": late}))

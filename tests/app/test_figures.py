@@ -22,7 +22,7 @@ from app.figures.switches import draw_switched
 from app.figures.timeline import stretches
 from app.figures.words import LANES, MovedWord, moved_words, place, words_at
 from model.answers import Paths
-from tests.app.made import make_analysis, make_shares, with_intervals, with_words
+from tests.app.made import make_analysis, make_shares, with_intervals, with_tone, with_words
 from tests.app.test_moments import make_moment
 
 
@@ -84,6 +84,8 @@ def test_a_long_line_keeps_its_extremes_its_ends_and_its_gaps() -> None:
         part = values[shown[(shown >= a) & (shown < a + 500)]]
         assert (part.min(), part.max()) == (values[a : a + 500].min(), values[a : a + 500].max())
     assert np.isnan(values[shown[shown < 2000]]).all()
+    values[5005:5007] = np.nan  # a gap within a stretch of 20
+    assert np.isnan(values[kept(values, 1000)]).sum() == np.isnan(values[shown]).sum() + 1
     assert kept(values[:1000], 1000).tolist() == list(range(1000))
 
 
@@ -93,11 +95,36 @@ def test_without_an_interval_there_is_no_band() -> None:
     assert all("(" not in text for t in figure.data if t.name == "all together" for text in t.customdata)
 
 
+def test_pitch_and_loudness_are_a_band_below_all_others_on_demand() -> None:
+    analysis = with_tone(make_analysis())
+    assert analysis.tone is not None
+    plain, more = draw_timeline(analysis), draw_timeline(analysis, tone=True)
+    assert more.data[: len(plain.data)] == plain.data
+    pitch, loudness = more.data[len(plain.data) :]
+    assert (pitch.name, loudness.name) == ("pitch", "loudness")
+    assert np.isnan(pitch.y).tolist() == [value is None for value in analysis.tone.pitch]
+    assert pitch.customdata[0] == "170 Hz"
+    assert loudness.customdata[0] == "−6 dB"
+    bands = sorted(more.layout[key].domain for key in more.to_dict()["layout"] if key.startswith("yaxis"))
+    assert all(a[1] < b[0] for a, b in pairwise(bands))
+    assert [more.layout[f"yaxis{t.yaxis[1:]}"].domain for t in (loudness, pitch)] == bands[:2]
+    assert more.layout.xaxis.anchor == loudness.yaxis
+    inside = [f.layout.height - f.layout.margin.t - f.layout.margin.b for f in (plain, more)]
+    # The other bands keep their size in pixels, and their names stay beside them.
+    assert np.ptp(more.layout.yaxis.domain) * inside[1] == pytest.approx(
+        np.ptp(plain.layout.yaxis.domain) * inside[0]
+    )
+    heights = {note.text: note.y for note in more.layout.annotations}
+    low, high = more.layout.yaxis5.domain
+    assert low < heights["heard,<br>seen"] < high
+    assert draw_timeline(make_analysis(), tone=True).layout.height == plain.layout.height
+
+
 @pytest.mark.parametrize("ticks", [1, 2, 9000])
 def test_pictures_of_any_length(ticks: int) -> None:
     words = [TimedWord("honestly", 0.4 * i, 0.4 * i + 0.3) for i in range(ticks // 2)]
-    analysis = with_intervals(with_words(make_analysis(ticks), *words))
-    assert len(draw_timeline(analysis).to_json()) < 3_000_000
+    analysis = with_tone(with_intervals(with_words(make_analysis(ticks), *words)))
+    assert len(draw_timeline(analysis, tone=True).to_json()) < 3_000_000
     assert len(draw_coupling(analysis).to_json()) < 3_000_000
     fewer = Fewer(("text",), analysis.sentiment.clip, analysis.sentiment.ticks)
     assert len(draw_switched(analysis, fewer).to_json()) < 3_000_000

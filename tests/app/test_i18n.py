@@ -30,7 +30,7 @@ from app.runs import Run
 from app.several import table_of
 from app.stages import STAGES
 from app.wording import summary
-from tests.app.made import make_analysis, with_warnings
+from tests.app.made import make_analysis, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [language for language in LANGUAGES if language != DEFAULT]
@@ -44,6 +44,8 @@ TYPES = {
     "app",
     "batch",
     "GB",
+    "Hz",
+    "dB",
     "br",
 }  # endings of files, commands, units, markup
 LATIN = re.compile(r"[A-Za-z]{2,}")
@@ -166,7 +168,7 @@ def test_braces_would_be_read_as_a_pattern() -> None:
 
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
-    made = make_analysis(60)
+    made = with_tone(make_analysis(60))
     return with_warnings(made, "No face was found in the video: the answer rests on words and voice.")
 
 
@@ -207,7 +209,7 @@ def cards(analysis: Analysis, language: str) -> Iterator[str]:
     yield status.waiting_card(2, language)
     yield status.message_card(tell("status.stopped", language), tell("status.cancelled", language), language)
     for figure in (
-        *(draw_timeline(analysis, target, language) for target in MODALITIES),
+        *(draw_timeline(analysis, target, language, tone=True) for target in MODALITIES),
         draw_coupling(analysis, language),
         draw_moment(moment, words, language),
         draw_switched(analysis, few, language),
