@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch import Tensor
 
+from model import made_from
 from model.config import CoupledMambaConfig
 from model.intervals import around, name_of
 from model.network import CoupledMamba, Output
@@ -81,6 +82,7 @@ def load_default() -> CoupledMamba:
     Read by hand: `CoupledMamba.from_pretrained`, which does the same for folders and hub names, prints to stdout.
     """
     check(WEIGHTS / "model.safetensors")
+    made_from.warn_of_folder(WEIGHTS)
     config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
     network = CoupledMamba(CoupledMambaConfig(**config))
     load_model(network, WEIGHTS / "model.safetensors")
@@ -105,6 +107,7 @@ def _load_independent(folder: Path) -> Network:
                 f"there is no {folder / name}: put a network saved by save_pretrained there"
             )
     check(folder / "model.safetensors")
+    made_from.warn_of_folder(folder)
     return load_network(folder)
 
 

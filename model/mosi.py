@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from model import made_from
 from model.baselines import match_width, parameters
 from model.bidirectional import make
 from model.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
 from model.paired import Paired, corrected_test
-from model.sealed import check
+from model.sealed import check, seal
 
 CONFIG = Path(__file__).parent / "configs" / "mosi.toml"
 WEIGHTS = Path(__file__).parent / "weights" / "mosi.safetensors"
@@ -159,7 +160,10 @@ def against(
 def save_final(
     settings: Mapping[str, MosiSettings], videos: Videos, seeds: int, path: Path = WEIGHTS
 ) -> None:
-    """Train the networks of SHIPPED on all videos, each with every seed, and store them in one file as float16."""
+    """Train the networks of SHIPPED on all videos, each with every seed, and store them in one file as float16.
+
+    The json beside it describes them, and names the weights of the text extractor that read the transcripts.
+    """
     from safetensors.torch import save_file
 
     tensors: dict[str, torch.Tensor] = {}
@@ -172,9 +176,8 @@ def save_final(
             tensors |= {f"{name}.{seed}.{k}": half(v) for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
-    path.with_suffix(".json").write_text(
-        json.dumps({"seeds": seeds, "networks": described}, indent=1) + "\n", encoding="utf-8"
-    )
+    made = {"seeds": seeds, "made_from": made_from.installed(["text"]), "networks": described}
+    path.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 def half(x: torch.Tensor) -> torch.Tensor:
@@ -184,12 +187,16 @@ def half(x: torch.Tensor) -> torch.Tensor:
 
 
 def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
-    """The stored networks, ready to predict: {"published": [...], "words": [...]}, one a seed."""
+    """The stored networks, ready to predict: {"published": [...], "words": [...]}, one a seed.
+
+    Warns where the text extractor that is installed is not the one whose readings of transcripts they learnt from.
+    """
     from safetensors.torch import load_file
 
     check(path)
     tensors = load_file(path)
     described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    made_from.warn(described.get("made_from"), path, "run `python -m model.mosi FOLDER --final`")
     networks: dict[str, list[Reader]] = {}
     for name, own in described["networks"].items():
         widths = dict(zip(own["modalities"], own.pop("widths"), strict=True))
@@ -268,6 +275,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if arguments.final:
         shipped = {name: read_settings(CONFIG.parent / file) for name, (_, file) in SHIPPED.items()}
         save_final(shipped, videos, arguments.seeds)
+        seal(WEIGHTS.parent)
         return
     settings = read_settings(arguments.config)
     held = arguments.folds if arguments.held is None else arguments.held

@@ -21,6 +21,7 @@ from safetensors.torch import load_model
 from torch import Tensor
 from tqdm import tqdm
 
+from model import made_from
 from model.baselines import build_network
 from model.calibration import calibrate
 from model.config import CoupledMambaConfig
@@ -233,6 +234,7 @@ def main() -> None:
     network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
     (network.half() if arguments.half else network).save_pretrained(arguments.out)
     what_trains(arguments.data).save(arguments.out)
+    made_from.save(arguments.out)
     seal(arguments.out)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -243,3 +244,17 @@ def test_the_config_has_known_keys_only(tmp_path):
     (tmp_path / "c.toml").write_text("epoch = 3\n")
     with pytest.raises(TypeError, match="epoch"):
         read_settings(tmp_path / "c.toml")
+
+
+def test_networks_of_other_words_are_told_when_they_are_loaded(final, monkeypatch):
+    path, _ = final
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_final(path)
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert set(described["made_from"]) == {"text/adapter_model.safetensors", "text/head.safetensors"}
+    path.with_suffix(".json").write_text(
+        json.dumps(described | {"made_from": {"text/head.safetensors": "f" * 64}})
+    )
+    with pytest.warns(UserWarning, match="--final"):
+        load_final(path)
