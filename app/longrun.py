@@ -15,8 +15,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -268,8 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(given: argparse.Namespace, folder: Path) -> None:
     clip = given.keep or folder / "long.mp4"
     if not clip.exists():
-        make_long(given.clips, clip, 60 * given.minutes, given.height)
-        gc.collect()
+        # In a process of its own: what the encoder leaves behind would count as the analysis's.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+            apart.submit(make_long, given.clips, clip, 60 * given.minutes, given.height).result()
     print(f"{clip.stat().st_size / 1e6:,.0f} MB, {resident() / 1e6:,.0f} MB of memory before", flush=True)
     cache = Cache(folder / "kept") if given.cancels else None
     watch, seconds, busy = run_once(clip, cache)

@@ -10,12 +10,13 @@ from app.settings import whole_number
 from extractors.records import InputError, MediaInfo
 
 SETTING = "COUPLED_MAMBA_MEMORY"
-# Bytes. The models' part is what a process held after a clip of two seconds (1.23 GB, of which 0.07 GB a compiler that
-# only developers install); the rest adds up the arrays, with some room. To be fitted again to `python -m app.longrun`.
-MODELS = 1_150_000_000  # the process with every model loaded, before the first clip
-A_SECOND = 45_000  # of any clip: features on the grid, and the answer
-A_SECOND_HEARD = 95_000  # of sound: samples, and what the voice is described by
-A_SECOND_SEEN = 30_000  # of pictures: crops of faces, and what they show
+# Bytes, fitted to `python -m app.longrun`: a clip of 3 min held 1.45 GB at most and one of 30 min 1.39 GB, 0.07 GB of
+# each a compiler that only developers install. Long clips free the recognisers before the rest (extractors/words.py), so
+# a second more takes less than its samples and the voice's rows do.
+MODELS = 1_400_000_000  # the process with every model at work
+A_SECOND = 5_000  # of any clip: features on the grid, and the answer
+A_SECOND_HEARD = 35_000  # of sound: samples, and what the voice is described by
+A_SECOND_SEEN = 5_000  # of pictures: crops of faces, and what they show
 PICTURES = 24  # held at once by a decoder with its threads
 A_PIXEL = 1.5
 
