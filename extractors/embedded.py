@@ -64,7 +64,7 @@ def read_embedded(
         if reason and warnings is not None:
             warnings.append(f"The clip's own subtitles {reason}, so they were not used.")
         return None
-    return transcript_of(place_cues(cues, sound, speech), "embedded", confidence=1.0, language=told)
+    return transcript_of(place_cues(cues, sound, speech), "embedded", language=told)
 
 
 def _is_text(stream: Any) -> bool:

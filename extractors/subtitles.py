@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from extractors.align import align_words, spread_words
+from extractors.align import SPREAD, align_words, spread_words
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words import recognise, transcript_of
 
@@ -21,6 +22,7 @@ MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
 MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
 LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
+LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
 _NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")
@@ -43,8 +45,10 @@ def read_transcript(
 
     Subtitles: each cue's words are aligned to the sound within the cue, or share its time. Notes in brackets, tags
     and speakers' names are left out. Plain text: its words are aligned to `speech`; where it does not fit what is
-    said, or nothing is, they are spread evenly. `duration` is the clip's, seconds. `heard` gives what is recognised in
-    the speech, for whoever has it already; it is asked only where alignment fails.
+    said, or nothing is, they are spread evenly. A word's confidence is the aligner's, half for what is spread, and
+    more for what shares a short cue (`place_cues`): the words are certain, their times are not. `duration` is the
+    clip's, seconds. `heard` gives what is recognised in the speech, for whoever has it already; it is asked only
+    where alignment fails.
 
     Raises:
         InputError: no such file, another ending, over 5 MB, no text in it, no cue within the clip, or more words than
@@ -62,7 +66,7 @@ def read_transcript(
         said = text.split()
         _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
-    return transcript_of(words, "given", confidence=1.0)
+    return transcript_of(words, "given")
 
 
 def is_too_much(words: Sequence[str], duration: float) -> bool:
@@ -153,13 +157,27 @@ def _said(line: str, entities: bool) -> str:
 
 
 def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
-    """Every cue's words within it: on its speech where there is some, else over all of its time."""
+    """Every cue's words within it: on its speech where there is some, else over all of its time.
+
+    Aligned words have the aligner's confidence. One that shares the cue's time lies at most the rest of that time from
+    where it is put: its confidence falls from 1, alone in its cue, to SPREAD at LOOSE seconds of rest. The slope is a
+    judgement; it was not measured.
+    """
     words: list[Word] = []
     for cue, said in cues:
         spoken = [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech]
         spoken = [s for s in spoken if s.end - s.start > 0.1]
-        words += align_words(said, sound if spoken else None, spoken or [cue])
+        room = spoken or [cue]
+        time = sum(span.end - span.start for span in room)
+        placed = align_words(said, sound if spoken else None, room)
+        words += [_sure_by_cue(word, time) if word.confidence == SPREAD else word for word in placed]
     return sorted(words, key=lambda word: word.start)
+
+
+def _sure_by_cue(word: Word, time: float) -> Word:
+    """The word with the confidence that comes from sharing `time` seconds of a cue."""
+    rest = min(max(time - (word.end - word.start), 0.0) / LOOSE, 1.0)
+    return replace(word, confidence=1 - (1 - SPREAD) * rest)
 
 
 def _place_text(
@@ -191,7 +209,7 @@ def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> li
     words: list[Word] = []
     for index, word in enumerate(said):
         if index in times:
-            words.append(Word(word, times[index].start, times[index].end))
+            words.append(replace(times[index], word=word))
         else:
             words += _between(said, index, times, speech) if index == 0 or index - 1 in times else []
     return words

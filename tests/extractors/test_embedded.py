@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from extractors.align import SPREAD
 from extractors.embedded import read_embedded
 from extractors.records import Sound, Span, Transcript
 from extractors.vad import find_speech
@@ -50,6 +51,7 @@ def test_every_kind_of_text_is_read_without_its_styling(tmp_path: Path, name: st
     assert starts[0] == pytest.approx(1.0, abs=0.05)
     assert starts[3] == pytest.approx(3.0, abs=0.05)
     assert transcript.words[-1].end == pytest.approx(5.0, abs=0.05)
+    assert all(SPREAD < word.confidence < 1 for word in transcript.words)  # they share their cues' time
     assert all(a.end <= b.start + 1e-6 for a, b in pairwise(transcript.words))
     assert warnings == []
 
@@ -64,6 +66,7 @@ def test_words_are_aligned_to_the_sound_within_their_cue(tmp_path: Path) -> None
     assert transcript is not None
     assert transcript.words[9].word == "worst"
     assert transcript.words[9].start == pytest.approx(3.37, abs=0.15)
+    assert all(word.confidence == 1 for word in transcript.words)
 
 
 def test_a_clip_without_subtitles_gives_none_in_silence(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from extractors.align import GUESSED, SPREAD
 from extractors.records import InputError, Sound, Transcript
 from extractors.subtitles import read_transcript
 from extractors.vad import find_speech
@@ -39,6 +40,7 @@ def test_cues_are_aligned_within_their_time(tmp_path: Path, reading: Sound) -> N
     assert transcript.sentences == (0,) * 12 + (1,) * 6
     assert transcript.words[9].start == pytest.approx(3.37, abs=0.15)  # "worst", as in the whole reading
     assert transcript.words[12].start >= 4.8
+    assert all(word.confidence == 1 for word in transcript.words)
 
 
 def test_cues_without_sound_share_their_time(tmp_path: Path) -> None:
@@ -49,6 +51,15 @@ def test_cues_without_sound_share_their_time(tmp_path: Path) -> None:
     assert said(transcript) == "Hello there friend"
     assert [w.start for w in transcript.words] == pytest.approx([1.0, 1.5, 3.0])
     assert transcript.words[-1].end == pytest.approx(6.6)  # cut to the clip
+
+
+def test_a_word_is_as_sure_as_its_cue_is_short(tmp_path: Path) -> None:
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\nthen\n\n00:03.000 --> 00:05.000\nhere we\n\n"
+    text += f"00:10.000 --> 00:40.000\n{'long ' * 30}\n"
+    sure = [word.confidence for word in read(tmp_path / "a.vtt", text, duration=60.0).words]
+    assert sure[0] == 1  # the file says when, as it does of every word of a file timed by words
+    assert GUESSED < sure[1] < 1
+    assert set(sure[3:]) == {SPREAD}
 
 
 def test_rolling_captions_are_said_once(tmp_path: Path) -> None:
@@ -106,10 +117,12 @@ def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> N
     transcript = read(tmp_path / "a.txt", SAID.replace(". ", ".\n"), reading)
     assert said(transcript) == SAID
     assert transcript.words[9].start == pytest.approx(3.37, abs=0.15)
+    assert all(word.confidence == 1 for word in transcript.words)
 
 
-def test_plain_text_without_speech_is_spread_evenly(tmp_path: Path) -> None:
+def test_plain_text_without_speech_is_spread_evenly_and_half_sure(tmp_path: Path) -> None:
     transcript = read(tmp_path / "a.txt", "one two six ten", duration=4.0)
+    assert {word.confidence for word in transcript.words} == {SPREAD}
     assert [w.start for w in transcript.words] == pytest.approx([0, 1, 2, 3])
     assert transcript.words[-1].end == pytest.approx(4.0)
 
@@ -122,6 +135,9 @@ def test_plain_text_with_other_words_takes_what_agrees(tmp_path: Path, reading: 
     assert starts == sorted(starts)
     assert starts[0] > 0.9
     assert transcript.words[-1].end < 6.6
+    # Words that are heard are as sure as they were when heard; those put between them are not.
+    assert {word.confidence for word in transcript.words} <= {1.0, GUESSED, SPREAD}
+    assert [word.confidence for word in transcript.words].count(SPREAD) >= 3
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from extractors.align import SPREAD
+from extractors.grid import to_grid
 from extractors.records import Transcript, Word
+from extractors.subtitles import read_transcript
 from extractors.text import COLUMNS, EMBEDDING, MAX_WORDS, WIDTH, embed_sentences, embed_words
 
 
@@ -115,3 +119,11 @@ def test_names_of_the_room_are_found(name: str) -> None:
     import extractors
 
     assert callable(getattr(extractors, name))
+
+
+def test_text_spread_over_silence_is_half_present(tmp_path: Path) -> None:
+    written = tmp_path / "said.txt"
+    written.write_text("one two six ten")
+    transcript = read_transcript(written, None, (), 4.0)
+    grid = to_grid({"text": embed_words(transcript)}, 4.0)
+    assert grid.presence["text"] == pytest.approx(SPREAD)
