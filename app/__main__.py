@@ -1,8 +1,9 @@
-"""The command line: `python -m app analyze CLIP`, `batch FOLDER --out DIR`, `serve`."""
+"""The command line: `python -m app analyze CLIP`, `compare CLIP [OTHER]`, `batch FOLDER --out DIR`, `serve`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from app.estimate import Estimate, about
 from app.exports import FORMATS, save
+from app.i18n import tell
 from app.stages import STAGES
 from extractors.records import InputError
 
 if TYPE_CHECKING:
+    from app.analysis import Analysis
     from app.batch import Row
+    from app.figures.compare import Side
+    from extractors.records import Grid
 
 SOME_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -46,22 +51,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     analyse = commands.add_parser("analyze", help="analyse one clip", description="Analyse one clip.")
-    analyse.add_argument("clip", metavar="CLIP", help="video file: mp4, mov, webm, mkv, avi or mpg")
-    analyse.add_argument(
-        "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
-    )
-    analyse.add_argument(
-        "--cache",
-        metavar="DIR",
-        help="keep what was worked out, so that the same clip with another transcript takes a second "
-        "(default: COUPLED_MAMBA_CACHE, or nothing is kept)",
-    )
-    analyse.add_argument(
-        "--language", metavar="CODE", help="language of the speech, such as de, or auto (default: en)"
-    )
+    _add_clip(analyse)
     for kind, format_ in FORMATS.items():
         analyse.add_argument(f"--{kind}", metavar="OUT", type=Path, help=f"write {format_.told}")
     analyse.set_defaults(run=_analyze)
+    compare = commands.add_parser(
+        "compare",
+        help="compare two clips, or coupled and independent chains on one",
+        description="What two clips differ in; with one clip, what the coupled network and one whose chains never "
+        "hear each other differ in.",
+    )
+    _add_clip(compare)
+    compare.add_argument("other", metavar="OTHER", nargs="?", help="the clip to compare it with")
+    compare.add_argument(
+        "--json", metavar="OUT", type=Path, help="write both analyses and what they differ in, as JSON"
+    )
+    compare.set_defaults(run=_compare)
     many = commands.add_parser(
         "batch",
         help="analyse every clip of a folder",
@@ -80,27 +85,88 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_clip(parser: argparse.ArgumentParser) -> None:
+    """The clip, its transcript and language, and where what is found is kept."""
+    parser.add_argument("clip", metavar="CLIP", help="video file: mp4, mov, webm, mkv, avi or mpg")
+    parser.add_argument(
+        "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="keep what was worked out, so that the same clip with another transcript takes a second "
+        "(default: COUPLED_MAMBA_CACHE, or nothing is kept)",
+    )
+    parser.add_argument(
+        "--language", metavar="CODE", help="language of the speech, such as de, or auto (default: en)"
+    )
+
+
 def _analyze(options: argparse.Namespace) -> int:
     _be_quiet()
     wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
     for out in wanted.values():
-        if not out.resolve().parent.is_dir():
-            raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
-    from app.analyze import analyze
+        _find_folder(out)
     from app.wording import summary
-    from extractors.cache import Cache
-    from extractors.records import Grid
 
-    cache = Cache.from_environment(options.cache)
     kept: list[Grid] = []
-    with _Bar() as bar:
-        given = options.clip, options.transcript, bar.report, cache, options.language
-        analysis = analyze(*given, keep=kept.append, expect=bar.expect)
+    analysis = _read(options, options.clip, options.transcript, kept)
     for kind, out in wanted.items():
         clip = _seen_from(out.resolve().parent, Path(options.clip))
         save(analysis, kind, out, clip, next(iter(kept), None))
     print(summary(analysis, Path(options.clip).name))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Prints the sentences of a comparison, and writes it all where asked to."""
+    _be_quiet()
+    if options.json is not None:
+        _find_folder(options.json)
+    from app.differences import comparison_of
+
+    first, second = _sides(options)
+    compared = comparison_of(first, second, same_clip=options.other is None)
+    if options.json is not None:
+        options.json.write_text(json.dumps(compared, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+    remarks = [] if options.other else [tell("compare.caveat")]
+    print("\n".join([*compared["sentences"], *remarks]))
+    return 0
+
+
+def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
+    """What is compared, with names. Raises InputError where the network with independent chains is not installed."""
+    from app.asking import ask_independent
+    from app.differences import COUPLED, INDEPENDENT, sides_of
+    from model.inference import load_independent
+
+    if options.other:
+        clips = ((options.clip, options.transcript), (options.other, None))
+        names = Path(options.clip).name, Path(options.other).name
+        return sides_of(names, *(_read(options, clip, words, []) for clip, words in clips))
+    try:
+        load_independent()  # before the clip's minute
+    except FileNotFoundError:
+        raise InputError(tell("compare.not_installed")) from None
+    kept: list[Grid] = []
+    coupled = _read(options, options.clip, options.transcript, kept)
+    return sides_of((COUPLED, INDEPENDENT), coupled, ask_independent(coupled, kept[0]))
+
+
+def _read(options: argparse.Namespace, clip: str, transcript: str | None, kept: list[Grid]) -> Analysis:
+    """The clip's analysis, with a progress bar; its grid is added to `kept`."""
+    from app.analyze import analyze
+    from extractors.cache import Cache
+
+    with _Bar() as bar:
+        given = clip, transcript, bar.report, Cache.from_environment(options.cache), options.language
+        return analyze(*given, keep=kept.append, expect=bar.expect)
+
+
+def _find_folder(out: Path) -> None:
+    """Raises InputError where the file cannot be written: before the work."""
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
 
 
 def _batch(options: argparse.Namespace) -> int:

@@ -23,8 +23,6 @@ ALIKE = 0.05  # points under which two scores are the same
 NEAR = 0.6  # seconds before a moment whose words are quoted with it
 ROWS = 300  # rows a table has at most
 
-CAVEAT, NOT_INSTALLED = tell("compare.caveat"), tell("compare.not_installed")
-
 
 def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple[Side, Side]:
     """The two with their names, numbered where these are the same."""

@@ -19,7 +19,6 @@ GREY = "#667080"
 FAINT = "rgba(128,138,152,0.22)"
 POSITIVE, NEGATIVE = "#1f7a4d", "#b3305c"
 NAMES = {"text": "words", "audio": "voice", "visual": "face"}
-OWNERS = {"text": "the words’", "audio": "the voice’s", "visual": "the face’s"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 LEFT, RIGHT = 92, 14
 

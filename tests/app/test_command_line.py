@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.__main__ import BAD_INPUT, main
-from app.analysis import Analysis
+from app.analysis import MODALITIES, Analysis
+from app.analyze import analyze
+from app.differences import SCHEMA, over_sentences
 from app.exports import FORMATS
+from app.figures.compare import Side
+from app.i18n import tell
 from extractors.cache import Cache
-from tests.app.made import make_analysis
+from model import inference
+from model.baselines import build_network
+from model.config import CoupledMambaConfig
+from tests.app.made import WIDTH, make_analysis, make_grid
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +78,85 @@ def test_a_json_that_cannot_be_written_is_told_too(tmp_path: Path, capfd: pytest
     clip = make_clip(tmp_path / "clip.mp4", 1.0, sound=None)
     assert main(["analyze", str(clip), "--json", str(tmp_path)]) == BAD_INPUT
     assert "coupled-mamba: Is a directory" in capfd.readouterr().err
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What is read, with answers made for it; a small network where that of independent chains is looked for."""
+    asked: list[tuple[object, ...]] = []
+
+    def answer(
+        clip: str, transcript: object, progress: object, cache: object, language: object, **more: Any
+    ) -> Analysis:
+        asked.append((clip, transcript, language))
+        more["keep"](make_grid(40))
+        return make_analysis(40, seed=len(asked))
+
+    config = CoupledMambaConfig(
+        MODALITIES, (WIDTH,) * 3, fusion="independent", d_model=8, d_state=4, layers=1
+    )
+    build_network(config).save_pretrained(tmp_path / "independent")
+    monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "independent")
+    monkeypatch.setattr("app.analyze.analyze", answer)
+    return asked
+
+
+def test_one_clip_is_compared_with_what_independent_chains_say(
+    read: list[tuple[object, ...]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "compared.json"
+    assert main(["compare", "a.mp4", "--transcript", "a.srt", "--language", "de", "--json", str(out)]) == 0
+    assert read == [("a.mp4", "a.srt", "de")]
+    compared = json.loads(out.read_text(encoding="utf-8"))
+    assert (compared["schema"], compared["same_clip"]) == (SCHEMA, True)
+    assert compared["names"] == ["coupled", "independent"]
+    first, second = (Analysis.from_dict(compared[side]) for side in ("first", "second"))
+    assert first.sentiment != second.sentiment
+    assert (
+        capfd.readouterr().out.splitlines()
+        == [*over_sentences(Side("coupled", first), Side("independent", second)), tell("compare.caveat")]
+        == [*compared["sentences"], tell("compare.caveat")]
+    )
+
+
+def test_two_clips_are_compared_side_by_side(
+    read: list[tuple[object, ...]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "x/a.mp4", "y/b.mp4", "--transcript", "a.srt"]) == 0
+    assert read == [("x/a.mp4", "a.srt", None), ("y/b.mp4", None, None)]  # the transcript is the first's
+    whole, alone = capfd.readouterr().out.splitlines()
+    assert whole.startswith("As a whole a.mp4 is ")
+    assert " b.mp4 is " in whole
+    assert alone.startswith("Of what each says alone, ")
+
+
+@pytest.mark.parametrize("case", ["no network", "no folder", "no clip"])
+def test_what_cannot_be_compared_is_status_2_before_any_work(
+    read: list[tuple[object, ...]],
+    tmp_path: Path,
+    case: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    given = ["a.mp4"]
+    if case == "no network":
+        monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
+    elif case == "no folder":
+        given += ["--json", str(tmp_path / "nowhere" / "a.json")]
+    else:
+        given = [str(tmp_path / "missing.mp4"), "b.mp4"]
+        monkeypatch.setattr("app.analyze.analyze", analyze)
+    assert main(["compare", *given]) == BAD_INPUT
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert not read
+    told = {
+        "no network": "is not installed here",
+        "no folder": "There is no folder",
+        "no clip": "missing.mp4",
+    }
+    assert told[case] in err
+    assert "Traceback" not in err
 
 
 def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ from app.analysis import MODALITIES, Analysis
 from app.api import Api
 from app.asking import ask_independent
 from app.comparing import Comparing
-from app.differences import NOT_INSTALLED
 from app.i18n import tell
 from app.panels.compare import reset
 from extractors.records import InputError
@@ -79,7 +78,7 @@ def test_without_the_network_a_sentence_says_so(
 ) -> None:
     monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
     (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
-    assert NOT_INSTALLED in step[2]
+    assert tell("compare.not_installed") in step[2]
     assert step[3]["visible"] is False
     with pytest.raises(gr.Error, match="not installed here"):
         Api(str(tmp_path / "kept")).compare("a.mp4", None, None, "", ME)
