@@ -12,6 +12,7 @@ import numpy as np
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
+from app.cards import folded
 from app.figures.space import space_points
 from app.figures.switches import left_on
 from app.i18n import DEFAULT, joined, name_of, tell
@@ -24,29 +25,15 @@ if TYPE_CHECKING:
 ROWS = 60  # rows a table has at most
 
 
-def folded(header: Sequence[str], rows: Sequence[Sequence[str]], language: str = DEFAULT) -> str:
-    """A table, folded away under "The same as a table"."""
-    return (
-        f'<details class="cm-details"><summary>{tell("table.same", language)}</summary>'
-        f'<div class="cm-scroll" tabindex="0">{table(header, rows)}</div></details>'
-    )
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of text cells."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
 def moment_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
     """The moment in sentences, what is exact behind them, and the picture's table where there is a picture."""
     rows = moment_table(moment, words, language=language)
+    told = moment_sentence(moment, words, language)
     names = [name_of(m, language) for m in MODALITIES if m in moment.sources]
     header = [tell("table.from", language), tell("table.said", language), *names]
     exact = escape(tell("why.exact", language))
     return (
-        f'<p class="cm-answer" aria-live="polite">{escape(moment_sentence(moment, words, language))} '
+        f'<p class="cm-answer" data-said="{escape(told)}">{escape(told)} '
         f'<span class="cm-how" tabindex="0" title="{exact}">{tell("why.exact?", language)}'
         f'<span class="cm-unseen"> {exact}</span></span></p>'
         f"{folded(header, rows, language) if rows else ''}"
@@ -79,7 +66,7 @@ def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> str
         for i in range(0, len(starts), each)
     ]
     header = [tell("table.time", language), name_of("all", language), names]
-    return f'<p class="cm-answer">{escape(said)}</p>{folded(header, rows, language)}'
+    return f'<p class="cm-answer" data-said>{escape(said)}</p>{folded(header, rows, language)}'
 
 
 def space_card(analysis: Analysis, paths: Paths, language: str = DEFAULT) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
@@ -18,7 +19,7 @@ from app.wording import (
     typical_shares,
 )
 
-SOURCES = {"given", "embedded", "recognised"}  # where words come from, as the page tells it
+SOURCES = ("given", "embedded", "recognised")  # where words come from, as the page tells it
 
 
 def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
@@ -29,10 +30,12 @@ def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
         said, note = analysis.sentiment.alone.get(name), presence_words(analysis, name, language)
         score, between = (said.score, said.interval) if said else (None, None)
         rows.append(_row(alone(name, language), name, score, note, between, language))
+    named = tell(f"label.{clip.label}", language)
+    said = tell("result.said", language, label=named, score=signed(clip.score))
     return (
-        f'<section class="cm-result" aria-label="{tell("result.region", language)}">'
+        f'<section class="cm-result" aria-label="{tell("result.region", language)}" data-said="{escape(said)}">'
         f'<p class="cm-kicker">{tell("result.whole", language)}</p>'
-        f'<h2 class="cm-score"><span>{escape(tell(f"label.{clip.label}", language))}</span> '
+        f'<h2 class="cm-score"><span>{escape(named)}</span> '
         f'<span class="cm-number" title="{tell("result.scale", language)}">{signed(clip.score)}</span></h2>'
         f"{_spread_line(interval, language)}"
         f'<div class="cm-rows" role="table" aria-label="{tell("result.scores", language)}">{"".join(rows)}</div>'
@@ -51,8 +54,11 @@ def warnings_card(analysis: Analysis, language: str = DEFAULT) -> str:
     return f'<ul class="cm-warnings" aria-label="{named}">{items}</ul>' if items else ""
 
 
-def transcript_card(analysis: Analysis, language: str = DEFAULT) -> str:
-    """The words as running text with a time every pause; coloured by its pull."""
+def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "") -> str:
+    """The words as running text with a time every pause, each coloured by its pull.
+
+    `keys` tells who does not see the text which keys go through it, where there are any.
+    """
     words = moved_words(analysis)
     if not words:
         return f'<p class="cm-quiet">{tell("transcript.none", language)}</p>'
@@ -71,7 +77,9 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT) -> str:
         last_end = word.end
     source = analysis.transcript.source
     note = tell(f"transcript.{source}", language) if source in SOURCES else source
-    return f'<p class="cm-quiet">{escape(note)}</p><div class="cm-transcript" tabindex="0">{"".join(parts)}</p></div>'
+    named = escape(keys or tell("transcript.title", language))
+    region = f'<div class="cm-transcript" tabindex="0" role="group" aria-label="{named}">'
+    return f'<p class="cm-quiet">{escape(note)}</p>{region}{"".join(parts)}</p></div>'
 
 
 def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
@@ -92,14 +100,22 @@ def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
 
 def table_card(analysis: Analysis, language: str = DEFAULT) -> str:
     """The time line's numbers as a table, folded away."""
-    header, rows = tick_table(analysis, language=language)
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return folded(*tick_table(analysis, language=language), language)
+
+
+def folded(header: Sequence[str], rows: Sequence[Sequence[str]], language: str = DEFAULT) -> str:
+    """A table, folded away under "The same as a table"."""
     return (
         f'<details class="cm-details"><summary>{tell("table.same", language)}</summary>'
-        '<div class="cm-scroll" tabindex="0">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        f'<div class="cm-scroll" tabindex="0">{table(header, rows)}</div></details>'
     )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of text cells."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def legend(language: str = DEFAULT, *, together: bool = True) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.answer_cards import folded, table
 from app.asking import ask_independent
+from app.cards import folded, table
 from app.differences import (
     beside_sentences,
     beside_table,
@@ -172,7 +172,7 @@ def _heading(side: Side, language: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f'<p class="cm-answer" role="status">{escape(text)}</p>'
+    return f'<p class="cm-answer" data-said>{escape(text)}</p>'
 
 
 def _buttons(*, busy: bool) -> list[Any]:

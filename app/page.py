@@ -37,7 +37,7 @@ from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
 STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
-SCRIPTS = ("lean.js", "language.js", "playhead.js", "space.js", "subtitles.js")
+SCRIPTS = ("lean.js", "language.js", "playhead.js", "space.js", "subtitles.js", "access.js")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
 # Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line

@@ -1,9 +1,12 @@
 () => {
   // The playhead: a line over the pictures that follows the video; a click, an arrow key or a word seeks the video.
-  // Playing and stepping ask nothing of the server; only a click (why here?) and a new window do.
+  // Playing and stepping ask nothing of the server; only a click (why here?) and a new window do. To who cannot see
+  // them the pictures are sliders of the video's time, with what they show in their names.
   "use strict";
   const PICTURES = ["#cm-timeline", "#cm-coupling", "#cm-why", "#cm-switched", "#cm-compared"];
-  const MAIN = "#cm-timeline"; // a click in it also asks why, a drag in it restricts the other pictures
+  const MAIN = "#cm-timeline"; // a click in it also asks why, a drag or "[" and "]" in it restrict the other pictures
+  const ASKING = "#cm-timeline, #cm-why"; // Enter in these asks why
+  const OTHER = "#cm-compared-other"; // of another clip, which no playhead goes through
   const STEP = 0.2; // seconds an arrow key moves: one tick of the analysis
   const film = () => document.querySelector("#cm-video video");
   const pictures = () => PICTURES.map((id) => document.querySelector(`${id} .js-plotly-plot`)).filter((p) => p?._fullLayout);
@@ -18,7 +21,7 @@
     return axis.p2l(event.clientX - picture.getBoundingClientRect().left - axis._offset);
   };
 
-  const told = () => document.querySelector("#cm-told")?.dataset.picture ?? "";
+  const told = (picture) => document.querySelector("#cm-told")?.getAttribute(`data-${picture.closest("[id^=cm-]").id}`) ?? "";
   const press = (button) => document.querySelector(button)?.click();
   const later = { window: 0 };
   const onWindow = (change) => {
@@ -27,9 +30,18 @@
     later.window = setTimeout(() => press("#cm-window"), 200);
   };
 
+  // "[" and "]" put the window's start and end at the playhead, Escape shows all again.
+  const restrict = (picture, key) => {
+    const axis = picture._fullLayout.xaxis, [start, end] = axis.range.map(Number), last = axis.maxallowed;
+    const now = film()?.currentTime ?? 0;
+    const range = { "[": [now, now < end ? end : last], "]": [now > start ? start : 0, now], Escape: [0, last] }[key];
+    if (range && range[1] - range[0] > STEP) window.Plotly?.relayout(picture, { "xaxis.range": range });
+  };
+
   const onKey = (event) => {
-    const video = film();
-    if (event.key === "Enter") press("#cm-explain");
+    const video = film(), picture = event.currentTarget;
+    if (event.key === "Enter" && picture.closest(ASKING)) press("#cm-explain");
+    if (picture.closest(MAIN)) restrict(picture, event.key);
     const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!video || (way === undefined && event.key !== " ")) return;
     event.preventDefault();
@@ -44,7 +56,7 @@
     line.setAttribute("aria-hidden", "true");
     picture.append(line);
     picture.tabIndex = 0;
-    picture.setAttribute("role", "group");
+    picture.setAttribute("role", "slider");
     picture.addEventListener("keydown", onKey);
     const main = Boolean(picture.closest(MAIN));
     picture.on("plotly_click", (click) => {
@@ -55,22 +67,47 @@
     return line;
   };
 
+  // What a slider of time is asked for. Not while it plays: nobody wants to hear every tenth of a second.
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+  const tell = (picture, video) => {
+    if (picture.ariaLabel !== told(picture)) picture.ariaLabel = told(picture);
+    const now = (video?.currentTime ?? 0).toFixed(1);
+    if (picture.ariaValueNow && (picture.ariaValueNow === now || !video || !video.paused)) return;
+    const last = (picture._fullLayout.xaxis.maxallowed ?? video?.duration ?? 0).toFixed(1);
+    Object.assign(picture, { ariaValueMin: "0", ariaValueMax: last, ariaValueNow: now, ariaValueText: clock(now) });
+  };
+
+  // A picture that is drawn anew is another element: where the keyboard was in the old one, it goes into the new one.
+  let held = null;
+  const hold = () => {
+    const active = document.activeElement, picture = active?.closest?.(".js-plotly-plot");
+    if (picture) held = { picture, id: picture.closest("[id^=cm-]").id };
+    else if (active !== document.body || held?.picture.isConnected) held = null;
+    if (!held || held.picture.isConnected) return;
+    document.querySelector(`#${held.id} .js-plotly-plot[role]`)?.focus({ preventScroll: true });
+  };
+
   const follow = () => {
     const video = film();
     for (const picture of pictures()) {
       const line = picture.querySelector(":scope > .cm-playhead") ?? prepare(picture);
-      if (picture.ariaLabel !== told()) picture.ariaLabel = told();
+      tell(picture, video);
       const axis = picture._fullLayout.xaxis;
       const place = video ? axis.l2p(video.currentTime) : -1;
       line.hidden = !(place >= 0 && place <= axis._length);
       line.style.transform = `translateX(${axis._offset + place}px)`;
     }
+    const other = document.querySelector(`${OTHER} .js-plotly-plot`);
+    if (other) Object.assign(other, { role: "img", ariaLabel: told(other) });
+    hold();
     requestAnimationFrame(follow);
   };
 
   document.addEventListener("click", (event) => {
     const start = event.target.closest?.(".cm-word")?.dataset.start;
-    if (start !== undefined) seek(Number(start));
+    if (start === undefined) return;
+    seek(Number(start));
+    film()?.play();
   });
   follow();
 }

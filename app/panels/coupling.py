@@ -91,7 +91,7 @@ def _restrict(
         return show(analysis, language)
     part = within(analysis, start, end)
     said = tell("coupling.window", language, start=clock(start), end=clock(end))
-    told = f'<p class="cm-small" role="status">{said}</p>'
+    told = f'<p class="cm-small" data-said>{said}</p>'
     picture = draw_coupling(part, language).update_xaxes(range=[start, end])
     return [told + coupling_card(part, language), picture]
 

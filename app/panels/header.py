@@ -7,7 +7,16 @@ import gradio as gr
 from app.i18n import LANGUAGES, tell
 from app.i18n.labels import html, label
 
-TOLD = {"picture": "timeline.picture", "captions": "transcript.captions"}  # what the scripts say
+TOLD = {
+    "captions": "transcript.captions",
+    "cm-timeline": "timeline.picture",
+    "cm-coupling": "coupling.picture",
+    "cm-why": "why.picture",
+    "cm-switched": "switches.picture",
+    "cm-compared": "compare.picture",
+    "cm-compared-other": "compare.picture_other",
+}
+"""What the scripts say, by name; each picture's own name by the id of its place."""
 _SWITCH = "() => { document.body.classList.toggle('dark'); document.documentElement.style.colorScheme = '' }"
 
 
@@ -44,4 +53,5 @@ def _head(language: str) -> str:
         f'<div class="cm-head"><h1>Coupled Mamba</h1><p>{tell("head.says", language)}</p></div>'
         f'<nav class="cm-languages" aria-label="{tell("head.languages", language)}">{links}</nav>'
         f'<span id="cm-told" hidden{told}></span>'
+        '<div id="cm-status" class="cm-unseen" role="status" aria-atomic="false"></div>'
     )

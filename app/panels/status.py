@@ -44,7 +44,7 @@ def stages_card(run: Run, language: str = DEFAULT) -> str:
     """The stages of a run: done with its seconds, under way with its share, or waiting."""
     items = "".join(_item(name, tell(f"stage.{name}", language), run, language) for name in STAGES)
     return (
-        '<div class="cm-stages" aria-live="polite">'
+        f'<div class="cm-stages" data-said="{escape(_said(run, language))}">'
         f'<p class="cm-kicker">{tell("status.analysing", language)}{_left(run, None, language)}</p>'
         f'<div class="cm-bar" role="progressbar" aria-label="{tell("status.progress", language)}" '
         f'aria-valuenow="{100 * run.share:.0f}" '
@@ -56,7 +56,7 @@ def stages_card(run: Run, language: str = DEFAULT) -> str:
 def waiting_card(place: int, language: str = DEFAULT) -> str:
     """The place in the line, 1 for the next, where others' analyses come first."""
     return (
-        '<div class="cm-welcome" aria-live="polite">'
+        '<div class="cm-welcome" data-said>'
         f'<p class="cm-kicker">{tell("status.waiting", language)}</p>'
         f"<h2>{tell('status.place', language, place=place)}</h2>"
         f'<p class="cm-message">{tell("status.busy", language)}</p></div>'
@@ -68,6 +68,17 @@ def message_card(head: str, text: str, language: str = DEFAULT) -> str:
     return (
         '<div class="cm-welcome" role="alert"><p class="cm-kicker">'
         f"{escape(head)}</p><p class='cm-message'>{escape(retell(text, language))}</p></div>"
+    )
+
+
+def _said(run: Run, language: str) -> str:
+    """What is read out to who does not see the stages: it changes with the stages under way, not with their shares."""
+    stages = [tell(f"stage.{name}", language) for name in STAGES if 0 <= run.fractions.get(name, 1.0) < 1]
+    analysing = tell("status.analysing", language)
+    if not stages:
+        return analysing
+    return tell(
+        "status.said", language, analysing=analysing, stages=tell("join.comma", language).join(stages)
     )
 
 

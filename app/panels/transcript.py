@@ -55,7 +55,8 @@ def outputs(panel: TranscriptPanel) -> list[Any]:
 
 def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`."""
-    return [transcript_card(analysis, language), {"headers": heads(language), "data": word_rows(analysis)}]
+    text = transcript_card(analysis, language, tell("transcript.keys", language))
+    return [text, {"headers": heads(language), "data": word_rows(analysis)}]
 
 
 def heads(language: str = DEFAULT) -> list[str]:

@@ -101,7 +101,7 @@ def test_nothing_is_in_the_way_of_anybody(opened: Any, request: pytest.FixtureRe
     if language != "en-US":
         said = set(re.findall("[A-Za-z]+", page.inner_text(".cm-transcript")))
         lines = [line for line in page.evaluate(SEEN).splitlines() if line.strip() not in OWN]
-        known = NAMES | said | {"COUPLED", "MAMBA", "WHISPER", "Enter"}
+        known = NAMES | said | {"COUPLED", "MAMBA", "WHISPER", "Enter", "Esc"}
         left = [line for line in lines if set(re.findall("[A-Za-z]{2,}", line)) - known]
         assert not left
     unfold(page)
@@ -128,6 +128,9 @@ def test_nothing_is_in_the_way_at_any_moment(browser: Any, address: str, tmp_pat
     clips = [make_clip(tmp_path / name, 1.5) for name in ("one.mp4", "two.mp4")]
     page.set_input_files("#cm-several-files input[type=file]", [str(clip) for clip in clips])
     page.wait_for_selector("#cm-several-files >> text=two")
+    page.wait_for_selector(
+        "#cm-several-files .icon-button[role=group]"
+    )  # gradio has a button in a button there
     page.click("#cm-several-analyse")
     page.wait_for_selector("#cm-several-table >> text=two.mp4 >> visible=true")
     page.wait_for_selector("#cm-several-stop", state="hidden")
@@ -135,6 +138,105 @@ def test_nothing_is_in_the_way_at_any_moment(browser: Any, address: str, tmp_pat
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=SHOTS / "phone-light-all.png", full_page=True)
     context.close()
+
+
+SAID = (
+    "() => { window.said = []; new MutationObserver((records) => records.forEach((r) => r.target.id === 'cm-status'"
+    " && r.addedNodes.forEach((n) => said.push(n.textContent)))).observe(document.body,"
+    " { childList: true, subtree: true }) }"
+)
+PICTURES = (
+    "pictures => Object.fromEntries(pictures.map(p => [p.closest('[id^=cm-]').id,"
+    " [p.role, p.ariaLabel, p.ariaValueText, p.ariaValueMax]]))"
+)
+
+
+def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(browser: Any, address: str) -> None:  # noqa: F811
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(180_000)
+    page.goto(address)
+    page.wait_for_selector("#cm-video video")
+    page.evaluate(SAID)
+    _analyse(page)
+    page.wait_for_function("said.at(-1).startsWith('Analysed. The clip as a whole: ')")
+    stages = page.evaluate("said.slice(0, -1)")
+    # A line that stays, and not a list that is replaced six times a second: each sentence is another one.
+    assert stages
+    assert len(set(stages)) == len(stages) <= 12
+    assert all(text.startswith("Analysing") for text in stages)
+    page.wait_for_selector("#cm-why .js-plotly-plot[role=slider]")
+    _names_tell_the_pictures_apart(page)
+    _a_window_is_chosen_by_keys(page)
+    _focus_stays_where_a_picture_is_drawn_again(page)
+    _words_are_reached_by_keys(page)
+    context.close()
+
+
+def _names_tell_the_pictures_apart(page: Any) -> None:
+    found = page.eval_on_selector_all(".js-plotly-plot", PICTURES)
+    assert set(found) == {"cm-timeline", "cm-why", "cm-coupling", "cm-switched"}
+    assert len({name for _, name, _, _ in found.values()}) == 4
+    assert all((role, end) == ("slider", "24.0") for role, _, _, end in found.values())
+    assert "[ and ]" in found["cm-timeline"][1]
+    explains = {place for place, (_, name, _, _) in found.items() if "Enter" in name}
+    assert explains == {"cm-timeline", "cm-why"}
+
+
+def _a_window_is_chosen_by_keys(page: Any) -> None:
+    plot = page.locator("#cm-timeline .js-plotly-plot")
+    plot.focus()
+    shown = "p => p._fullLayout.xaxis.range"
+
+    def press(*keys: str) -> list[float]:
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(60)
+        ends: list[float] = plot.evaluate(shown)
+        return ends
+
+    assert press(*["Shift+ArrowRight"] * 5, "[") == pytest.approx([5, 24], abs=0.05)
+    assert press(*["Shift+ArrowRight"] * 6, "]") == pytest.approx([5, 11], abs=0.05)
+    assert plot.get_attribute("aria-valuetext") == "0:11.0"
+    page.wait_for_selector("#cm-shares >> text=Of the window 0:05")
+    page.wait_for_function("said.at(-1).startsWith('Of the window 0:05')")
+    assert press("Escape") == pytest.approx([0, 24], abs=0.05)
+
+
+def _focus_stays_where_a_picture_is_drawn_again(page: Any) -> None:
+    page.locator("#cm-why .js-plotly-plot").focus()
+    page.evaluate("document.activeElement.isTheOld = true")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#cm-why-card >> text=At 0:11.0 the score is")
+    page.wait_for_function("document.activeElement.closest('#cm-why') && !document.activeElement.isTheOld")
+
+
+def _words_are_reached_by_keys(page: Any) -> None:
+    page.locator(".cm-transcript").focus()
+    now = (
+        "[document.activeElement.textContent, document.activeElement.role,"
+        " document.querySelectorAll('.cm-word[role]').length]"
+    )
+
+    def press(key: str) -> list[Any]:
+        page.keyboard.press(key)
+        found: list[Any] = page.evaluate(now)
+        return found
+
+    said = page.inner_text(".cm-transcript").split()[1:]  # without the first time
+    press("ArrowRight")
+    assert press("Home") == [said[0], "button", 1]
+    assert press("ArrowRight") == [said[1], "button", 1]
+    assert press("ArrowLeft") == [said[0], "button", 1]
+    assert press("ArrowDown") != [said[0], "button", 1]
+    assert press("End") == [said[-1], "button", 1]
+    press("ArrowLeft")
+    start = float(page.evaluate("document.activeElement.dataset.start"))
+    page.keyboard.press("Enter")
+    video = "document.querySelector('#cm-video video')"
+    page.wait_for_function(f"!{video}.paused && Math.abs({video}.currentTime - {start}) < 1")
+    page.keyboard.press("Tab")  # the transcript is one stop
+    assert not page.evaluate("document.activeElement.closest('.cm-transcript')")
 
 
 @pytest.mark.parametrize("opened", [("en-US", 1280, "light")], indirect=True, ids=["english"])

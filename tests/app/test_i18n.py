@@ -17,7 +17,7 @@ import pytest
 from app.analysis import MODALITIES, Analysis, label
 from app.answer_cards import fewer_card, layers_card, moment_card, space_card
 from app.asking import Fewer
-from app.cards import coupling_card, legend, result_card, table_card, transcript_card
+from app.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
@@ -73,7 +73,9 @@ def test_no_text_was_left_in_english(language: str) -> None:
     left = {}
     for key, text in table(language).items():
         plain = re.sub(r"\{\w+\}|<[^>]*>|COUPLED_MAMBA\w*", "", text)
-        if found := latin(plain, frozenset({"de", "en", "auto", "webvtt", "enter", "faster", "whisper"})):
+        if found := latin(
+            plain, frozenset({"de", "en", "auto", "webvtt", "enter", "esc", "faster", "whisper"})
+        ):
             left[key] = found
     assert not left
 
@@ -89,6 +91,14 @@ def test_every_key_that_the_code_names_is_in_the_tables_and_every_text_is_used()
         if f'"{k}"' not in source and k.split(".")[0] not in beginnings | {RETOLD[:-1]}
     ]
     assert not unused
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("source", SOURCES)
+def test_where_words_come_from_says_nothing_of_their_language(source: str, language: str) -> None:
+    """Recognised words may be German, subtitles Chinese: what is not scored is told by a warning that names it."""
+    text = tell(f"transcript.{source}", language)
+    assert not [name for name in ("English", "英语", "英語") if name in text]
 
 
 @pytest.mark.parametrize("score", [-3, -2, -1, 0, 1, 2, 3])
@@ -232,7 +242,7 @@ def shown_in(figure: Any) -> Iterator[str]:
 
 def told(card: str) -> str:
     """What a card says: its text, titles and names."""
-    attributes = re.findall(r'(?:title|aria-label|placeholder)="([^"]*)"', card)
+    attributes = re.findall(r'(?:title|aria-label|placeholder|data-said)="([^"]*)"', card)
     return unescape(" ".join([re.sub(r"<[^>]*>", " ", card), *attributes]))
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.cards import coupling_card, result_card, table_card, transcript_card
+from app.panels.status import stages_card
 from app.report import render_report
+from app.runs import Run
 from app.tables import tick_table
 from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
 from tests.app.made import make_analysis, with_intervals, with_warnings
@@ -130,6 +132,18 @@ def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
     assert len(rows) == 60
     assert rows[0][-1] == "words, voice, face"
     assert len(tick_table(make_analysis(9000))[1]) == 300
+
+
+def test_what_is_read_out_of_the_stages_changes_with_them_and_not_with_their_shares() -> None:
+    def said(**fractions: float) -> str:
+        found = re.search(r'data-said="([^"]*)"', stages_card(Run(fractions=fractions)))
+        assert found is not None
+        return found.group(1)
+
+    assert said() == said(probe=1.0) == "Analysing"
+    assert said(probe=1.0, words=0.1) == said(probe=1.0, words=0.9) == "Analysing: Recognising words"
+    assert said(words=0.5, faces=0.0) == "Analysing: Recognising words, Looking at the face"
+    assert "aria-live" not in stages_card(Run())
 
 
 def test_report_is_one_file_that_fetches_nothing_and_runs_no_word_of_the_transcript() -> None:

@@ -1,0 +1,80 @@
+() => {
+  // For who does not see or does not point: what changes is said, words are reached by keys, and one fault of gradio's.
+  "use strict";
+  const EVERY = 1000; // ms: a stage of an analysis may last a tenth of that, and nobody can be told so much
+  const KEPT = 3; // sentences that stand in the status line
+  const WHOLE = "cm-result", FILLED = 6000; // the clip as a whole, and ms in which the other cards are filled after it
+  const said = new Map(); // what each part of the page said last, by its id
+  let filling = 0;
+
+  // gradio puts new text in by replacing elements, and a live region that is new is not read out. So what cards have
+  // to say is in `data-said` (empty: their own text) and goes into one line that stays.
+  const say = () => {
+    const line = document.querySelector("#cm-status");
+    if (!line) return;
+    for (const part of document.querySelectorAll("[data-said]")) {
+      const id = part.closest("[id]")?.id ?? "", text = part.dataset.said || part.innerText;
+      if (!text || said.get(id) === text) continue;
+      said.set(id, text);
+      if (id === WHOLE) filling = performance.now() + FILLED;
+      else if (performance.now() < filling) continue; // nobody asked: it came with the clip
+      line.append(Object.assign(document.createElement("p"), { textContent: text }));
+      while (line.children.length > KEPT) line.firstChild.remove();
+    }
+  };
+
+  // The button that adds files holds another one: only the inner one does something, and only it has a name.
+  const unnest = () => {
+    const outer = document.querySelector("#cm-several-files .icon-button:has(button):not([role])");
+    if (!outer) return;
+    outer.setAttribute("role", "group");
+    outer.tabIndex = -1;
+    for (const name of ["aria-label", "title"]) outer.removeAttribute(name);
+  };
+
+  // The transcript is one stop of the tab key, and arrows go from word to word: thousands of stops would be a wall.
+  const current = (words) => {
+    const now = document.querySelector("#cm-video video")?.currentTime ?? 0;
+    return Math.max(0, words.findLastIndex((word) => Number(word.dataset.start) <= now));
+  };
+
+  const aim = (words, at, key) => {
+    const lines = [...new Set(words.map((word) => word.parentElement))];
+    const line = (way) => lines[lines.indexOf(words[at].parentElement) + way]?.querySelector(".cm-word");
+    switch (key) {
+      case "ArrowRight": return words[at + 1];
+      case "ArrowLeft": return words[at - 1];
+      case "ArrowDown": return line(1);
+      case "ArrowUp": return line(-1);
+      case "Home": return words[0];
+      case "End": return words[words.length - 1];
+      default: return undefined;
+    }
+  };
+
+  const go = (card, event) => {
+    const words = [...card.querySelectorAll(".cm-word")];
+    const at = words.indexOf(document.activeElement);
+    if (event.key === "Enter" || event.key === " ") {
+      if (at < 0) return;
+      event.preventDefault();
+      words[at].click();
+      return;
+    }
+    if (!words.length || !/^(Arrow\w+|Home|End)$/.test(event.key)) return;
+    event.preventDefault();
+    const word = at < 0 ? words[current(words)] : aim(words, at, event.key);
+    if (!word) return;
+    words[at]?.removeAttribute("role");
+    words[at]?.removeAttribute("tabindex");
+    word.setAttribute("role", "button");
+    word.tabIndex = -1;
+    word.focus();
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const card = event.target.closest?.(".cm-transcript");
+    if (card && !event.ctrlKey && !event.metaKey && !event.altKey) go(card, event);
+  });
+  setInterval(() => { say(); unnest(); }, EVERY);
+}
