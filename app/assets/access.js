@@ -23,13 +23,14 @@
     }
   };
 
-  // The button that adds files holds another one: only the inner one does something, and only it has a name.
+  // The button that adds files holds another one: only the inner one does something, and only its name is a name.
   const unnest = () => {
     const outer = document.querySelector("#cm-several-files .icon-button:has(button):not([role])");
     if (!outer) return;
     outer.setAttribute("role", "group");
     outer.tabIndex = -1;
-    for (const name of ["aria-label", "title"]) outer.removeAttribute(name);
+    outer.ariaLabel = outer.querySelector("button").ariaLabel;
+    outer.removeAttribute("title");
   };
 
   // The transcript is one stop of the tab key, and arrows go from word to word: thousands of stops would be a wall.
