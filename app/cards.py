@@ -31,9 +31,9 @@ def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
         score, between = (said.score, said.interval) if said else (None, None)
         rows.append(_row(alone(name, language), name, score, note, between, language))
     named = tell(f"label.{clip.label}", language)
-    said = tell("result.said", language, label=named, score=signed(clip.score))
+    whole = tell("result.said", language, label=named, score=signed(clip.score))
     return (
-        f'<section class="cm-result" aria-label="{tell("result.region", language)}" data-said="{escape(said)}">'
+        f'<section class="cm-result" aria-label="{tell("result.region", language)}" data-said="{escape(whole)}">'
         f'<p class="cm-kicker">{tell("result.whole", language)}</p>'
         f'<h2 class="cm-score"><span>{escape(named)}</span> '
         f'<span class="cm-number" title="{tell("result.scale", language)}">{signed(clip.score)}</span></h2>'
