@@ -17,21 +17,24 @@ from torch import Tensor
 from model.inference import Line, as_batch
 from model.network import CoupledMamba
 from model.split import split_score
-from model.stretches import read_stretches
+from model.stretches import carry, read_stretches, run_stretches
 from model.timescales import couplings, half_lives
 
 LONGEST = 300
-"""Ticks a moment is explained from, a minute: more cannot be answered at a click's pace, and half-lives are seconds. On
-made clips of three minutes the score read from the last minute alone differs from the whole one's by about 0.001."""
+"""Ticks whose parts in a moment are told, a minute: more cannot be answered at a click's pace."""
+REACH = 1500
+"""Ticks before these that are read for what they leave in the states, five minutes: half-lives are seconds. Which
+modalities were ever heard, which the head asks, is taken from the whole clip."""
 
 
 @dataclass(frozen=True)
 class Why:
     """The score at a tick and what it is made of: base + the sum over all sources is the score, to rounding.
 
-    `sources[m]` holds the signed points that modality m brought in at the ticks first..at, through all layers, with
-    what the network realised held fixed (`model.split`); `base` is what its constants say. `without[m]` is the score
-    that the network gives anew with modality m never observed; empty where fewer than two were.
+    `score` is that of the whole clip's reading. `sources[m]` holds the signed points that modality m brought in at the
+    ticks first..at, through all layers, with what the network realised held fixed (`model.split`); `base` is what its
+    constants say and, where first > 0, what the ticks before it had left. `without[m]` is the score that the network
+    gives anew with modality m never observed; empty where fewer than two were.
     """
 
     score: float
@@ -65,29 +68,37 @@ class Paths:
 
 
 def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line], at: int) -> Why:
-    """Why the score at tick `at` is what it is, from the LONGEST ticks before it; errors as in `split_score`."""
+    """Why the score at tick `at` is what it is, by the LONGEST ticks up to it; errors as in `split_score`."""
     first = max(0, at + 1 - LONGEST)
     batch, observed = as_batch(network, values, presence)
-    batch, observed = {m: v[:, first:] for m, v in batch.items()}, observed[:, first:]
-    found = split_score(network, batch, observed, at - first)
-    parts = {m: found.sources[0, i].numpy() for i, m in enumerate(network.config.modalities)}
-    fewer = _without_each(network, batch, observed, at - first)
-    return Why(float(found.score[0]), float(found.constant[0]), first, parts, fewer)
+    heard = (observed[:, :first] > 0).any(1)
+    parts = {m: v[:, first:] for m, v in batch.items()}
+    carried = None
+    if first:
+        before = slice(max(0, first - REACH), first)
+        carried = carry(network, {m: v[:, before] for m, v in batch.items()}, observed[:, before])
+        carried = carried._replace(heard=heard)
+    found = split_score(network, parts, observed[:, first:], at - first, carried)
+    brought = {m: found.sources[0, i].numpy() for i, m in enumerate(network.config.modalities)}
+    fewer = _without_each(network, batch, observed, at)
+    return Why(float(found.score[0]), float(found.constant[0]), first, brought, fewer)
 
 
-@torch.no_grad()
 def _without_each(
     network: CoupledMamba, values: Mapping[str, Tensor], observed: Tensor, at: int
 ) -> dict[str, float]:
     """The score at a tick with each of the modalities observed by then taken away, all in one batch."""
-    observed = observed[:, : at + 1]
-    seen = observed[0].any(0).nonzero().flatten().tolist()
+    seen = observed[0, : at + 1].any(0).nonzero().flatten().tolist()
     if len(seen) < 2:
         return {}
     kept = torch.ones(len(seen), 1, observed.shape[-1])
     kept[range(len(seen)), 0, seen] = 0
-    rows = {m: v[:, : at + 1].expand(len(seen), -1, -1) for m, v in values.items()}
-    ticks = network(rows, observed * kept).ticks[:, -1].tolist()
+    first = max(0, at + 1 - LONGEST - REACH)
+    heard = (kept * observed[:, :first].amax(1, keepdim=True) > 0)[:, 0] if first else None
+    rows = {m: v[:, first : at + 1].expand(len(seen), -1, -1) for m, v in values.items()}
+    ticks = (
+        run_stretches(network, rows, observed[:, first : at + 1] * kept, heard=heard).ticks[:, -1].tolist()
+    )
     return {network.config.modalities[i]: score for i, score in zip(seen, ticks, strict=True)}
 
 

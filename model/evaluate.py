@@ -26,7 +26,7 @@ from model.seen import Seen
 from model.streams import ALL, spread_words
 
 Array = NDArray[np.float32]
-Figures = dict[str, float]
+Figures = dict[str, float | None]
 Report = dict[str, dict[str, Figures] | Figures]
 LayOut = Callable[[Pool, int], tuple[Array, Array]]
 FACE_TICKS = 5

@@ -12,11 +12,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import extractors
-
 NAME = "extractors.json"
 EXTRACTORS = ("text", "voice", "expression")
-FOLDER = Path(extractors.__file__).parent / "weights"
+FOLDER = Path(__file__).parents[1] / "extractors" / "weights"
+"""Only files are read: the network runs without the extractors, on features made elsewhere."""
 
 
 def installed(names: Sequence[str] = EXTRACTORS, folder: Path = FOLDER) -> dict[str, str]:
@@ -47,8 +46,11 @@ def load(folder: Path) -> dict[str, str] | None:
 def complaint(made: Mapping[str, str] | None, what: Path, remedy: str, folder: Path = FOLDER) -> str | None:
     """What is wrong with reading by `what` today, in one sentence; None where the installed extractors made it.
 
-    `made` is {file: sha256} as it was stored when `what` was trained, None where nothing was stored.
+    `made` is {file: sha256} as it was stored when `what` was trained, None where nothing was stored. Nothing is said
+    where no extractors are installed.
     """
+    if not folder.is_dir():
+        return None
     if not made:
         return f"{what} does not say which extractors it was trained with, so nobody can tell whether it fits: {remedy}"
     names = {file.split("/")[0].removesuffix(".safetensors") for file in made}

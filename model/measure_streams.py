@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,31 +18,35 @@ from model.network import CoupledMamba
 from model.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
 
 Array = NDArray[np.float32]
-Figures = dict[str, float]
+Figures = dict[str, float | None]
 
 
 def on_streams(
     network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int = 128
 ) -> dict[str, Figures]:
-    """Streams of 3 to 12 agreeing utterances: per tick, with all modalities and with each alone."""
+    """Streams of agreeing utterances: per tick, with all modalities and with each alone.
+
+    3 to 12 are drawn for each stream, and what does not fit into its 60 s is cut: `utterances` is the mean number that
+    began, `utterances_most` the greatest.
+    """
     settings = replace(
         StreamSettings(), utterances=(3, 12), ticks=300, disagree=0.0, everything=1.0, voice_shift=0.0
     )
     batch = Streams(pools, settings, seed).batch(count)
-    report = {}
+    begun = [len(ends) for ends in batch.ends]
+    report: dict[str, Figures] = {}
     for name, kept in {"all": ALL, **{m: (m,) for m in ALL}}.items():
         only = np.array([m in kept for m in ALL], np.float32)
         ticks = tick_scores(network, batch, batch.presence * only)
         told = batch.weight > TOLD
-        late = lags(ticks, batch)
         report[name] = {
             "n": int(told.sum()),
+            "utterances": float(np.mean(begun)),
+            "utterances_most": max(begun),
             "mae": metrics.mae(ticks[told], batch.target[told]),
             "ccc": metrics.ccc(ticks[told], batch.target[told]),
             "acc2": metrics.sign_accuracy(ticks[told], batch.target[told]),
-            "lag_s": float(np.median(late)),
-            "flips_within_2s": float((late <= 2.0).mean()),
-        }
+        } | lateness(lags(ticks, batch))
     return report
 
 
@@ -95,13 +100,32 @@ def tick_scores(network: CoupledMamba, batch: Batch, presence: Array) -> Array:
 
 
 def lags(ticks: Array, batch: Batch) -> Array:
-    """Seconds from each start of an utterance of another sign to the first tick with that sign; infinite for never."""
+    """Seconds from each start of an utterance of another sign to the first tick with that sign; infinite for never.
+
+    The next utterance is where the target changes: one of the very same score as the one before it has no start that
+    could be told. A flip is counted once, from the utterance right before it.
+    """
     delays = []
     for b, ends in enumerate(batch.ends):
-        signs = np.sign(batch.target[b])
-        for before in ends[:-1]:
-            start = before + 1 + int(np.argmax(signs[before + 1 :] != signs[before]))
-            if signs[start] * signs[before] < 0:
-                right = np.flatnonzero(np.sign(ticks[b, start:]) == signs[start])
+        target = batch.target[b]
+        for before, end in pairwise(ends):
+            start = before + 1 + int(np.argmax(target[before + 1 : end + 1] != target[before]))
+            if target[start] * target[before] < 0:
+                right = np.flatnonzero(np.sign(ticks[b, start:]) == np.sign(target[start]))
                 delays.append(right[0] * STEP if len(right) else np.inf)
     return np.array(delays, np.float32)
+
+
+def lateness(late: Array) -> dict[str, float | None]:
+    """Number of flips, their median lag and the share followed within 2 s.
+
+    The lag is None without flips and where most were never followed: JSON knows no infinity.
+    """
+    if not len(late):
+        return {"flips": 0, "lag_s": None, "flips_within_2s": None}
+    median = float(np.median(late))
+    return {
+        "flips": len(late),
+        "lag_s": median if np.isfinite(median) else None,
+        "flips_within_2s": float((late <= 2.0).mean()),
+    }

@@ -22,12 +22,13 @@ from torch import Tensor
 
 from kernels import coupled_scan
 from model.head import Opinions, bounded
-from model.layers import CoupledLayer, ModalityLinear, ModalityNorm, coupled_layers
+from model.layers import CoupledLayer, Memory, ModalityLinear, ModalityNorm, coupled_layers
 
 if TYPE_CHECKING:
     from model.explain import Values
     from model.head import Head
     from model.network import CoupledMamba
+    from model.stretches import Carried
 
 EPS = 1e-5  # of F.layer_norm
 Map = Callable[[Tensor], Tensor]
@@ -43,10 +44,17 @@ class Realised:
     """
 
     @torch.no_grad()
-    def __init__(self, network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"]) -> None:
+    def __init__(
+        self,
+        network: CoupledMamba,
+        values: Values,
+        presence: Float[Tensor, "B L M"],
+        carried: Carried | None = None,
+    ) -> None:
         if network.training:
             raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
         self.layers, self._head = coupled_layers(network.layers), network.head
+        self.carried = carried
         self.x, self.mask = network.encode(values, presence, 0)
         self.nothing = network.embed.absent.detach().expand_as(self.x)
         """The tokens had nothing been observed."""
@@ -54,8 +62,9 @@ class Realised:
     @torch.no_grad()
     def advance(self) -> Iterator[Map]:
         """Through every layer; a caller that keeps none of the maps needs the memory of one."""
-        for layer in self.layers:
-            held = _layer(layer, self.x, self.mask)
+        memories = self.carried.memories if self.carried else [None] * len(self.layers)
+        for layer, memory in zip(self.layers, memories, strict=True):
+            held = _layer(layer, self.x, self.mask, memory)
             yield held
             self.x = held(self.x)
 
@@ -63,7 +72,10 @@ class Realised:
     def head(self) -> tuple[Map, Map]:
         """From what the last layer gave: to the score of every tick [B, L], and to the clip's [B]."""
         norm = _norm(self._head.norm, self.x)
-        ticks, clip = _scores(self._head, norm(self.x), self.mask)
+        heard = self.mask.cumsum(1) > 0
+        if self.carried:
+            heard = heard | self.carried.heard[:, None]
+        ticks, clip = _scores(self._head, norm(self.x), self.mask, heard)
         return lambda x: ticks(norm(x)), lambda x: clip(norm(x))
 
 
@@ -73,31 +85,40 @@ def _norm(norm: ModalityNorm, x: Tensor) -> Map:
     return lambda x: (x - x.mean(-1, keepdim=True)) * scale + norm.bias
 
 
-def _layer(layer: CoupledLayer, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> Map:
-    """x + out(scan(conv(u) * sigmoid that was) * gate that was), with the S, B and C that were."""
+def _layer(
+    layer: CoupledLayer, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"], memory: Memory | None
+) -> Map:
+    """x + out(scan(conv(u) * sigmoid that was) * gate that was), with the S, B and C that were.
+
+    The window and the states in `memory` go in as they were, whatever x: they add to the constants.
+    """
     norm = _norm(layer.norm, x)
     u, z = layer.into(norm(x)).chunk(2, dim=-1)
-    before = layer.conv(u)
+    window, state = memory or (None, None)
+    before = layer.conv(u, window)
     open_ = before.sigmoid()
     given = layer.select_from(before * open_, z)
     held = {name: value.detach() for name, value in given._asdict().items() if name != "u"}
     to_u = _only(layer.into, slice(0, u.shape[-1]))
 
     def act(x: Tensor) -> Tensor:
-        y = coupled_scan(u=layer.conv(to_u(norm(x))) * open_, **held, delta_softplus=True, mask=mask)
+        given = layer.conv(to_u(norm(x)), window) * open_
+        y = coupled_scan(u=given, **held, delta_softplus=True, mask=mask, initial_state=state)
         return x + layer.out(y)
 
     return act
 
 
-def _scores(head: Head, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> tuple[Map, Map]:
-    """The score of every tick, and of the clip, from the normalised chains."""
+def _scores(
+    head: Head, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"], heard: Bool[Tensor, "B L M"]
+) -> tuple[Map, Map]:
+    """The score of every tick, and of the clip, from the normalised chains; `heard` is what was observed by a tick."""
     reach = head.attend(x).squeeze(-1).masked_fill(~mask, -1e4).softmax(1)
 
     def pool(x: Tensor) -> Tensor:
         return torch.einsum("blm,blmd->bmd", reach, x)
 
-    ticks = _opinions(head.tick, x, mask.cumsum(1) > 0)
+    ticks = _opinions(head.tick, x, heard)
     clip = _opinions(head.clip, pool(x), mask.any(1))
     return ticks, lambda x: clip(pool(x))
 

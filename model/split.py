@@ -28,6 +28,7 @@ from model.realised import Realised
 if TYPE_CHECKING:
     from model.explain import Values
     from model.network import CoupledMamba
+    from model.stretches import Carried
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Split:
     sources: Float[Tensor, "B M T"]
     """Brought in by modality m at tick s. Signed; 0 where it was not observed."""
     constant: Float[Tensor, " B"]
-    """What the biases alone would say."""
+    """What the biases alone would say, with what was carried in from before the window, where it is one."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,34 @@ class SplitLines:
 
 
 def split_score(
-    network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"], at: int | None = None
+    network: CoupledMamba,
+    values: Values,
+    presence: Float[Tensor, "B L M"],
+    at: int | None = None,
+    carried: Carried | None = None,
 ) -> Split:
     """Split the score at tick `at`, or with None that of the clip, by source modality and source tick.
 
-    values and presence are those of the network's forward; `at` counts from 0, from the end where negative. Costs about
-    five forward passes over the ticks up to `at`. Raises ValueError for a network in training mode or without coupled
-    states, IndexError for a tick outside of the clip.
+    With `carried` (`model.stretches.carry`) the ticks are a window of a longer clip, and `at` one of the window's: its
+    score is then the longer clip's at that tick. values and presence are those of the network's forward; `at` counts
+    from 0, from the end where negative. Costs about five forward passes over the ticks up to `at`. Raises ValueError
+    for a network in training mode, without coupled states or for a clip's score of a window, IndexError for a tick
+    outside of the clip.
     """
-    return split_scores(network, values, presence, [at])[0]
+    if carried is not None and at is None:
+        raise ValueError(
+            "a window has no clip's score: give the tick `at`, or the whole clip without `carried`"
+        )
+    return split_scores(network, values, presence, [at], carried)[0]
 
 
 @torch.no_grad()
 def split_scores(
-    network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"], moments: Sequence[int | None]
+    network: CoupledMamba,
+    values: Values,
+    presence: Float[Tensor, "B L M"],
+    moments: Sequence[int | None],
+    carried: Carried | None = None,
 ) -> list[Split]:
     """The same of several moments of one clip: one forward pass for all, and one backward pass each.
 
@@ -75,7 +90,7 @@ def split_scores(
     """
     ends = [up_to(network, {}, presence, at)[2] for at in moments]
     length = max(presence.shape[1] if at is None else at + 1 for at in ends)
-    realised = Realised(network, {m: v[:, :length] for m, v in values.items()}, presence[:, :length])
+    realised = Realised(network, {m: v[:, :length] for m, v in values.items()}, presence[:, :length], carried)
     tokens, nothing = realised.x.detach().requires_grad_(), realised.nothing
     brought = realised.x - nothing
     x, bare = tokens, nothing

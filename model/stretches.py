@@ -27,7 +27,7 @@ Told = Callable[[float], None]
 
 class Read(NamedTuple):
     """One stretch: its first tick, the chains after the last layer, the mask, and of every layer what its scan was
-    given and the memory that it began with.
+    given, the memory that it began with and the one that it leaves.
     """
 
     first: int
@@ -35,6 +35,14 @@ class Read(NamedTuple):
     mask: Bool[Tensor, "B l M"]
     given: list[Selection]
     before: list[Memory]
+    after: list[Memory]
+
+
+class Carried(NamedTuple):
+    """What is kept of the ticks before a window: every layer's memory, and which modalities were heard by then."""
+
+    memories: list[Memory]
+    heard: Bool[Tensor, "B M"]
 
 
 def read_stretches(
@@ -60,7 +68,17 @@ def read_stretches(
             x, after, selection = layer.resume(x, mask, memory)
             memories.append(after)
             given.append(selection)
-        yield Read(first, x, mask, given, before)
+        yield Read(first, x, mask, given, before, memories)
+
+
+@torch.no_grad()
+def carry(
+    network: CoupledMamba, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
+) -> Carried:
+    """What the network keeps of L >= 1 ticks for those that follow. Errors as in `read_stretches`."""
+    for read in read_stretches(network, values, presence):
+        memories = read.after
+    return Carried(memories, (presence > 0).any(1))
 
 
 @torch.inference_mode()
@@ -71,18 +89,22 @@ def run_stretches(
     trace: bool = False,
     told: Told | None = None,
     length: int = STRETCH,
+    heard: Bool[Tensor, "B M"] | None = None,
 ) -> Output:
     """What `network(values, presence, trace)` gives, for a network in eval mode.
 
-    told(fraction) is called after every stretch; if it raises, the reading ends. Errors as in `read_stretches`.
+    `heard` names modalities that were observed before the first tick, if anything was. told(fraction) is called after
+    every stretch; if it raises, the reading ends. Errors as in `read_stretches`.
     """
     head, ticks, traces = network.head, [], []
     pooling = Pooling(head, len(presence))
+    if heard is not None:
+        pooling.heard = pooling.heard | heard
     sources = None
     for read in read_stretches(network, values, presence, length):
         x = head.norm(read.x)
-        heard = (read.mask.cumsum(1) > 0) | pooling.heard[:, None]
-        ticks.append(head.combine(head.tick(x), heard, 0))
+        so_far = (read.mask.cumsum(1) > 0) | pooling.heard[:, None]
+        ticks.append(head.combine(head.tick(x), so_far, 0))
         pooling.add(x, read.mask)
         if trace:
             found, sources = _trace(read, sources)

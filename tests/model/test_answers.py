@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from model import answers
 from model.answers import memory, paths, why
@@ -28,15 +29,31 @@ def test_base_and_sources_make_up_the_score(network):
         why(network, values, presence, 12)
 
 
-def test_a_late_moment_is_explained_from_the_last_ticks_alone(network, monkeypatch):
-    values, presence = clip()
-    monkeypatch.setattr(answers, "LONGEST", 4)
-    late = why(network, values, presence, 9)
-    assert late.first == 6
-    alone = why(
-        network, {m: v[6:10] for m, v in values.items()}, {m: p[6:10] for m, p in presence.items()}, 3
-    )
-    assert all(np.allclose(late.sources[m], alone.sources[m]) for m in WIDTHS)
+@pytest.mark.parametrize("reach", [100, 0, 5], ids=["all", "heard alone", "some"])
+def test_a_late_moment_has_the_score_of_the_whole_reading(network, monkeypatch, reach):
+    """The face is seen at the start alone: its chain keeps its say ever after, and the window shows no face."""
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if name.startswith("head."):  # it starts near indifference, where a chain left out would not show
+                tensor.add_(0.5 * torch.randn(tensor.shape))
+    values, presence = clip(40)
+    presence["visual"][8:] = 0
+    presence["text"][25:30] = 0
+    monkeypatch.setattr(answers, "LONGEST", 10)
+    monkeypatch.setattr(answers, "REACH", reach or 1)
+    whole, _ = predict(network, values, presence)
+    rest = {m: v for m, v in values.items() if m != "visual"}
+    fewer, _ = predict(network, rest, {m: presence[m] for m in rest})
+    within = 1e-5 if reach == 100 else 0.05
+    for at in (20, 39):
+        late = why(network, values, presence, at)
+        assert late.first == at - 9
+        assert late.score == pytest.approx(whole.ticks[at], abs=within)
+        total = late.base + sum(float(line.sum()) for line in late.sources.values())
+        assert total == pytest.approx(late.score, abs=1e-4)
+        assert not late.sources["visual"].any()
+        assert set(late.without) == set(WIDTHS)
+        assert late.without["visual"] == pytest.approx(fewer.ticks[at], abs=within)
 
 
 def test_memory_has_a_coupling_and_half_lives_for_every_layer(network):

@@ -48,6 +48,7 @@ def test_a_file_that_is_gone_or_new_is_a_difference_and_nothing_stored_is_told(f
     (folder / "voice.safetensors").unlink()
     assert "voice.safetensors" in str(made_from.complaint(made, tmp_path, "", folder))
     assert "does not say" in str(made_from.complaint(None, tmp_path, "", folder))
+    assert made_from.complaint(None, tmp_path, "", folder / "none installed") is None
 
 
 def test_a_folder_of_other_extractors_warns_and_one_without_the_file_does_not(tmp_path):
