@@ -32,10 +32,11 @@ test: .venv/.ready-dev chromium
 space-check: .venv/.ready-dev
 	SPACE_CHECK=1 .venv/bin/python -m pytest -m space tests/app/test_space.py
 
-# Asks the advisory service about the pinned versions; pip-audit lives apart, since its own needs are no part of the project.
+# Asks the advisory service about the pinned versions, as tests/test_audit.py does; one that it does not know ends it (--strict).
+# pip-audit lives apart, since its own needs are no part of the project.
 audit: .venv/.ready
 	test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet pip-audit; }
-	.audit/bin/pip-audit --no-deps --disable-pip --progress-spinner off -r constraints.txt
+	.audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt
 
 # The browser test drives Debian's chromium; where it cannot be installed that test is skipped and says why.
 chromium:
