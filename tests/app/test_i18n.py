@@ -16,8 +16,10 @@ import pytest
 
 from app.analysis import MODALITIES, Analysis, label
 from app.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.api import Api
 from app.asking import Fewer
 from app.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
+from app.exports import FORMATS
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
@@ -26,10 +28,12 @@ from app.i18n.labels import html, language_of
 from app.moments import Moment
 from app.page import build_page
 from app.panels import status
+from app.panels.saving import TRANSLATED
 from app.runs import Run
+from app.service import Service
 from app.several import table_of
 from app.stages import STAGES
-from app.wording import summary
+from extractors.languages import known_languages
 from tests.app.made import make_analysis, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +52,7 @@ TYPES = {
     "dB",
     "br",
 }  # endings of files, commands, units, markup
+JAPANESE = re.compile(r"[\u3040-\u9fff]")  # and Chinese
 LATIN = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -80,17 +85,69 @@ def test_no_text_was_left_in_english(language: str) -> None:
     assert not left
 
 
+MADE = {
+    "name.{}": ["all", *MODALITIES],
+    "owner.{}": MODALITIES,
+    "state.{}": MODALITIES,
+    "label.{}": sorted({label(score) for score in range(-3, 4)}),
+    "status.{}": ["words", "voice", "face"],
+    "stage.{}": STAGES,
+    "timeline.{}": ["positive", "neutral", "negative"],
+    "transcript.{}": SOURCES,
+    "words.{}": ["from", "to", "word"],
+    "why.{}{}.{}": [
+        f"{way}{much}.{m}" for way in ("up", "down") for much in ("", "_little") for m in MODALITIES
+    ],
+    "saving.{}": TRANSLATED,
+    "compare.{}": ["independent", "other"],
+    "compare.most_alone.{}": MODALITIES,
+    "compare.most_beside.{}": MODALITIES,
+    "language.{}": known_languages(),
+}
+"""Keys that the code puts together, by how it does, with what is put in."""
+
+
+def nodes_of(*folders: str) -> Iterator[ast.AST]:
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def pattern_of(text: ast.JoinedStr, place: str) -> str:
+    return "".join(str(p.value) if isinstance(p, ast.Constant) else place for p in text.values)
+
+
 def test_every_key_that_the_code_names_is_in_the_tables_and_every_text_is_used() -> None:
-    source = "\n".join(path.read_text() for path in (ROOT / "app").rglob("*.py"))
-    named = set(re.findall(r'\b(?:tell|label)\(\s*"([\w.?]+)"', source))
-    assert named <= set(table(DEFAULT))
-    beginnings = set(re.findall(r"""f?["']([a-z]+)[.{]""", source))
-    unused = [
-        k
-        for k in table(DEFAULT)
-        if f'"{k}"' not in source and k.split(".")[0] not in beginnings | {RETOLD[:-1]}
-    ]
-    assert not unused
+    named, made, written = set(), set(), set()
+    for node in nodes_of("app"):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            written.add(node.value)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("tell", "label") and node.args:
+            key = node.args[0]
+            if isinstance(key, ast.JoinedStr):
+                made.add(pattern_of(key, "{}"))
+            elif isinstance(key, ast.Constant):
+                named.add(key.value)
+    assert made == set(MADE)
+    whole = {pattern.split("{")[0] + part for pattern, parts in MADE.items() for part in parts}
+    assert named | whole <= set(table(DEFAULT))
+    assert not [k for k in table(DEFAULT) if k not in written | whole and not k.startswith(RETOLD)]
+
+
+def test_every_sentence_that_is_told_again_is_one_that_the_analysis_says() -> None:
+    """Each text under `heard.`: what stands around its placeholders stands in the code too, where it is not its key."""
+    said, keys = [], set()
+    for node in nodes_of("app", "extractors"):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            said.append(node.value)
+            keys.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            said.append(pattern_of(node, "\n"))
+    code = "\n".join(said).lower()
+    for key, text in table(DEFAULT).items():
+        if key.startswith(RETOLD) and key not in keys:
+            parts = re.split(r"\{\w+\}| (?=for only)", text.lower())  # what the code puts together too
+            assert not [part for part in parts if part.strip(" .:,") not in code], key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -255,7 +312,7 @@ def test_no_card_and_no_picture_says_an_english_word(analysis: Analysis, languag
 
 def test_in_english_nothing_changed(analysis: Analysis) -> None:
     assert "all together" in result_card(analysis)
-    assert not re.search(r"[\u3040-\u9fff]", "".join(cards(analysis, DEFAULT)))
+    assert not JAPANESE.search("".join(cards(analysis, DEFAULT)))
 
 
 READ_BY_PEOPLE = ("label", "info", "placeholder", "description", "title", "value", "headers", "choices")
@@ -291,5 +348,22 @@ def test_heads_of_tables_come_in_the_language() -> None:
     assert table_of([], "ja")["headers"][0] == "番号"
 
 
-def test_saved_files_and_programs_are_spoken_to_in_english() -> None:
-    assert "language" not in summary.__annotations__
+def test_saved_files_and_programs_are_spoken_to_in_english(
+    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever language the browser asks for: a file is read by somebody else, a program by its maker."""
+    asked = gr.Request(
+        session_hash="me", query_params={"lang": "ja"}, headers={"accept-language": "ja,zh;q=0.9"}
+    )
+    monkeypatch.setattr("app.analyze.analyze", lambda *_, **__: analysis)
+    api, shown = Api(str(tmp_path)), Service(str(tmp_path)).show(analysis, "a.mp4", "text", request=asked)
+    assert JAPANESE.search(
+        str(shown[: -len(FORMATS)])
+    )  # the page itself is asked in Japanese and answers in it
+    saved = [*shown[-len(FORMATS) :], *(api.save("a.mp4", kind, None, "", asked) for kind in FORMATS)]
+    texts = [re.sub("<script.*?</script>", "", Path(path).read_text(), flags=re.DOTALL) for path in saved]
+    for text in (*texts, api.describe("a.mp4", None, "", asked)):
+        assert not JAPANESE.findall(text)
+    with pytest.raises(gr.Error) as refused:
+        api.save("a.mp4", "pdf", None, "", asked)
+    assert not JAPANESE.findall(str(refused.value))
