@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from torch import Tensor
 
 from model.corpora import Pool, load_unseen
 from model.explain import explain
-from model.inference import WEIGHTS
+from model.inference import WEIGHTS, load_checked
 from model.network import CoupledMamba
 from model.seen import Seen
 from model.split import split_score
-from model.streams import Streams, StreamSettings
+from model.streams import ALL, Streams, StreamSettings
 
 Array = NDArray[np.float64]
 Clip = tuple[dict[str, Tensor], Tensor]
@@ -123,17 +123,24 @@ def without(network: CoupledMamba, clip: Clip, cells: NDArray[np.intp]) -> list[
         return [float(s) for s in network(rows, masked).ticks[:, -1]]
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.deletion", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
     parser.add_argument("--count", type=int, default=100, help="moments")
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    arguments = parser.parse_args()
-    network = CoupledMamba.from_pretrained(arguments.checkpoint).eval()
+    arguments = parser.parse_args(given)
+    network = load_checked(arguments.checkpoint)
+    if not isinstance(network, CoupledMamba) or network.config.fusion not in CoupledMamba.fusions:
+        parser.error(
+            f"{arguments.checkpoint} is a baseline of {network.config.fusion} fusion, which has no states to split: "
+            "give a coupled network, or independent chains"
+        )
     pools = load_unseen(arguments.data, Seen.load(arguments.checkpoint))
     signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
+    if missing := [m for m in ALL if m not in signed or not len(signed[m])]:
+        parser.error(f"{arguments.data} has nothing new to {arguments.checkpoint} of {', '.join(missing)}")
     figures = deletion(network, signed, arguments.count)
     print("stretches gone", *GONE, sep="\t")
     for name, curve in figures.items():

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from model import metrics
 from model.corpora import Pool, load_unseen
-from model.inference import WEIGHTS
+from model.inference import WEIGHTS, load_checked
+from model.intervals import name_of, subsets
 from model.measure_streams import coverage, on_streams
 from model.network import CoupledMamba
 from model.seen import Seen
@@ -31,10 +33,15 @@ Report = dict[str, dict[str, Figures] | Figures]
 LayOut = Callable[[Pool, int], tuple[Array, Array]]
 FACE_TICKS = 5
 WORD_SECONDS = 0.36
+COUNTS = ("n", "seeds", "flips", "utterances_most")
 
 
 def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) -> Report:
-    """Every modality alone on its own corpora, then streams and intervals where all three are there."""
+    """Every modality alone on its own corpora, then streams and intervals where all three are there.
+
+    Left out is what cannot be told: a modality without ratings, signs where all ratings are 0, the intervals of a
+    network that was never calibrated.
+    """
     report: Report = {}
     if "text" in pools:
         report["text"] = on_sentences(network, pools["text"], seed)
@@ -42,11 +49,12 @@ def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) ->
         report["speech"] = on_voices(network, pools["audio"])
     if "visual" in pools:
         report["faces"] = on_faces(network, pools["visual"])
-    if all(m in pools for m in ALL):
-        signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
+    signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
+    if all(m in signed and len(signed[m]) for m in ALL):
         report["streams"] = on_streams(network, signed, seed)
-        report["interval"] = coverage(network, signed, seed)
-    return report
+        if all(name_of(given, ALL) in network.config.intervals for given in subsets(ALL)):
+            report["interval"] = coverage(network, signed, seed)
+    return {part: rows for part, rows in report.items() if rows}
 
 
 def on_sentences(network: CoupledMamba, pool: Pool, seed: int) -> dict[str, Figures]:
@@ -58,17 +66,17 @@ def on_sentences(network: CoupledMamba, pool: Pool, seed: int) -> dict[str, Figu
     sst = np.char.startswith(pool.source, "sst")
     if sst.any():
         five = metrics.five_classes(scores[sst]) == metrics.five_classes(pool.score[sst])
-        report["sst"] = {
-            "n": int(sst.sum()),
-            "acc2": metrics.sign_accuracy(scores[sst], pool.score[sst]),
-            "acc5": float(five.mean()),
-        }
+        report["sst"] = {"n": int(sst.sum()), "acc5": float(five.mean())}
+        if metrics.has_signs(pool.score[sst]):
+            report["sst"]["acc2"] = metrics.sign_accuracy(scores[sst], pool.score[sst])
     return report
 
 
 def on_voices(network: CoupledMamba, pool: Pool) -> dict[str, Figures]:
     """{corpus: figures}; uar is the recall of the emotions, averaged over them, from the voice's track."""
     signed = pool.select(np.isfinite(pool.score))
+    if not len(signed):
+        return {}
     clips = [(signed.features(i).astype(np.float32), signed.observed(i)) for i in range(len(signed))]
     report = by_source(clip_scores(network, "audio", clips), signed, compare)
     for source in report:
@@ -106,7 +114,7 @@ def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
     signed = pool.select(np.isfinite(pool.score))
     shown = np.ones(FACE_TICKS, np.float32)
     clips = [(signed.features(i).astype(np.float32).repeat(FACE_TICKS, 0), shown) for i in range(len(signed))]
-    figures = compare(clip_scores(network, "visual", clips), signed.score)
+    figures = compare(clip_scores(network, "visual", clips), signed.score) if clips else {}
     figures["n"] = len(pool)
     return figures | {
         "acc": float((guessed == pool.emotion).mean()),
@@ -143,14 +151,21 @@ def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[NDArray[np.
 
 
 def compare(scores: Array, rated: Array) -> Figures:
-    """The measures of model.metrics, and what the best constant would get on the same ratings."""
-    positive = float((rated > 0).sum() / max((rated != 0).sum(), 1))
-    return {
+    """The measures of model.metrics, and what the best constant would get on the same ratings.
+
+    Without those of signs where all ratings are 0.
+    """
+    figures: Figures = {
         "n": len(rated),
         "mae": metrics.mae(scores, rated),
         "mae_constant": metrics.mae(np.full_like(rated, np.median(rated)), rated),
         "r": metrics.pearson(scores, rated),
         "ccc": metrics.ccc(scores, rated),
+    }
+    if not metrics.has_signs(rated):
+        return figures
+    positive = float((rated > 0).sum() / (rated != 0).sum())
+    return figures | {
         "acc2": metrics.sign_accuracy(scores, rated),
         "acc2_constant": max(positive, 1 - positive),
         "balanced_acc2": metrics.balanced_sign_accuracy(scores, rated),
@@ -164,7 +179,8 @@ def on_mosi(data: Path) -> Figures | None:
         return None
     from model.mosi import evaluate_folder
 
-    return evaluate_folder(folder)
+    found = evaluate_folder(folder)
+    return None if found is None else dict(found)
 
 
 def table(report: Report) -> str:
@@ -173,22 +189,29 @@ def table(report: Report) -> str:
     for part, rows in report.items():
         nested = rows if all(isinstance(v, dict) for v in rows.values()) else {"": rows}
         for row, figures in nested.items():
-            assert isinstance(figures, dict)
-            cells = (f"{k} {v:.0f}" if k in ("n", "seeds") else f"{k} {v:.3f}" for k, v in figures.items())
+            own = cast(Figures, figures)
+            cells = (f"{name} {written(name, figure)}" for name, figure in own.items())
             lines.append(f"{part:16s} {row:12s} " + "  ".join(cells))
     return "\n".join(lines)
 
 
-def main() -> None:
+def written(name: str, figure: float | None) -> str:
+    """Counts whole, figures with three digits, a dash for what could not be told."""
+    if figure is None:
+        return "-"
+    return f"{figure:.0f}" if name in COUNTS else f"{figure:.3f}"
+
+
+def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with any of text/, speech/, faces/, mosi_utterances/")
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if not arguments.data.is_dir():
         parser.error(f"there is no folder {arguments.data}: name one with text/, speech/ or faces/")
-    network = CoupledMamba.from_pretrained(arguments.checkpoint).eval()
+    network = cast(CoupledMamba, load_checked(arguments.checkpoint))  # or a baseline, which is read alike
     report = evaluate(network, load_unseen(arguments.data, Seen.load(arguments.checkpoint)))
     mosi = on_mosi(arguments.data)
     if mosi is not None:

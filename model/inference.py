@@ -99,6 +99,15 @@ def load_independent() -> Network:
 
 @functools.cache
 def _load_independent(folder: Path) -> Network:
+    return load_checked(folder)
+
+
+def load_checked(folder: Path) -> Network:
+    """What `save_pretrained` of any fusion left in a folder, held against the folder's sums and ready to predict.
+
+    Raises FileNotFoundError where nothing was saved there and DamagedWeightsError for a damaged file; warns where it
+    was trained with other extractors than those installed.
+    """
     from model.baselines import load_network
 
     for name in ("config.json", "model.safetensors"):

@@ -45,14 +45,14 @@ def on_streams(
             "utterances_most": max(begun),
             "mae": metrics.mae(ticks[told], batch.target[told]),
             "ccc": metrics.ccc(ticks[told], batch.target[told]),
-            "acc2": metrics.sign_accuracy(ticks[told], batch.target[told]),
+            "acc2": metrics.sign_accuracy(ticks[told], batch.target[told])
+            if metrics.has_signs(batch.target[told])
+            else None,
         } | lateness(lags(ticks, batch))
     return report
 
 
-def coverage(
-    network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int = 128
-) -> dict[str, float]:
+def coverage(network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int = 128) -> Figures:
     """How often the 90 % intervals hold the truth and how wide they are, over every set of modalities given evenly.
 
     coverage and width are those of ticks, clip_coverage and clip_width those of clips; widening is the mean width of
@@ -78,8 +78,11 @@ def coverage(
     }
 
 
-def widening(network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int) -> float:
-    """Mean scale of ticks of words and voice in conflict over that of words and voice that agree."""
+def widening(network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count: int) -> float | None:
+    """Mean scale of ticks of words and voice in conflict over that of words and voice that agree.
+
+    None where none conflict.
+    """
     scales = []
     for disagree in (1.0, 0.0):
         settings = replace(StreamSettings(), disagree=disagree, voice_shift=0.0)
@@ -88,7 +91,10 @@ def widening(network: CoupledMamba, pools: Mapping[str, Pool], seed: int, count:
         with torch.inference_mode():
             values = {m: torch.from_numpy(v) for m, v in batch.values.items()}
             scale = network(values, torch.from_numpy(batch.presence)).tick_scale.numpy()
-        scales.append(float(scale[conflict & (batch.weight > TOLD)].mean()))
+        kept = conflict & (batch.weight > TOLD)
+        if not kept.any():
+            return None
+        scales.append(float(scale[kept].mean()))
     return scales[0] / scales[1]
 
 

@@ -38,6 +38,11 @@ def balanced_sign_accuracy(predicted: ArrayLike, rated: ArrayLike) -> float:
     return float(balanced_accuracy_score(r > 0, p > 0))
 
 
+def has_signs(rated: ArrayLike) -> bool:
+    """Whether any rating is other than zero, so that a sign accuracy can be told."""
+    return bool((np.asarray(rated) != 0).any())
+
+
 def _rated_other_than_zero(predicted: ArrayLike, rated: ArrayLike) -> tuple[NDArray[np.float64], ...]:
     p, r = np.asarray(predicted, float), np.asarray(rated, float)
     if not (r != 0).any():

@@ -55,6 +55,53 @@ def test_features_are_made_once_and_again_when_the_data_changes(data, monkeypatc
     assert len(again) == 41
 
 
+def test_a_rating_that_was_changed_counts_though_its_features_are_kept(data, monkeypatch):
+    corpora.load_unseen(data, Seen.nothing())
+    monkeypatch.setattr(corpora, "_embed_sentences", None)
+    path = data / "text" / "rated.csv.gz"
+    changed = (
+        gzip.decompress(path.read_bytes()).replace(b"sst5-train,1.5", b"movie,-3").replace(b'",g', b'",h')
+    )
+    path.write_bytes(gzip.compress(changed))
+    pool = corpora.load_unseen(data, Seen.nothing())["text"]
+    assert set(pool.score) == {-1.5, -3}
+    assert set(pool.source) == {"sst5-train", "movie"}
+    assert all(group.startswith("h") for group in pool.group)
+
+
+def test_a_class_that_was_changed_counts_though_its_features_are_kept(data, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (4, 48, 48)).astype(np.uint8)
+    described = ([np.ones((1, 71), np.float32)] * 4, [np.ones(1, np.float32)] * 4)
+    monkeypatch.setattr(corpora, "_describe_faces", lambda _: described)
+    (data / "faces").mkdir()
+    for names, scores in ((["sad", "happy"], [-1.5, 2]), (["happy", "neutral"], [2, 0])):
+        np.savez(
+            data / "faces" / "a.npz", image=images, label=np.array([0, 1, 0, 1]), label_names=np.array(names)
+        )
+        pool = corpora.load_unseen(data, Seen.nothing())["visual"]
+        assert pool.score.tolist() == scores * 2
+        assert pool.emotion.tolist() == names * 2
+
+
+@pytest.mark.parametrize("part", ["text", "speech", "faces"])
+def test_a_part_without_tables_is_left_out(tmp_path, part):
+    (tmp_path / part).mkdir()
+    assert corpora.load_unseen(tmp_path, Seen.nothing()) == {}
+
+
+def test_a_part_that_was_all_seen_is_left_out(data, voices):
+    images = np.zeros((2, 48, 48), np.uint8)
+    (data / "faces").mkdir()
+    np.savez(data / "faces" / "a.npz", image=images, label=np.array([0, 0]), label_names=np.array(["sad"]))
+    said = [r["text"] for r in corpora.read_sentences([data / "text" / "rated.csv.gz"])]
+    assert corpora.load_unseen(data, Seen.of(said, ["rav01", "rav17"], images)) == {}
+
+
+def test_training_tells_what_it_lacks(data):
+    with pytest.raises(ValueError, match="utterances of modality text to train on and 0"):
+        corpora.load_training(data)
+
+
 def test_select_keeps_each_utterance_whole():
     pool = signed_pool("text")
     keep = pool.score > 0
