@@ -11,19 +11,23 @@ kernel says it by a tuple of that length, `chains`.
 Memory is an address and an index in floats, because numba counts references to an array wherever it is passed on,
 which costs more here than a row's arithmetic; whoever calls a kernel keeps the memory alive.
 
-numba's cache looks at the file of the kernel only: after an edit here or in lane_functions.py, delete
-kernels/__pycache__.
+numba's cache looks at the file of a kernel only, while a kernel contains what it calls from the others: `compiled`
+stamps it with all of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
 from numba import njit
-from numba.core import cgutils, types
+from numba.core import caching, cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
@@ -35,11 +39,37 @@ FUSE = ("contract", "nsz")
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`numba.njit` without the GIL, kept on disk where a folder for it can be written."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": set(FUSE)}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # numba found no folder it may write to
-        return njit(**options)(function)
+    kernel = njit(nogil=True, error_model="numpy", fastmath=set(FUSE))(function)
+    with suppress(RuntimeError):  # numba found no folder it may write to
+        kernel._cache = _Cache(function)  # as `njit(cache=True)` does with a cache of numba's own
+    return kernel
+
+
+@cache
+def _sources() -> str:
+    """A hash of all files that kernels are made of: the loops and what they call."""
+    folder = Path(__file__).parent
+    files = sorted([*folder.glob("lane*.py"), *folder.glob("cpu*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+class _StampedBySources:
+    """A locator of numba's whose stamp also tells of the files that a kernel's own file takes from."""
+
+    def get_source_stamp(self) -> tuple[Any, str]:
+        return super().get_source_stamp(), _sources()  # type: ignore[misc]
+
+
+class _Located(caching.CompileResultCacheImpl):
+    """Where a kernel is kept: the folders that numba tries, in its order."""
+
+    _locator_classes = [  # noqa: RUF012  # as numba declares it
+        type(kind.__name__, (_StampedBySources, kind), {}) for kind in caching.CacheImpl._locator_classes
+    ]
+
+
+class _Cache(caching.FunctionCache):
+    _impl_class = _Located
 
 
 class LanesType(types.Type):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,12 +151,36 @@ def test_chains_mix_in_both_directions() -> None:
 
 
 def test_a_machine_without_a_writable_cache_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = lanes.njit
+    def without_a_folder(function: Any) -> Any:
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def without_a_folder(**options: Any) -> Any:
-        if options.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return plain(**options)
-
-    monkeypatch.setattr(lanes, "njit", without_a_folder)
+    monkeypatch.setattr(lanes, "_Cache", without_a_folder)
     assert compiled(lambda x: x + 1)(1) == 2
+
+
+def _run_probe(house: Path) -> tuple[int, int]:
+    """What `probe.py` there computes, and how many of its kernels came from the cache."""
+    script = "import probe; print(probe.spacing(), sum(probe.spacing.stats.cache_hits.values()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=house, capture_output=True, text=True, check=True
+    )
+    first, second = done.stdout.split()
+    return int(first), int(second)
+
+
+def test_a_change_in_another_file_compiles_a_kernel_anew(tmp_path: Path) -> None:
+    package = tmp_path / "kernels"
+    package.mkdir()
+    (package / "__init__.py").touch()  # the house's own imports torch
+    for file in Path(lanes.__file__).parent.glob("*lane*.py"):
+        shutil.copy(file, package)
+    other = package / "cpu_loops.py"
+    other.write_text("SPACING = 32\n")
+    (tmp_path / "probe.py").write_text(
+        "from kernels.cpu_loops import SPACING\nfrom kernels.lanes import compiled\n\n\n"
+        "@compiled\ndef spacing():\n    return SPACING\n"
+    )
+    assert _run_probe(tmp_path) == (32, 0)
+    assert _run_probe(tmp_path) == (32, 1)
+    other.write_text("SPACING = 16\n")
+    assert _run_probe(tmp_path) == (16, 0)
