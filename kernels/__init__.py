@@ -59,7 +59,8 @@ def coupled_scan(
         initial_state: the state before the first tick [B, M, E, N]; zeros by default.
         return_final_state: return the state after the last tick too.
         mask: [B, L, M] bool, True = present. A masked tick has delta = 0 for that chain: S = 1, nothing is
-            injected, h_t^m = sum_j W_mj h_{t-1}^j; y is still read from the state, and D u still added.
+            injected, h_t^m = sum_j W_mj h_{t-1}^j; y is still read from the state, and D u still added. What delta, u
+            and B hold there, NaN included, reaches no state and, but for D u in that tick's y, no gradient.
         backend: "auto" (see `explain_backend`), "reference", "cpu" or "triton".
 
     Returns:

@@ -34,7 +34,7 @@ THREAD_WORK = 200_000
 
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
-    return _Scan.apply(inputs.delta_softplus, with_state, *inputs.in_order)
+    return _Scan.apply(inputs.delta_softplus, with_state, inputs.differentiated, *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
@@ -68,12 +68,12 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, softly: bool, with_state: bool, *tensors: Tensor | None
+        ctx: Any, softly: bool, with_state: bool, differentiated: bool, *tensors: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
         layout = _Layout.of(u, A)
         given, h0 = _prepare(tensors)
-        kept = torch.empty(layout.checkpoints * layout.states) if any(ctx.needs_input_grad) else None
+        kept = torch.empty(layout.checkpoints * layout.states) if differentiated else None
         y, last = torch.empty_like(cast(Tensor, given[0])), torch.empty(layout.states) if with_state else None
         _spread(forward, forward_room, layout, softly, given, h0, y, last, kept, None)
         ctx.save_for_backward(*given, h0, kept, u)
@@ -91,7 +91,7 @@ class _Scan(torch.autograd.Function):
         saved = (tuple(given), h0, kept)
         found = _gradients(ctx.layout, ctx.softly, saved, dy, dlast, u, ctx.needs_input_grad[-1])
         typed = [None if t is None or g is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
-        return None, None, *typed
+        return None, None, None, *typed
 
 
 def _gradients(
@@ -113,9 +113,9 @@ def _gradients(
     dW = torch.zeros(B * layout.blocks, M, M, dtype=torch.float64)
     dD, dbias = (torch.empty(B, layout.blocks, M, LANES) for _ in range(2))
     dh0 = torch.empty(layout.states) if of_start else None
-    outputs = (du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0)
+    found = (du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0)
     sharing = (-(-layout.blocks // layout.parts), B * L * M)
-    _spread(backward, backward_room, layout, softly, given, h0, kept, dy, dlast, *outputs, last=(sharing,))
+    _spread(backward, backward_room, layout, softly, given, h0, kept, dy, dlast, found, last=(sharing,))
     return (
         _unrows(du, u),
         _unrows(ddelta, u),
@@ -182,6 +182,9 @@ def _prepare(tensors: Sequence[Tensor | None]) -> tuple[tuple[Tensor | None, ...
     found = [None if value is None else value.detach().float() for value in tensors]
     u, delta, A, B, C, W, D, z, bias, mask, h0 = found
     u, delta, D, z, bias = (None if v is None else _rows(v) for v in (u, delta, D, z, bias))
+    # Nothing is injected at a masked tick, not even NaN. The loops see to delta and u; B is copied only where needed.
+    if tensors[9] is not None and not cast(Tensor, B).sum().isfinite():
+        B = cast(Tensor, B).masked_fill(~tensors[9][..., None], 0.0)
     B, C, W, mask = (None if v is None else _flat(v) for v in (B, C, W, mask))
     scaled = _pack(cast(Tensor, A) * math.log2(math.e))
     return (u, delta, scaled, B, C, W, D, z, bias, mask), None if h0 is None else _pack(h0)
@@ -193,7 +196,7 @@ def _spread(
     layout: _Layout,
     softly: bool,
     given: tuple[Tensor | None, ...],
-    *tensors: Tensor | None,
+    *outputs: Tensor | tuple[Tensor | None, ...] | None,
     last: tuple[Any, ...] = (),
 ) -> None:
     """Run a kernel over all its blocks, in as many threads as torch uses and the work is worth."""
@@ -203,7 +206,7 @@ def _spread(
     edges = [layout.first_task(runs * k // threads) for k in range(threads + 1)]
     M, N = layout.modalities, layout.states_per_channel
     scratch = [torch.empty(room(layout.blocks, M, N)) for _ in range(threads)]
-    addresses = tuple(_address(value) for value in given), *(_address(value) for value in tensors)
+    addresses = [_address(value) for value in (given, *outputs)]
     sizes = (layout.length, layout.blocks * LANES, N)
 
     def run(k: int) -> None:
@@ -217,8 +220,10 @@ def _spread(
         list(pool.map(run, range(threads)))
 
 
-def _address(value: Tensor | None) -> int:
-    """Where a contiguous tensor begins, 0 for none or nothing."""
+def _address(value: Tensor | tuple[Tensor | None, ...] | None) -> Any:
+    """Where a contiguous tensor begins, 0 for none or nothing; of a tuple, where each of its tensors does."""
+    if isinstance(value, tuple):
+        return tuple(_address(one) for one in value)
     return 0 if value is None else value.data_ptr()
 
 

@@ -2,7 +2,8 @@
 
 They go through the chunks between checkpoints from the last, recompute one, and walk it backwards with the one
 carried quantity G_t^m = sum_i W_im q_{t+1}^i, where q = S lambda and lambda = dy C + G. Within a chunk they take a
-strip of states at a time: states n do not meet but in the sums of a row, which `rows` holds.
+strip of states at a time: states n do not meet but in the sums of a row, which `rows` holds. `stretch` is a chunk of a
+task: (its first row, the task, its block, how many ticks), and `scratch` what `_places` gives.
 """
 
 # numba infers the types of what it compiles, and `Lanes` has none that mypy could check.
@@ -14,7 +15,7 @@ import math
 
 import numpy as np
 
-from kernels.cpu_forward import FAR, NEAR, SPACING, copy, decay, steepest, step_size, step_slope
+from kernels.cpu_forward import FAR, NEAR, SPACING, before_step, copy, decay, entering, steepest
 from kernels.lane_functions import WITHIN, add_totals, columns, mix, mix_back, outer, peak, sigmoid
 from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zero_pairs, zeros
 
@@ -33,113 +34,96 @@ def backward_room(blocks: int, modalities: int, states: int) -> int:
 
 
 @compiled
-def backward(
-    given,
-    h0,
-    kept,
-    dy,
-    dlast,
-    du,
-    ddelta,
-    dz,
-    dA,
-    dB,
-    dC,
-    dW,
-    dD,
-    dbias,
-    dh0,
-    room,
-    softly,
-    sizes,
-    chains,
-    sharing,
-    start,
-    stop,
-):
-    """Gradients of blocks start..stop. dA [tasks, N, M, LANES], dW [tasks, M, M] in float64, dD and dbias [tasks, M,
-    LANES] are one part for every task; dB and dC [parts, B L M, N up to whole strips] are one for a run of blocks
-    that no two threads share, `sharing` being (blocks in a run, B L M). They are added up afterwards in one order, so
-    that threads do not change the bits. dlast, dz and dh0 may be absent.
+def backward(given, h0, kept, dy, dlast, found, room, softly, sizes, chains, sharing, start, stop):
+    """Gradients of blocks start..stop into `found`: du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0. dA [tasks, N, M,
+    LANES], dW [tasks, M, M] in float64, dD and dbias [tasks, M, LANES] are one part for every task; dB and dC [parts,
+    B L M, N up to whole strips] are one for a run of blocks that no two threads share, `sharing` being (blocks in a
+    run, B L M). They are added up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0
+    may be absent.
     """
     (L, E, N), M = sizes, len(chains)
-    width = M * LANES
-    size = N * width
-    blocks = E // LANES
+    blocks, size = E // LANES, M * N * LANES
     chunks = (L + SPACING - 1) // SPACING
-    H = room + 4 * _ROWS * SPACING * width
-    S = H + 4 * (SPACING + 1) * STRIP * width
-    G = S + 4 * SPACING * STRIP * width
-    terms = G + 4 * size
+    scratch = _places(room, N, chains)
     w = matrix(given[5], chains)
     for task in range(start, stop):
         b, block = divmod(task, blocks)
-        copy(G, dlast + 4 * task * size if dlast != 0 else 0, N, chains)
-        copy(dA + 4 * task * size, 0, N, chains)
-        copy(dD + 4 * task * width, 0, 1, chains)
-        copy(dbias + 4 * task * width, 0, 1, chains)
+        _open_task(found, scratch, dlast, task, N, chains)
         far = WITHIN / steepest(given[2], block * size, N, chains)
         for chunk in range(chunks - 1, -1, -1):
             first = chunk * SPACING
-            ticks = min(SPACING, L - first)
-            row, part = (b * L + first) * M, block // sharing[0] * sharing[1]
-            furthest = _open_rows(given, dy, room, softly, sizes, chains, row, block, ticks)
+            stretch = ((b * L + first) * M, task, block, min(SPACING, L - first))
             source = h0 + 4 * task * size if h0 != 0 else 0
             if chunk > 0:
                 source = kept + 4 * (task * (chunks - 1) + chunk - 1) * size
-            for n in range(0, N, STRIP):
-                strip = (n, min(n + STRIP, N))
-                begun = source + 4 * n * width if source != 0 else 0
-                if furthest <= far:
-                    _replay(NEAR, given, begun, room, H, S, w, sizes, chains, row, block, ticks, strip)
-                else:
-                    _replay(FAR, given, begun, room, H, S, w, sizes, chains, row, block, ticks, strip)
-                pairs = _walk_back(
-                    given,
-                    room,
-                    H,
-                    S,
-                    G,
-                    terms,
-                    w,
-                    dA + 4 * task * size,
-                    dB,
-                    dC,
-                    sizes,
-                    chains,
-                    row,
-                    part,
-                    block,
-                    ticks,
-                    strip,
-                )
-                # Float64 beyond a strip: one float32 sum over all of L was the least exact gradient.
-                add_totals(dW + 8 * task * M * M, pairs)
-            _close_rows(given, dy, room, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks)
-        if dh0 != 0:
-            copy(dh0 + 4 * task * size, G, N, chains)
+            part = block // sharing[0] * sharing[1]
+            furthest = _open_rows(given, dy, room, softly, sizes, chains, stretch)
+            _pass_strips(furthest <= far, given, found, scratch, source, w, N, chains, stretch, part)
+            _close_rows(given, dy, room, found, softly, sizes, chains, stretch)
+        if found[9] != 0:
+            copy(found[9] + 4 * task * size, scratch[3], N, chains)
 
 
 @compiled
-def _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks):
+def _places(room, N, chains):
+    """Where in the scratch lie the rows, H, S, G and the terms of dB and dC."""
+    width = len(chains) * LANES
+    H = room + 4 * _ROWS * SPACING * width
+    S = H + 4 * (SPACING + 1) * STRIP * width
+    G = S + 4 * SPACING * STRIP * width
+    return room, H, S, G, G + 4 * N * width
+
+
+@compiled
+def _open_task(found, scratch, dlast, task, N, chains):
+    """G as it comes to the last tick, and zeros in the parts that are summed over time."""
+    _, _, _, dA, _, _, _, dD, dbias, _ = found
+    width = len(chains) * LANES
+    size = N * width
+    copy(scratch[3], dlast + 4 * task * size if dlast != 0 else 0, N, chains)
+    copy(dA + 4 * task * size, 0, N, chains)
+    copy(dD + 4 * task * width, 0, 1, chains)
+    copy(dbias + 4 * task * width, 0, 1, chains)
+
+
+@compiled
+def _pass_strips(near, given, found, scratch, source, w, N, chains, stretch, part):
+    """Recompute one chunk and walk it back, a strip of states at a time."""
+    M = len(chains)
+    for low in range(0, N, STRIP):
+        strip = (low, min(low + STRIP, N))
+        begun = source + 4 * low * M * LANES if source != 0 else 0
+        if near:
+            _replay(NEAR, given, begun, scratch, w, N, chains, stretch, strip)
+        else:
+            _replay(FAR, given, begun, scratch, w, N, chains, stretch, strip)
+        pairs = _walk_back(given, found, scratch, w, N, chains, stretch, part, strip)
+        # Float64 beyond a strip: one float32 sum over all of L was the least exact gradient.
+        add_totals(found[6] + 8 * stretch[1] * M * M, pairs)
+
+
+@compiled
+def _open_rows(given, dy, rows, softly, sizes, chains, stretch):
     """Fill rows [6, SPACING, M, LANES] of a chunk: delta, delta u, the gradient before the gate, and three zeros for
     what is summed over n: towards delta, towards delta u, and C . h. Gives the largest delta.
     """
-    u, z = given[0], given[7]
+    z = given[7]
     (_, E, _), M = sizes, len(chains)
+    first, _, block, ticks = stretch
     width = M * LANES
     step = SPACING * width
     most = _ZERO
     for t in range(ticks):
-        o, p = t * width, (row + t * M) * E + block * LANES
-        d = step_size(given, softly, row + t * M, p, block * LANES, E, chains)
+        row = first + t * M
+        o, p = t * width, row * E + block * LANES
+        d, x = entering(given, softly, row, p, block * LANES, E, chains)
         most = max(most, peak(d))
         f = load(dy, p, E, chains)
         if z != 0:
             gate = load(z, p, E, chains)
             f = f * gate * sigmoid(gate)
         store(rows, o, LANES, d)
-        store(rows, step + o, LANES, d * load(u, p, E, chains))
+        store(rows, step + o, LANES, x)
         store(rows, 2 * step + o, LANES, f)
         for k in range(3, _ROWS):
             store(rows, k * step + o, LANES, zeros(chains))
@@ -147,10 +131,11 @@ def _open_rows(given, dy, rows, softly, sizes, chains, row, block, ticks):
 
 
 @compiled
-def _replay(reach, given, source, rows, H, S, w, sizes, chains, row, block, ticks, strip):
+def _replay(reach, given, source, scratch, w, N, chains, stretch, strip):
     """Recompute the states n of a strip over one chunk: S [ticks, STRIP, M, LANES] and H [1 + ticks, ...]."""
-    _, _, A, B, _, _, _, _, _, _ = given
-    (_, _, N), M = sizes, len(chains)
+    A, B, M = given[2], given[3], len(chains)
+    rows, H, S, _, _ = scratch
+    row, _, block, ticks = stretch
     low, high = strip
     width = M * LANES
     step = STRIP * width
@@ -166,16 +151,19 @@ def _replay(reach, given, source, rows, H, S, w, sizes, chains, row, block, tick
 
 
 @compiled
-def _walk_back(given, rows, H, S, G, terms, w, dA, dB, dC, sizes, chains, row, part, block, ticks, strip):
+def _walk_back(given, found, scratch, w, N, chains, stretch, part, strip):
     """Walk a strip of states back over one chunk; G [N, M, LANES] goes from after its last tick to before its first.
     Gives the sums of q^m h^j over the strip.
     """
-    _, _, A, B, C, _, _, _, _, _ = given
-    N, M = sizes[2], len(chains)
+    (_, _, A, B, C, _, _, _, _, _), M = given, len(chains)
+    _, _, _, dA, dB, dC, _, _, _, _ = found
+    rows, H, S, G, terms = scratch
+    row, task, block, ticks = stretch
     low, high = strip
     width = M * LANES
     step, across = STRIP * width, SPACING * width
     padded = (N + STRIP - 1) // STRIP * STRIP
+    dA += 4 * task * N * width
     pairs = zero_pairs(chains)
     for t in range(ticks - 1, -1, -1):
         k = t * width
@@ -209,26 +197,30 @@ def _walk_back(given, rows, H, S, G, terms, w, dA, dB, dC, sizes, chains, row, p
 
 
 @compiled
-def _close_rows(given, dy, rows, du, ddelta, dz, dD, dbias, softly, sizes, chains, row, task, ticks):
+def _close_rows(given, dy, rows, found, softly, sizes, chains, stretch):
     """From the sums over n, the gradients of u, delta and z over one chunk, and the parts of D's and the bias's."""
     u, D, z = given[0], given[6], given[7]
+    du, ddelta, dz, _, _, _, _, dD, dbias, _ = found
     (_, E, _), M = sizes, len(chains)
+    first, task, block, ticks = stretch
     width = M * LANES
     across = SPACING * width
-    block = task % (E // LANES)
     skip = load(D, block * LANES, E, chains) if D != 0 else zeros(chains)
     for t in range(ticks):
-        k, p = t * width, (row + t * M) * E + block * LANES
+        row = first + t * M
+        k, p = t * width, row * E + block * LANES
         d, f = load(rows, k, LANES, chains), load(rows, 2 * across + k, LANES, chains)
         v, to_x = load(u, p, E, chains), load(rows, 4 * across + k, LANES, chains)
         if z != 0:
             gate = load(z, p, E, chains)
             open_ = sigmoid(gate)
             bend = splat(_ONE) + gate * (splat(_ONE) - open_)
-            out = load(rows, 5 * across + k, LANES, chains) + skip * v
+            out = load(rows, 5 * across + k, LANES, chains)
+            if D != 0:  # v may be NaN at a masked tick
+                out = out + skip * v
             store(dz, p, E, load(dy, p, E, chains) * out * open_ * bend)
         to_delta = splat(_LN2) * load(rows, 3 * across + k, LANES, chains) + v * to_x
-        to_delta = to_delta * step_slope(given, softly, row + t * M, p, block * LANES, E, chains)
+        to_delta = before_step(given, softly, row, p, block * LANES, E, to_delta, chains)
         store(du, p, E, d * to_x + skip * f)
         store(ddelta, p, E, to_delta)
         store(dD, task * width, LANES, f * v + load(dD, task * width, LANES, chains))

@@ -6,17 +6,16 @@ b * blocks + block. Time goes in stretches of SPACING ticks, each for all blocks
 stretch are read from memory once.
 
 Memory is given by address, 0 where an argument is absent. `given` is (u, delta, A, B, C, W, D, z, delta_bias, mask),
-all float32, A [blocks, N, M, LANES] scaled so that S = 2^(delta A), and `softly` says whether delta goes through
-softplus. `sizes` is (L, E, N) with E a whole number of blocks. `chains` is a tuple of M zeros: a tuple's length is
-part of its type, so the compiler knows M. `room` is scratch memory of as many floats as `forward_room` says.
+all float32, A [blocks, N, M, LANES] scaled so that S = 2^(delta A), B finite at masked ticks, and `softly` says whether
+delta goes through softplus. `sizes` is (L, E, N) with E a whole number of blocks. `chains` is a tuple of M zeros: a
+tuple's length is part of its type, so the compiler knows M. `room` is scratch memory of as many floats as
+`forward_room` says.
 """
 
 # numba infers the types of what it compiles, and `Lanes` has none that mypy could check.
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
 
 from __future__ import annotations
-
-import numpy as np
 
 from kernels.lane_functions import (
     WITHIN,
@@ -29,12 +28,12 @@ from kernels.lane_functions import (
     sigmoid,
     softplus,
     store_totals,
+    where,
 )
-from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zeros
+from kernels.lanes import LANES, compiled, load, matrix, spread, store, zeros
 
 SPACING = 32  # ticks between checkpoints; memory grows with L / SPACING states
 NEAR, FAR = (), (0,)  # by its length the compiler knows which of two loops it makes
-_ONE = np.float32(1)
 
 
 def forward_room(blocks: int, modalities: int, states: int) -> int:
@@ -48,32 +47,35 @@ def trace_room(blocks: int, modalities: int, states: int) -> int:
 
 
 @compiled
-def step_size(given, softly, row, p, place, E, chains):
-    """The delta that acts: plus its bias, through softplus, 0 at a masked tick."""
-    _, delta, _, _, _, _, _, _, bias, present = given
+def entering(given, softly, row, p, place, E, chains):
+    """(the delta that acts, delta u): delta plus its bias, through softplus; both 0 at a masked tick. They are chosen,
+    not multiplied: what is given there may be NaN, and NaN times 0 is NaN.
+    """
+    u, delta, _, _, _, _, _, _, bias, present = given
     d = load(delta, p, E, chains)
     if bias != 0:
         d = d + load(bias, place, E, chains)
     if softly:
         d = softplus(d)
+    x = d * load(u, p, E, chains)
     if present != 0:
-        d = d * spread(present, row, 1, chains)
-    return d
+        flags = spread(present, row, 1, chains)
+        d, x = where(flags, d), where(flags, x)
+    return d, x
 
 
 @compiled
-def step_slope(given, softly, row, p, place, E, chains):
-    """The derivative of `step_size` by the delta given."""
+def before_step(given, softly, row, p, place, E, to_delta, chains):
+    """The gradient of the delta given, from that of the delta that acts; 0 at a masked tick."""
     _, delta, _, _, _, _, _, _, bias, present = given
-    slope = splat(_ONE) + zeros(chains)
     if softly:
         d = load(delta, p, E, chains)
         if bias != 0:
             d = d + load(bias, place, E, chains)
-        slope = sigmoid(d)
+        to_delta = to_delta * sigmoid(d)
     if present != 0:
-        slope = slope * spread(present, row, 1, chains)
-    return slope
+        to_delta = where(spread(present, row, 1, chains), to_delta)
+    return to_delta
 
 
 @compiled
@@ -133,7 +135,7 @@ def forward(given, h0, y, last, kept, norms, room, softly, sizes, chains, start,
     state, kept takes the states before ticks SPACING, 2 SPACING and so on, and norms [tasks, L, M] the sum of h^2
     over the block.
     """
-    u, _, A, B, C, W, _, _, _, _ = given
+    _, _, A, B, C, W, _, _, _, _ = given
     (L, E, N), M = sizes, len(chains)
     blocks, size = E // LANES, M * N * LANES
     chunks = (L + SPACING - 1) // SPACING
@@ -153,8 +155,7 @@ def forward(given, h0, y, last, kept, norms, room, softly, sizes, chains, start,
                 for t in range(chunk * SPACING, min(L, (chunk + 1) * SPACING)):
                     row = (b * L + t) * M
                     p, place = row * E + block * LANES, block * LANES
-                    d = step_size(given, softly, row, p, place, E, chains)
-                    x = d * load(u, p, E, chains)
+                    d, x = entering(given, softly, row, p, place, E, chains)
                     if peak(d) <= far:
                         out, squares = _advance(NEAR, a, B, C, w, h, d, x, row, N, norms != 0, chains)
                     else:
@@ -170,47 +171,66 @@ def forward(given, h0, y, last, kept, norms, room, softly, sizes, chains, start,
 @compiled
 def trace(given, h0, y, last, products, norms, room, softly, sizes, chains, start, stop):
     """`forward` carried once for every source: products [tasks, L, M, M] = sum over the block of y^{m<-j} y^m."""
-    u, _, A, B, C, W, _, _, _, _ = given
+    A, W = given[2], given[5]
     (L, E, N), M = sizes, len(chains)
-    blocks, width = E // LANES, M * LANES
-    size = N * width
+    blocks, size = E // LANES, M * N * LANES
     outs = room + 4 * M * size  # after the states [source, N, M, LANES], a tick's outputs [source, M, LANES]
     w = matrix(W, chains)
     for task in range(start, stop):
         b, block = divmod(task, blocks)
-        for j in range(M):
-            for o in range(0, size, width):
-                first = load(h0, task * size + o, LANES, chains) if h0 != 0 else zeros(chains)
-                store(room, j * size + o, LANES, only(first, j))
+        _part(room, h0 + 4 * task * size if h0 != 0 else 0, N, chains)
         for t in range(L):
-            row = (b * L + t) * M
+            row, here = (b * L + t) * M, task * L + t
             p, place = row * E + block * LANES, block * LANES
-            d = step_size(given, softly, row, p, place, E, chains)
-            x = d * load(u, p, E, chains)
-            squares, out = zeros(chains), zeros(chains)
-            for j in range(M):
-                store(outs, j * width, LANES, zeros(chains))
-            for n in range(N):
-                s = decay(FAR, d, load(A, block * size + n * width, LANES, chains))
-                c = spread(C, row * N + n, N, chains)
-                injected = x * spread(B, row * N + n, N, chains)
-                whole = zeros(chains)
-                for j in range(M):
-                    o = j * size + n * width
-                    v = s * mix(w, load(room, o, LANES, chains)) + only(injected, j)
-                    store(room, o, LANES, v)
-                    store(outs, j * width, LANES, v * c + load(outs, j * width, LANES, chains))
-                    whole = whole + v
-                squares = whole * whole + squares
-            for j in range(M):
-                out = out + load(outs, j * width, LANES, chains)
+            d, x = entering(given, softly, row, p, place, E, chains)
+            squares = _advance_parts(given, A + 4 * block * size, room, outs, w, d, x, row, N, chains)
+            out = _whole(outs, M * LANES, chains)
             store(y, p, E, _finish(given, out, p, place, E, chains))
-            store_totals(norms, (task * L + t) * M, 1, squares)
+            store_totals(norms, here * M, 1, squares)
             for j in range(M):
-                shared = load(outs, j * width, LANES, chains) * out
-                store_totals(products, (task * L + t) * M * M + j, M, shared)
-        for o in range(0, size, width):
-            v = zeros(chains)
-            for j in range(M):
-                v = v + load(room, j * size + o, LANES, chains)
-            store(last, task * size + o, LANES, v)
+                shared = load(outs, j * M * LANES, LANES, chains) * out
+                store_totals(products, here * M * M + j, M, shared)
+        for o in range(0, size, M * LANES):
+            store(last, task * size + o, LANES, _whole(room + 4 * o, size, chains))
+
+
+@compiled
+def _part(parts, first, N, chains):
+    """The states of a block for every source [M, N, M, LANES]: each begins with its own chain of the first state."""
+    width = len(chains) * LANES
+    for j in range(len(chains)):
+        for o in range(0, N * width, width):
+            h = load(first, o, LANES, chains) if first != 0 else zeros(chains)
+            store(parts, j * N * width + o, LANES, only(h, j))
+
+
+@compiled
+def _whole(parts, stride, chains):
+    """The sum over the sources of what lies `stride` floats apart."""
+    whole = zeros(chains)
+    for j in range(len(chains)):
+        whole = whole + load(parts, j * stride, LANES, chains)
+    return whole
+
+
+@compiled
+def _advance_parts(given, A, parts, outs, w, d, x, row, N, chains):
+    """Take the states for every source one tick on, in place, and leave C . h of each in `outs`; the sums of h^2."""
+    B, C, M = given[3], given[4], len(chains)
+    width = M * LANES
+    squares = zeros(chains)
+    for j in range(M):
+        store(outs, j * width, LANES, zeros(chains))
+    for n in range(N):
+        s = decay(FAR, d, load(A, n * width, LANES, chains))
+        c = spread(C, row * N + n, N, chains)
+        injected = x * spread(B, row * N + n, N, chains)
+        whole = zeros(chains)
+        for j in range(M):
+            o = (j * N + n) * width
+            v = s * mix(w, load(parts, o, LANES, chains)) + only(injected, j)
+            store(parts, o, LANES, v)
+            store(outs, j * width, LANES, v * c + load(outs, j * width, LANES, chains))
+            whole = whole + v
+        squares = whole * whole + squares
+    return squares

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -29,6 +30,11 @@ class ScanInputs:
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor, of those given."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether a backward may follow; an autograd function's own needs_input_grad is also true under no_grad."""
+        return torch.is_grad_enabled() and any(value.requires_grad for value in self.tensors.values())
 
     @property
     def in_order(self) -> list[Tensor | None]:

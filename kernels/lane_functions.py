@@ -254,6 +254,21 @@ def only(typing: Any, value: Any, chain: Any) -> Any:
     return value(value, types.intp), emit
 
 
+@intrinsic
+def where(typing: Any, flags: Any, value: Any) -> Any:
+    """By lane the value, or 0 where the flag is 0; the value may be NaN there."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        nothing = constant(0.0)
+
+        def one(flag: Any, vector: Any) -> Any:
+            return builder.select(builder.fcmp_ordered("!=", flag, nothing), vector, nothing)
+
+        return bundle(builder, each(one, *(parts(builder, value) for value in args)))
+
+    return value(flags, value), emit
+
+
 @compiled
 def sigmoid(v):  # type: ignore[no-untyped-def]
     """1 / (1 + e^-v) by lane."""

@@ -21,11 +21,11 @@ from kernels.inputs import ScanInputs, Traced
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in its own dtype."""
     i = promote(inputs)
-    delta = step_sizes(i)
+    delta, u, B = entering(i)
     h = first_state(i)
     outputs = []
     for t in range(i.u.shape[1]):
-        h = advance(h, i.u[:, t], delta[:, t], i.A, i.B[:, t], i.coupling)
+        h = advance(h, u[:, t], delta[:, t], i.A, B[:, t], i.coupling)
         outputs.append(read(h, i.C[:, t]))
     return finish(inputs, i, _stack(outputs, i.u)), h if with_state else None
 
@@ -37,19 +37,19 @@ def trace(inputs: ScanInputs, shares: bool) -> Traced:
     linear, so they add up to it. Source j's initial state counts as its injection.
     """
     i = promote(inputs)
-    delta = step_sizes(i)
+    delta, u, B = entering(i)
     h = first_state(i)
     modalities = h.shape[1]
     pick = torch.eye(modalities, dtype=h.dtype, device=h.device)
     parts = torch.einsum("jm,bmen->jbmen", pick, h)
     outputs, norms, ratios = [], [], []
     for t in range(i.u.shape[1]):
-        h = advance(h, i.u[:, t], delta[:, t], i.A, i.B[:, t], i.coupling)
+        h = advance(h, u[:, t], delta[:, t], i.A, B[:, t], i.coupling)
         outputs.append(read(h, i.C[:, t]))
         norms.append(h.flatten(2).norm(dim=-1))
         if shares:
-            u = pick[:, None, :, None] * i.u[:, t]
-            parts = advance(parts, u, delta[:, t], i.A, i.B[:, t], i.coupling)
+            own = pick[:, None, :, None] * u[:, t]
+            parts = advance(parts, own, delta[:, t], i.A, B[:, t], i.coupling)
             ratios.append(torch.einsum("jbme,bme->bmj", read(parts, i.C[:, t]), outputs[-1]))
     states = _stack(outputs, i.u)
     state_norm = _stack(norms, i.u[..., 0])
@@ -79,12 +79,21 @@ def promote(inputs: ScanInputs) -> ScanInputs:
     return replace(inputs, **floats)  # type: ignore[arg-type]
 
 
-def step_sizes(i: ScanInputs) -> Tensor:
-    """The delta that acts: plus its bias, through softplus, 0 at masked ticks (S = 1, nothing injected)."""
-    delta = i.delta if i.delta_bias is None else i.delta + i.delta_bias
+def entering(i: ScanInputs) -> tuple[Tensor, Tensor, Tensor]:
+    """What enters the states: the delta that acts (plus its bias, through softplus), u and B.
+
+    At masked ticks all three are 0, so that S = 1 and nothing is injected. They are filled, not multiplied: padding
+    may hold NaN, which times 0 is NaN. The delta given is filled too, because softplus' derivative there is NaN.
+    """
+    delta, u, B = i.delta, i.u, i.B
+    absent = None if i.mask is None else ~i.mask[..., None]
+    if absent is not None:
+        delta, u, B = (value.masked_fill(absent, 0.0) for value in (delta, u, B))
+    if i.delta_bias is not None:
+        delta = delta + i.delta_bias
     if i.delta_softplus:
         delta = F.softplus(delta)
-    return delta if i.mask is None else delta.masked_fill(~i.mask[..., None], 0.0)
+    return delta if absent is None else delta.masked_fill(absent, 0.0), u, B
 
 
 def first_state(i: ScanInputs) -> Tensor:

@@ -21,6 +21,7 @@ from kernels.triton_blocks import (
     advance,
     at,
     decay,
+    if_present,
     load_delta,
     load_row,
     load_scalars,
@@ -144,7 +145,9 @@ def backward(
                     row = t * M + m
                     d, slope = load_delta(p_delta, p_bias, p_mask, seq, row, m, o_e, m_e, E, SOFTPLUS)
                     u = load_row(p_u, seq, row, o_e, m_e, E)
-                    b, c = load_row(p_B, seq, row, o_n, m_n, N), load_row(p_C, seq, row, o_n, m_n, N)
+                    injected = if_present(p_mask, seq, row, u)
+                    b = if_present(p_mask, seq, row, load_row(p_B, seq, row, o_n, m_n, N))
+                    c = load_row(p_C, seq, row, o_n, m_n, N)
                     f = load_row(p_dy, seq, row, o_e, m_e, E)
                     skip = tl.zeros([BE], tl.float32)
                     if p_D is not None:
@@ -152,7 +155,9 @@ def backward(
                     if p_z is not None:
                         z = load_row(p_z, seq, row, o_e, m_e, E)
                         gate = tl.sigmoid(z)
-                        y = tl.sum(h[m] * c[None, :], 1) + skip * u
+                        y = tl.sum(h[m] * c[None, :], 1)
+                        if p_D is not None:  # u may be NaN at a masked tick
+                            y += skip * u
                         tl.store(
                             at(p_dz, seq, row, o_e, E), f * y * gate * (1.0 + z * (1.0 - gate)), mask=m_e
                         )
@@ -163,13 +168,13 @@ def backward(
                     q = q + (q_m,)
                     new_dA = new_dA + (dA[m] + qg * d[:, None],)
                     to_x = tl.sum(lam * b[None, :], 1)
-                    ddelta = (tl.sum(qg * A[m], 1) * LN2 + u * to_x) * slope
+                    ddelta = (tl.sum(qg * A[m], 1) * LN2 + injected * to_x) * slope
                     tl.store(at(p_ddelta, seq, row, o_e, E), ddelta, mask=m_e)
                     tl.store(at(p_du, seq, row, o_e, E), d * to_x + skip * f, mask=m_e)
                     new_dD = new_dD + (dD[m] + f * u,)
                     new_dbias = new_dbias + (dbias[m] + ddelta,)
                     part = (i_g * tl.num_programs(1) + i_b) * L * M
-                    add_row(at(p_dB, part, row, o_n, N), m_n, tl.sum(lam * (d * u)[:, None], 0))
+                    add_row(at(p_dB, part, row, o_n, N), m_n, tl.sum(lam * (d * injected)[:, None], 0))
                     add_row(at(p_dC, part, row, o_n, N), m_n, tl.sum(h[m] * f[:, None], 0))
                 dA = new_dA
                 dD = new_dD

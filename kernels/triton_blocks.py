@@ -113,6 +113,14 @@ def load_row(p, seq, row, o, mask, width):
 
 
 @triton.jit
+def if_present(p_mask, seq, row, value):
+    """The value, or 0 at a masked tick: chosen, because what is given there may be NaN, and NaN times 0 is NaN."""
+    if p_mask is not None:
+        value = tl.where(tl.load(p_mask + seq + row) != 0, value, 0.0)
+    return value
+
+
+@triton.jit
 def load_delta(p_delta, p_bias, p_mask, seq, row, m: tl.constexpr, o_e, m_e, E, SOFTPLUS: tl.constexpr):
     """(the delta that acts, its derivative by the delta given), both 0 at a masked tick; pointers may be None."""
     raw = load_row(p_delta, seq, row, o_e, m_e, E)
@@ -128,10 +136,7 @@ def load_delta(p_delta, p_bias, p_mask, seq, row, m: tl.constexpr, o_e, m_e, E, 
         delta = tl.where(one == 1.0, power, tl.log(one) * (power / rest))
         delta = tl.where(raw > 20.0, raw, delta)
         slope = slope * (power / one)
-    if p_mask is not None:
-        present = tl.load(p_mask + seq + row).to(tl.float32)
-        delta = delta * present
-        slope = slope * present
+    delta, slope = if_present(p_mask, seq, row, delta), if_present(p_mask, seq, row, slope)
     return tl.where(m_e, delta, 0.0), slope
 
 
@@ -203,8 +208,8 @@ def advance(
     for m in tl.static_range(M):
         row = t * M + m
         d, _ = load_delta(p_delta, p_bias, p_mask, seq, row, m, o_e, m_e, E, SOFTPLUS)
-        x = d * load_row(p_u, seq, row, o_e, m_e, E)
-        b = load_row(p_B, seq, row, o_n, m_n, N)
+        x = d * if_present(p_mask, seq, row, load_row(p_u, seq, row, o_e, m_e, E))
+        b = if_present(p_mask, seq, row, load_row(p_B, seq, row, o_n, m_n, N))
         new = new + (decay(d, A[m], QUARTERS) * mix(w, h, m, M) + x[:, None] * b[None, :],)
     return new
 

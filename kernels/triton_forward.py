@@ -19,6 +19,7 @@ from kernels.triton_blocks import (
     at,
     decay,
     finish_row,
+    if_present,
     load_delta,
     load_row,
     load_scalars,
@@ -116,9 +117,10 @@ def summarise(
         for m in tl.static_range(M):
             row = t * M + m
             d, _ = load_delta(p_delta, p_bias, p_mask, seq, row, m, o_e, m_e, E, SOFTPLUS)
-            x = d * load_row(p_u, seq, row, o_e, m_e, E)
+            x = d * if_present(p_mask, seq, row, load_row(p_u, seq, row, o_e, m_e, E))
+            b = if_present(p_mask, seq, row, load_row(p_B, seq, row, o_n, m_n, N))
             S = S + (decay(d, A[m], QUARTERS),)
-            new = new + (S[m] * mix(w, h, m, M) + x[:, None] * load_row(p_B, seq, row, o_n, m_n, N)[None, :],)
+            new = new + (S[m] * mix(w, h, m, M) + x[:, None] * b[None, :],)
         h = new
         grown = ()
         for j in tl.static_range(M):
@@ -190,10 +192,12 @@ def trace(
         S = ()
         injected = ()
         for m in tl.static_range(M):
-            d, _ = load_delta(p_delta, p_bias, p_mask, seq, t * M + m, m, o_e, m_e, E, SOFTPLUS)
-            x = d * load_row(p_u, seq, t * M + m, o_e, m_e, E)
+            row = t * M + m
+            d, _ = load_delta(p_delta, p_bias, p_mask, seq, row, m, o_e, m_e, E, SOFTPLUS)
+            x = d * if_present(p_mask, seq, row, load_row(p_u, seq, row, o_e, m_e, E))
+            b = if_present(p_mask, seq, row, load_row(p_B, seq, row, o_n, m_n, N))
             S = S + (decay(d, A[m], QUARTERS),)
-            injected = injected + (x[:, None] * load_row(p_B, seq, t * M + m, o_n, m_n, N)[None, :],)
+            injected = injected + (x[:, None] * b[None, :],)
         new = ()
         for j in tl.static_range(M):
             for m in tl.static_range(M):

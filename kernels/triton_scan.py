@@ -24,6 +24,7 @@ from kernels.reference import as_shares
 
 SPACING = 16  # ticks between checkpoints, and held in a program's scratch in the backward
 CHUNK = 64  # ticks of a chunk when time runs in parallel
+LAUNCHED = 65_535  # programs along a grid's second and third axis at most
 PROGRAMS = 264  # two for every multiprocessor of an H100: with fewer, time is cut into chunks
 PARTS = 8  # parts of dB and dC at most, each as large as B: more would outgrow the states
 WARPS = 4
@@ -37,7 +38,7 @@ ROOM_AHEAD, ROOM_BACK, ROOM_JOINT = 3072, 2304, 2304
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
     with torch.cuda.device_of(inputs.u):  # Triton launches on the current device
-        return _Scan.apply(inputs.delta_softplus, with_state, *inputs.in_order)
+        return _Scan.apply(inputs.delta_softplus, with_state, inputs.differentiated, *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
@@ -101,7 +102,7 @@ class _Plan:
     def of(cls, u: Tensor, A: Tensor) -> _Plan:
         B, L, M, E = u.shape
         N = A.shape[-1]
-        if L * M * max(E, N) >= 2**31 or B >= 2**16:
+        if L * M * max(E, N) >= 2**31 or B > LAUNCHED:
             raise ValueError(
                 f"backend 'triton' takes sequences of L M max(E, N) < 2^31 entries and B < 65,536, got L = {L}, "
                 f"M = {M}, E = {E}, N = {N}, B = {B}: split the sequence, carrying the state, or the batch"
@@ -110,7 +111,8 @@ class _Plan:
         few = B * triton.cdiv(E, whole.block(ROOM_AHEAD, M)) < PROGRAMS
         if not few or L < 4 * CHUNK:
             return whole
-        return cls(L, E, N, whole.BN, CHUNK, triton.cdiv(L, CHUNK))
+        chunk = CHUNK * triton.cdiv(triton.cdiv(L, CHUNK), LAUNCHED)
+        return cls(L, E, N, whole.BN, chunk, triton.cdiv(L, chunk))
 
     def block(self, room: int, tensors: int) -> int:
         """Channels of a program that keeps so many state tensors: a power of two, at most 32."""
@@ -128,7 +130,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, softplus: bool, with_state: bool, *given: Tensor | None
+        ctx: Any, softplus: bool, with_state: bool, differentiated: bool, *given: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         tensors = _prepare(given)
         u, h0 = tensors[0], tensors[-1]
@@ -136,7 +138,7 @@ class _Scan(torch.autograd.Function):
         B, L, M, E = u.shape
         y = torch.empty_like(u)
         last = _empty(u, B, M, E, plan.N) if with_state else None
-        kept = _empty(u, B, plan.kept, M, E, plan.N) if any(ctx.needs_input_grad) else None
+        kept = _empty(u, B, plan.kept, M, E, plan.N) if differentiated else None
         P = None
         if u.numel():
             start, P = _starts(plan, tensors, softplus)
@@ -162,7 +164,7 @@ class _Scan(torch.autograd.Function):
         with torch.cuda.device_of(dy):
             found = _gradients(ctx.plan, tensors, ctx.softplus, kept, P, dy, dlast)
         cast = [None if g is None or t is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
-        return None, None, *cast
+        return None, None, None, *cast
 
 
 def _starts(plan: _Plan, tensors: list[Any], softplus: bool) -> tuple[Tensor | None, Tensor | None]:

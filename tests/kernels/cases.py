@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from kernels import coupled_scan
+from kernels import coupled_scan, coupled_trace
 
 COUPLINGS = ("identity", "mean", "sum", "simplex", "real")
 OPTIONS = ("D", "z", "delta_bias", "initial_state", "mask")
@@ -95,6 +96,10 @@ def check(
     ours = run(low, backend)
     wrong = []
     for name, truth in exact.items():
+        assert torch.isfinite(truth).all(), f"{name}: the exact value is not finite, so it measures nothing"
+        assert torch.isfinite(plain[name]).all(), (
+            f"{name}: the plain loop is not finite, so there is no budget"
+        )
         scale = truth.abs().amax() if truth.numel() else 1.0
         error = ((ours[name].cpu().double() - truth).abs() / scale).nan_to_num(nan=torch.inf)
         budget = 2 * ((plain[name].double() - truth).abs() / scale)
@@ -103,3 +108,61 @@ def check(
             wrong.append(f"{name}: {float(error.amax()):.2e} against a budget of {float(budget.amax()):.2e}")
         assert ours[name].shape == truth.shape, name
     assert not wrong, "; ".join(wrong)
+
+
+def spoil(given: dict[str, Any], seed: int = 2) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the arguments with zeros, with NaN and infinities) in what masked ticks give to the states.
+
+    u is among them: without D it reaches nothing but the states.
+    """
+    assert "D" not in given
+    absent = ~given["mask"]
+    values = torch.tensor([torch.nan, torch.inf, -torch.inf], dtype=given["u"].dtype)
+    generator = torch.Generator().manual_seed(seed)
+    clean, spoilt = dict(given), dict(given)
+    for name in ("u", "delta", "B"):
+        noise = values[torch.randint(3, given[name].shape, generator=generator)]
+        clean[name] = given[name].masked_fill(absent[..., None], 0.0)
+        spoilt[name] = torch.where(absent[..., None], noise, given[name])
+    return clean, spoilt
+
+
+def check_spoilt(sizes: tuple[int, int, int, int, int], backend: str, softplus: bool) -> None:
+    """Fail unless NaN at masked ticks changes no bit of y, of the state, of a trace and of any gradient."""
+    options = tuple(name for name in OPTIONS if name != "D")
+    clean, spoilt = (cast(given) for given in spoil(arguments(sizes, "real", options, softplus)))
+    assert not torch.isfinite(spoilt["delta"]).all()
+    expected, found = run(clean, backend), run(spoilt, backend)
+    for name, value in expected.items():
+        assert torch.isfinite(value).all(), name
+        assert torch.equal(found[name], value), name
+    pairs = (coupled_trace(**given, backend=backend) for given in (clean, spoilt))
+    for value, same in zip(*pairs, strict=True):
+        assert torch.equal(value, same)
+
+
+class Allocated(TorchDispatchMode):
+    """Counts the floats that `torch.empty` gives out: a backend takes its checkpoints and outputs so."""
+
+    floats = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation, and count what it gives if it is `empty`."""
+        found = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.empty.memory_format:
+            self.floats += found.numel()
+        return found
+
+
+def check_inference_keeps_nothing(sizes: tuple[int, int, int, int, int], backend: str, spacing: int) -> None:
+    """Fail unless a scan of parameters takes checkpoints where gradients are recorded, and only there."""
+    parameters = cast(arguments(sizes))
+    batch, length, modalities, channels, states = sizes
+    kept = (length // spacing - 1) * batch * modalities * channels * states
+    taken = []
+    for mode in (torch.no_grad, torch.inference_mode, torch.enable_grad):
+        with mode(), Allocated() as allocated:
+            coupled_scan(**parameters, backend=backend)
+        taken.append(allocated.floats)
+    assert taken[0] == taken[1]
+    assert taken[2] >= taken[0] + kept

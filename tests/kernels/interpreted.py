@@ -16,7 +16,16 @@ from torch import Tensor
 
 from kernels import coupled_scan, coupled_step, coupled_trace, explain_backend, triton_scan
 from kernels.triton_blocks import polynomial_exp2
-from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
+from tests.kernels.cases import (
+    COUPLINGS,
+    OPTIONS,
+    arguments,
+    cast,
+    check,
+    check_inference_keeps_nothing,
+    check_spoilt,
+    run,
+)
 
 
 @triton.jit
@@ -166,6 +175,20 @@ def test_a_sequence_beyond_32_bits_is_refused_with_the_remedy() -> None:
     long = torch.zeros(1, 1, 1, 1).expand(1, 2**20, 8, 256)
     with pytest.raises(ValueError, match=r"got L = 1048576, .*split the sequence, carrying the state"):
         triton_scan._Plan.of(long, torch.zeros(8, 256, 16))
+
+
+@pytest.mark.parametrize("softplus", [True, False], ids=["softplus", "plain"])
+def test_what_masked_ticks_hold_reaches_no_state_and_no_gradient(softplus: bool) -> None:
+    check_spoilt((1, 5, 2, 3, 2), "triton", softplus)
+
+
+@pytest.mark.usefixtures("in_chunks")
+def test_what_masked_ticks_hold_reaches_no_chunk() -> None:
+    check_spoilt((1, 16, 2, 2, 2), "triton", True)
+
+
+def test_without_gradients_no_checkpoints_are_kept() -> None:
+    check_inference_keeps_nothing((1, 6, 2, 4, 2), "triton", 2)
 
 
 def plain(given: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,17 @@ import pytest
 import torch
 
 import kernels
-from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
+from kernels.cpu_forward import SPACING
+from tests.kernels.cases import (
+    COUPLINGS,
+    OPTIONS,
+    arguments,
+    cast,
+    check,
+    check_inference_keeps_nothing,
+    check_spoilt,
+    run,
+)
 
 
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 500, 1000], ids=lambda n: f"L{n}")
@@ -99,3 +109,13 @@ def test_a_zero_step_holds_the_state_to_the_bit() -> None:
 def test_float64_is_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"u is float64: use backend='reference'"):
         kernels.coupled_scan(**cast(arguments((1, 2, 2, 2, 2)), torch.float64), backend="cpu")
+
+
+@pytest.mark.parametrize("softplus", [True, False], ids=["softplus", "plain"])
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_what_masked_ticks_hold_reaches_no_state_and_no_gradient(backend: str, softplus: bool) -> None:
+    check_spoilt((2, 40, 3, 5, 4), backend, softplus)
+
+
+def test_without_gradients_no_checkpoints_are_kept() -> None:
+    check_inference_keeps_nothing((2, 128, 3, 16, 4), "cpu", SPACING)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels import coupled_conv, coupled_scan, coupled_step
-from tests.kernels.cases import COUPLINGS, arguments
+from tests.kernels.cases import COUPLINGS, arguments, check
 
 
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
@@ -138,3 +138,17 @@ def test_ticks_one_by_one_are_the_scan(backend: str) -> None:
         y_t, state = coupled_step(state, **{**whole, **tick}, backend=backend)
         torch.testing.assert_close(y_t, y[:, t], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(state, last, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:coupled_scan. the states overflowed")
+def test_a_comparison_with_what_is_no_number_is_no_pass() -> None:
+    given = arguments((1, 4, 2, 3, 2))
+    given["u"][0, 1, 0, 0] = torch.nan
+    with pytest.raises(AssertionError, match="exact value is not finite"):
+        check(given, "reference")
+    given = arguments((1, 4, 2, 3, 2))
+    given["u"], given["D"], given["z"] = (
+        torch.full_like(given[k], v) for k, v in zip("uDz", (9, 6e4, 3), strict=True)
+    )
+    with pytest.raises(AssertionError, match="plain loop is not finite"):  # y is beyond float16
+        check(given, "reference", torch.float16)

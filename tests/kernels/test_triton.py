@@ -105,3 +105,14 @@ def test_the_measure_of_exponentials_compiles(tmp_path: Path, monkeypatch: pytes
 def test_tensors_on_the_cpu_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"the inputs are on cpu: move them to a GPU with .cuda\(\)"):
         coupled_scan(**cast(arguments((1, 1, 1, 1, 1))), backend="triton")
+
+
+@pytest.mark.parametrize("length", [2**22 - 65, 2**22 - 64, 2**22 - 63, 2**26], ids=lambda n: f"L{n}")
+def test_a_long_sequence_is_cut_into_chunks_that_can_be_launched(length: int) -> None:
+    from kernels.triton_scan import CHUNK, SPACING, _Plan
+
+    plan = _Plan.of(torch.zeros(1, 1, 1, 1).expand(1, length, 1, 16), torch.zeros(1, 16, 16))
+    assert 1 < plan.chunks <= 65_535  # CUDA's most along a grid's third axis
+    assert (plan.chunks - 1) * plan.chunk < length <= plan.chunks * plan.chunk
+    assert plan.chunk % SPACING == 0  # a chunk begins at a checkpoint
+    assert (plan.chunk == CHUNK) == (length <= 65_535 * CHUNK)
