@@ -15,6 +15,7 @@ honest.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -100,19 +101,29 @@ def cross_validate(
 ) -> list[dict[str, Any]]:
     """All rows for every seed and the first `held` of its `count` folds; runs found in `kept` are not repeated.
 
-    Seeds are the outer loop, so that a stopped table has all rows for fewer seeds.
+    Those of other settings, another number of folds or other data do not count. Seeds are the outer loop, so that a
+    stopped table has all rows for fewer seeds.
     """
-    found = read_runs(kept)
+    made = {row: digest_of(row_settings(settings, row, videos), videos, count) for row in rows}
+    found = [r for r in read_runs(kept) if r["row"] in made and r.get("made") == made[r["row"]]]
     done = {(r["row"], r["seed"], r["fold"]) for r in found}
     kept.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(seeds):
         for fold in range(held):
             for row in rows:
                 if (row, seed, fold) not in done:
-                    found.append(run(settings, row, videos, seed, count, fold))
+                    found.append({**run(settings, row, videos, seed, count, fold), "made": made[row]})
                     with kept.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(found[-1]) + "\n")
-    return [r for r in found if r["row"] in rows and r["seed"] < seeds and r["fold"] < held]
+    return [r for r in found if r["seed"] < seeds and r["fold"] < held]
+
+
+def digest_of(settings: MosiSettings, videos: Videos, count: int) -> str:
+    """Names what a row's runs are made of: settings, folds, and the features and scores of its own modalities."""
+    digest = hashlib.sha256(f"{settings} {count} {videos.names}".encode())
+    for array in (*videos.only(settings.modalities).values.values(), videos.told, videos.score, videos.row):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def read_runs(kept: Path) -> list[dict[str, Any]]:

@@ -1,17 +1,19 @@
 """Train a Coupled Mamba on streams: `python -m model.train [CONFIG] [--data DIR] [--out DIR]`.
 
-The schedule is fixed and the last step is the one kept, so validation data chooses nothing. A run that was
-stopped goes on from its last checkpoint under runs/. On several GPUs: `accelerate launch -m model.train CONFIG`.
+The schedule is fixed and the last step is the one kept, so validation data chooses nothing. A run that was stopped goes
+on from its last checkpoint under runs/ and ends where an uninterrupted one does, since every step draws its streams and
+its dropout by its own number. On several GPUs: `accelerate launch -m model.train CONFIG`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -114,7 +116,7 @@ def surprise(score: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
 
 
 def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> CoupledMamba:
-    """Run the schedule, from run/last.pt where a run was stopped."""
+    """Run the schedule, from run/last.pt where a run was stopped; errors as in `build` and `resume`."""
     from accelerate import Accelerator
 
     accelerator = Accelerator()
@@ -127,13 +129,14 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
         optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
     run.mkdir(parents=True, exist_ok=True)
-    begin = resume(run / "last.pt", network, optimiser, schedule)
+    made = digest_of(settings, pools)
+    begin = resume(run / "last.pt", made, network, optimiser, schedule)
     wrapped, optimiser = accelerator.prepare(network, optimiser)
-    seed = (settings.seed * 1_000_003 + begin) * accelerator.num_processes + accelerator.process_index
-    streams = Streams(pools, settings.streams, seed)
+    streams = Streams(pools, settings.streams, settings.seed)
     with logging_to(run, accelerator) as log:
         bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, disable=log is None)
         for step in bar:
+            streams.rng = seeded(settings.seed, step, accelerator.process_index)
             batch = streams.batch(settings.batch)
             loss = loss_of(wrapped, batch, settings, accelerator.device)
             optimiser.zero_grad()
@@ -144,11 +147,32 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
             if log is not None:
                 log(step, loss=loss.item(), gradient=norm.item(), rate=schedule.get_last_lr()[0])
                 if (step + 1) % settings.checkpoint_every == 0:
-                    save(run / "last.pt", step + 1, network, optimiser, schedule)
+                    save(run / "last.pt", step + 1, made, network, optimiser, schedule)
+    accelerator.wait_for_everyone()
     network = network.eval().cpu()
     if settings.only:
         network.load_state_dict(put_back(network, before, settings.only))
     return network
+
+
+def seeded(*numbers: int) -> np.random.Generator:
+    """A generator for one step of one process; torch's own, of the dropout, is set by the same numbers."""
+    sequence = np.random.SeedSequence(numbers)
+    torch.manual_seed(int(sequence.generate_state(1)[0]))
+    return np.random.default_rng(sequence.spawn(1)[0])
+
+
+def digest_of(settings: TrainSettings, pools: Mapping[str, Pool]) -> str:
+    """Names what a run is made of: its settings, every number and label it learns from, the weights it starts from."""
+    digest = hashlib.sha256(repr(replace(settings, checkpoint_every=0)).encode())
+    for name, pool in sorted(pools.items()):
+        digest.update(name.encode())
+        for array in (pool.rows, pool.presence, pool.offsets, *pool.labels):
+            digest.update(str((array.dtype, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    if settings.start:
+        digest.update((Path(settings.start) / "model.safetensors").read_bytes())
+    return digest.hexdigest()
 
 
 def put_back(network: CoupledMamba, before: dict[str, Tensor], only: str) -> dict[str, Tensor]:
@@ -205,40 +229,58 @@ def tensorboard(run: Path) -> Any:
     return SummaryWriter(str(run))
 
 
-def save(path: Path, step: int, *parts: Any) -> None:
-    """Write a training state aside, then move it into place."""
-    torch.save({"step": step, "parts": [p.state_dict() for p in parts]}, path.with_suffix(".part"))
+def save(path: Path, step: int, made: str, *parts: Any) -> None:
+    """Write a training state aside, then move it into place; `made` names what it was made of."""
+    state = {"step": step, "made": made, "parts": [p.state_dict() for p in parts]}
+    torch.save(state, path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
 
 
-def resume(path: Path, *parts: Any) -> int:
-    """Load a training state of ours where there is one; returns the step to go on from."""
+def resume(path: Path, made: str, *parts: Any) -> int:
+    """Load a training state of ours where there is one; returns the step to go on from.
+
+    Raises ValueError for one that was made of something else: its weights would pass for this run's.
+    """
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True, map_location="cpu")
+    if state.get("made") != made:
+        raise ValueError(
+            f"{path} is of another run: its settings, data, features or start weights were not those of now; "
+            "name another folder by --run, or remove it to train afresh"
+        )
     for part, saved in zip(parts, state["parts"], strict=True):
         part.load_state_dict(saved)
     return int(state["step"])
 
 
-def main() -> None:
-    """The command line: train, calibrate the intervals on the part kept for it, write the weights."""
-    arguments = parse()
+def main(given: Sequence[str] | None = None) -> None:
+    """The command line: train, calibrate the intervals on the part kept for it, write the weights.
+
+    With several processes the first makes the features, which the others then read, and it alone writes.
+    """
+    from accelerate import Accelerator
+
+    arguments = parse(given)
     settings = read_settings(arguments.config)
-    parts = load_training(arguments.data)
+    accelerator = Accelerator()
+    with accelerator.main_process_first():
+        parts = load_training(arguments.data)
     network = train(
         settings,
         {m: p.train for m, p in parts.items()},
         arguments.run or Path("runs") / arguments.config.stem,
     )
-    network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
-    (network.half() if arguments.half else network).save_pretrained(arguments.out)
-    what_trains(arguments.data).save(arguments.out)
-    made_from.save(arguments.out)
-    seal(arguments.out)
+    if accelerator.is_main_process:
+        network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
+        (network.half() if arguments.half else network).save_pretrained(arguments.out)
+        what_trains(arguments.data).save(arguments.out)
+        made_from.save(arguments.out)
+        seal(arguments.out)
+    accelerator.wait_for_everyone()
 
 
-def parse() -> argparse.Namespace:
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line's options."""
     parser = argparse.ArgumentParser(prog="python -m model.train", description=__doc__)
     parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "streams.toml")
@@ -246,7 +288,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, help="where checkpoints and the log go (runs/CONFIG)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the trained network goes")
     parser.add_argument("--half", action="store_true", help="write float16 weights, of half the size")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if not arguments.data.is_dir():
         parser.error(
             f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/ by --data"

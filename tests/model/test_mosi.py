@@ -160,6 +160,24 @@ def test_a_stopped_table_goes_on(tmp_path, videos):
     assert against(first, "coupled", "independent") is None
 
 
+def test_runs_of_other_settings_folds_or_data_are_not_taken_for_these(tmp_path, videos):
+    kept = tmp_path / "runs.jsonl"
+
+    def runs(settings=SMALL, videos=videos, rows=("text",), count=4):
+        return cross_validate(settings, videos, rows, seeds=1, count=count, held=1, kept=kept)
+
+    first = runs()
+    assert runs() == first
+    assert runs(videos=videos.only(["audio", "text"])) == first, "what another row reads does not matter"
+    assert len(read_runs(kept)) == 1
+    runs(settings=replace(SMALL, epochs=1))
+    runs(videos=replace(videos, score=-videos.score))
+    runs(count=3)
+    assert len(read_runs(kept)) == 4
+    assert runs() == first
+    assert len(read_runs(kept)) == 4
+
+
 def test_the_command_prints_a_table(tmp_path, capsys):
     write(tmp_path)
     config = tmp_path / "c.toml"

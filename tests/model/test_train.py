@@ -7,14 +7,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import model.train as training
 from model.baselines import load_network
 from model.calibration import calibrate
 from model.config import FUSIONS
 from model.measure_streams import coverage, on_streams
+from model.seen import Seen
 from model.streams import StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train
 
@@ -26,6 +29,20 @@ SETTINGS = TrainSettings(
     network={"d_model": 16, "d_state": 4, "layers": 1, "dropout": 0.0},
     streams=StreamSettings(ticks=30),
 )
+CONFIG = """
+steps = 4
+batch = 8
+learning_rate = 5e-3
+checkpoint_every = 4
+[network]
+d_model = 16
+d_state = 4
+layers = 1
+dropout = 0.0
+[streams]
+ticks = 30
+"""
+IMAGES = np.zeros((1, 48, 48), np.uint8)
 
 
 def test_training_learns_what_the_features_say_and_evaluation_sees_it(pools, tmp_path):
@@ -80,16 +97,49 @@ def test_a_second_stage_can_change_one_modality_alone(pools, tmp_path):
         train(replace(stage, only="smell"), pools, tmp_path / "third")
 
 
-def test_a_stopped_run_goes_on_where_it_was(pools, tmp_path):
-    train(replace(SETTINGS, steps=20), pools, tmp_path / "a")
+class StoppedError(Exception):
+    pass
+
+
+def test_a_stopped_run_ends_where_an_uninterrupted_one_does(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=20, checkpoint_every=10, network=SETTINGS.network | {"dropout": 0.2})
+    whole = train(settings, pools, tmp_path / "a").state_dict()
     steps = [json.loads(line)["step"] for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert steps == list(range(20))
     assert list((tmp_path / "a").glob("events.out.tfevents*")), "TensorBoard reads the log too"
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "last.pt").write_bytes((tmp_path / "a" / "last.pt").read_bytes())
-    resumed = train(replace(SETTINGS, steps=20), pools, tmp_path / "b")
-    saved = torch.load(tmp_path / "a" / "last.pt", weights_only=True)["parts"][0]
-    assert all(torch.equal(v, saved[k]) for k, v in resumed.state_dict().items())
+    save = training.save
+
+    def stop(*given):
+        save(*given)
+        raise StoppedError
+
+    monkeypatch.setattr(training, "save", stop)
+    with pytest.raises(StoppedError):
+        train(settings, pools, tmp_path / "b")
+    monkeypatch.setattr(training, "save", save)
+    assert torch.load(tmp_path / "b" / "last.pt", weights_only=True)["step"] == 10
+    resumed = train(settings, pools, tmp_path / "b").state_dict()
+    assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
+    steps = [json.loads(line)["step"] for line in (tmp_path / "b" / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(20))
+
+
+def test_a_checkpoint_of_another_run_is_refused(pools, tmp_path):
+    settings = replace(SETTINGS, steps=3, checkpoint_every=3)
+    train(settings, pools, tmp_path / "run").save_pretrained(tmp_path / "start")
+    train(replace(settings, checkpoint_every=1), pools, tmp_path / "run")
+    rated = pools | {"text": replace(pools["text"], score=-pools["text"].score)}
+    read = pools | {"audio": replace(pools["audio"], rows=pools["audio"].rows + 1)}
+    others = [
+        (replace(settings, seed=2), pools),
+        (replace(settings, steps=6), pools),
+        (replace(settings, start=str(tmp_path / "start")), pools),
+        (settings, rated),
+        (settings, read),
+    ]
+    for other, data in others:
+        with pytest.raises(ValueError, match="is of another run"):
+            train(other, data, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["streams", "words", "compare"])
@@ -117,7 +167,9 @@ def test_data_that_is_not_there_is_one_clear_line(module, argument, tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_one_network_on_different_streams(pools, tmp_path):
     """What several GPUs do, with two processes on the CPU; torchrun is what `accelerate launch` starts there."""
-    alone = train(replace(SETTINGS, steps=4), pools, tmp_path / "alone").state_dict()
+    settings = replace(SETTINGS, steps=4)
+    alone = train(settings, pools, tmp_path / "alone").state_dict()
+    (tmp_path / "config.toml").write_text(CONFIG)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     ended = subprocess.run(
         [sys.executable, *launch, "-m", "tests.model.two_processes", str(tmp_path)],
@@ -132,4 +184,12 @@ def test_two_processes_train_one_network_on_different_streams(pools, tmp_path):
     first, second = (load_file(tmp_path / f"rank{i}.safetensors") for i in range(2))
     assert all(torch.equal(first[k], second[k]) for k in first)
     assert any(not torch.equal(first[k], alone[k]) for k in first)
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4, "one process logs"
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 4, "one process logs"
+    assert (tmp_path / "loaded").read_text() == "01", (
+        "the first makes the features, then the other reads them"
+    )
+    assert [p.name for p in tmp_path.glob("wrote*")] == ["wrote0"], "one process writes"
+    written = load_network(tmp_path / "out")
+    assert all(torch.equal(first[k], v) for k, v in written.state_dict().items())
+    assert len(written.config.intervals) == 7
+    assert Seen.load(tmp_path / "out").faces(IMAGES).all()
