@@ -8,7 +8,7 @@ from html import escape
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
 from app.i18n import DEFAULT, alone, name_of, retell, tell
-from app.tables import tick_table
+from app.tables import share_table, tick_table
 from app.wording import (
     clock,
     disagreement,
@@ -83,7 +83,7 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "")
 
 
 def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
-    """Typical source shares as a table: a row for each chain, a column for each source."""
+    """Typical source shares as a table, a row for each chain, a column for each source; under it those over time."""
     shares = typical_shares(analysis)
     names = [m for m in MODALITIES if m in shares]
     head = "".join(f'<th scope="col" class="cm-{m}">{name_of(m, language)}</th>' for m in names)
@@ -95,6 +95,7 @@ def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
     return (
         f'<table class="cm-matrix"><caption>{caption}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"{folded(*share_table(analysis, language=language), language)}"
     )
 
 

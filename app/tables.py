@@ -3,42 +3,107 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Line, Sentiment
+from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
 from app.figures.words import words_at
 from app.i18n import DEFAULT, alone, name_of, tell
 from app.told import clock, signed
+
+NOTHING = "–"
 
 
 def tick_table(
     analysis: Analysis, most: int = 300, language: str = DEFAULT
 ) -> tuple[list[str], list[list[str]]]:
-    """(header, rows): time, what was said, the scores with their intervals, whether observed.
+    """(header, rows) of the time line: a column for each of its lines.
 
-    Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of their scores, and an
-    interval as wide as the widest end to end.
+    Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
+    known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
+    their numbers, and an interval as wide as the widest end to end.
     """
-    count = len(analysis.ticks.start)
-    each = max(1, math.ceil(count / most))
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
+    norms = {m: analysis.dynamics.state_norm[m] for m in MODALITIES if m in analysis.dynamics.state_norm}
+    shares, tone = _shares(analysis, language), _tone(analysis, language)
     header = [
         tell("table.time", language),
         tell("table.said", language),
         *(name_of("all", language), *(alone(m, language) for m in names)),
         tell("table.seen", language),
+        *(tell("timeline.state", language, name=name_of(m, language)) for m in norms),
+        *shares,
+        *tone,
     ]
     said = words_at(analysis)
     scored: list[Sentiment | AloneScore] = [analysis.sentiment, *(analysis.sentiment.alone[m] for m in names)]
     rows = []
-    for a in range(0, count, each):
-        b = min(count, a + each)
-        words = " ".join(dict.fromkeys(w for w in said[a:b] if w != "–"))
+    for a, b in _stretches(analysis, most):
+        words = " ".join(dict.fromkeys(w for w in said[a:b] if w != NOTHING))
         scores = [_told(s.ticks[a:b], s.interval, a, b, language) for s in scored]
         seen = [name_of(m, language) for m in MODALITIES if any(analysis.presence.get(m, ())[a:b])]
-        rows.append([clock(analysis.ticks.start[a]), words, *scores, tell("join.comma", language).join(seen)])
+        rows.append(
+            [
+                clock(analysis.ticks.start[a]),
+                words,
+                *scores,
+                tell("join.comma", language).join(seen),
+                *(f"{np.mean(line[a:b]):.2f}" for line in norms.values()),
+                *(_percent(line[a:b]) for line in shares.values()),
+                *(_whole(line[a:b]) for line in tone.values()),
+            ]
+        )
     return header, rows
+
+
+def share_table(
+    analysis: Analysis, most: int = 60, language: str = DEFAULT
+) -> tuple[list[str], list[list[str]]]:
+    """(header, rows) of the coupling over time: each target's share from each source, means in up to `most` rows."""
+    shares = _shares(analysis, language)
+    rows = [
+        [clock(analysis.ticks.start[a]), *(_percent(line[a:b]) for line in shares.values())]
+        for a, b in _stretches(analysis, most)
+    ]
+    return [tell("table.time", language), *shares], rows
+
+
+def _stretches(analysis: Analysis, most: int) -> Iterator[tuple[int, int]]:
+    """First and end of at most `most` stretches of the same number of ticks; the last may be shorter."""
+    count = len(analysis.ticks.start)
+    each = max(1, math.ceil(count / most))
+    return ((a, min(count, a + each)) for a in range(0, count, each))
+
+
+def _shares(analysis: Analysis, language: str) -> dict[str, Line]:
+    """Every line of shares by what it is called."""
+    named = {m: name_of(m, language) for m in MODALITIES}
+    share = analysis.dynamics.share
+    return {
+        tell("share.into", language, target=named[target], source=named[source]): share[target][source]
+        for target in MODALITIES
+        if target in share
+        for source in MODALITIES
+        if source in share[target]
+    }
+
+
+def _tone(analysis: Analysis, language: str) -> dict[str, Gapped]:
+    tone = analysis.tone
+    if tone is None:
+        return {}
+    pitch, loudness = tell("timeline.pitch", language), tell("timeline.loudness", language)
+    return {f"{pitch} (Hz)": tone.pitch, f"{loudness} (dB)": tone.loudness}
+
+
+def _percent(shares: Line) -> str:
+    return f"{signed(100 * float(np.mean(shares)), 0).removeprefix('+')} %"
+
+
+def _whole(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return signed(float(np.mean(known)), 0).removeprefix("+") if known else NOTHING
 
 
 def _told(scores: Line, interval: Interval | None, first: int, end: int, language: str) -> str:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from app.analysis import MODALITIES
 from app.cards import coupling_card, result_card, table_card, transcript_card
+from app.figures import draw_timeline
 from app.panels.status import stages_card
 from app.report import render_report
 from app.runs import Run
-from app.tables import tick_table
+from app.tables import share_table, tick_table
 from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
-from tests.app.made import make_analysis, with_intervals, with_warnings
+from tests.app.made import make_analysis, with_intervals, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +122,7 @@ def test_table_gives_the_interval_that_the_picture_shows() -> None:
 
 def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
     header, rows = tick_table(make_analysis(60))
-    assert header == [
+    assert header[:7] == [
         "time",
         "said",
         "all together",
@@ -130,7 +132,7 @@ def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
         "heard or seen",
     ]
     assert len(rows) == 60
-    assert rows[0][-1] == "words, voice, face"
+    assert rows[0][6] == "words, voice, face"
     assert len(tick_table(make_analysis(9000))[1]) == 300
 
 
@@ -144,6 +146,30 @@ def test_what_is_read_out_of_the_stages_changes_with_them_and_not_with_their_sha
     assert said(probe=1.0, words=0.1) == said(probe=1.0, words=0.9) == "Analysing: Recognising words"
     assert said(words=0.5, faces=0.0) == "Analysing: Recognising words, Looking at the face"
     assert "aria-live" not in stages_card(Run())
+
+
+def test_the_tables_have_every_line_of_their_pictures() -> None:
+    analysis = with_tone(make_analysis(60))
+    header, rows = tick_table(analysis)
+    drawn = {trace.name for target in MODALITIES for trace in draw_timeline(analysis, target, tone=True).data}
+    drawn -= {None, "said", "from words", "from voice", "from face"}
+    assert drawn <= {name.split(" (")[0] for name in header}
+    row, tone = dict(zip(header, rows[7], strict=True)), analysis.tone
+    assert tone is not None
+    assert row["face state"] == f"{analysis.dynamics.state_norm['visual'][7]:.2f}"
+    share = analysis.dynamics.share["text"]["audio"][7]
+    assert row["words ← voice"] == f"{signed(100 * share, 0).removeprefix('+')} %"
+    assert row["pitch (Hz)"] == f"{tone.pitch[7]:.0f}"
+    assert rows[4][header.index("pitch (Hz)")] == "–"
+    assert [name for name in header if "←" in name] == share_table(analysis)[0][1:]
+    assert len(share_table(analysis)[0]) == 10
+    long = make_analysis(9000)
+    rows = share_table(long)[1]
+    assert len(rows) == 60
+    assert rows[1][0] == "0:30.0"
+    mean = 100 * sum(long.dynamics.share["text"]["text"][150:300]) / 150
+    assert rows[1][1] == f"{mean:.0f} %"
+    assert "words ← voice" in coupling_card(analysis)
 
 
 def test_report_is_one_file_that_fetches_nothing_and_runs_no_word_of_the_transcript() -> None:
