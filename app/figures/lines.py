@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import HIGHEST, Analysis, Interval
-from app.figures.reduce import kept
+from app.figures.reduce import kept, kept_texts
 from app.figures.style import FAINT
 from app.figures.words import words_at
 from app.i18n import DEFAULT, tell
@@ -82,14 +82,16 @@ def interval_band(seconds: NDArray[np.float32], between: Interval, axis: str = "
 
 def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str, language: str = DEFAULT) -> Any:
     """A line that is not seen, to tell the words of the moment in the hover."""
+    said = words_at(analysis)
+    shown = kept_texts(said)
     return go.Scatter(
-        x=seconds,
-        y=np.zeros(len(seconds), np.float32),
+        x=seconds[shown],
+        y=np.zeros(len(shown), np.float32),
         yaxis=axis,
         mode="lines",
         line={"width": 0, "color": FAINT},
         name=tell("timeline.said", language),
-        customdata=[html.escape(words, quote=False) for words in words_at(analysis)],
+        customdata=[html.escape(said[i], quote=False) for i in shown],
         hovertemplate="%{customdata}",
     )
 

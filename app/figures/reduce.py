@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -29,3 +30,21 @@ def kept(values: NDArray[np.float32], most: int = MOST) -> NDArray[np.intp]:
         if not missing.all():
             found |= {int(first + np.nanargmin(part)), int(first + np.nanargmax(part))}
     return np.array(sorted(found), np.intp)
+
+
+def kept_of(lines: Iterable[NDArray[np.float32]], most: int = MOST) -> NDArray[np.intp]:
+    """The indices of some `most` ticks at which several lines, each [n], are drawn together: the extremes of each."""
+    together = list(lines)
+    each = max(2, most // max(1, len(together)))
+    count = len(together[0])
+    return np.arange(count) if count <= most else np.unique(np.concatenate([kept(v, each) for v in together]))
+
+
+def kept_texts(texts: Sequence[str]) -> NDArray[np.intp]:
+    """The first and the last index of every run of the same text: whatever is nearest to a moment says what it says.
+
+    To a text a word is what an extreme is to a line, so none is left out.
+    """
+    new = np.array([a != b for a, b in pairwise(texts)], bool)
+    ends = np.concatenate([[True], new]) | np.concatenate([new, [True]])
+    return np.flatnonzero(ends)

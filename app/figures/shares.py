@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import Line
+from app.figures.reduce import kept_of
 from app.figures.style import COLOURS
 from app.i18n import DEFAULT, name_of, tell
 
@@ -32,11 +33,13 @@ def share_traces(
     """
     low, high = share_range(sources)
     traces: list[Any] = []
-    for source, line in sources.items():
-        values = np.asarray(line, np.float32)
+    lines = {source: np.asarray(line, np.float32) for source, line in sources.items()}
+    shown = kept_of(lines.values()) if lines else np.zeros(0, np.intp)  # areas are stacked at the same ticks
+    for source, line in lines.items():
+        values = line[shown]
         told = [_tell(v, low, high, language) for v in values]
         common = {
-            "x": seconds,
+            "x": seconds[shown],
             "yaxis": axis,
             "mode": "lines",
             "line": {"width": 0, "color": COLOURS[source]},

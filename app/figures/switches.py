@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from app.analysis import HIGHEST, Analysis
 from app.asking import Fewer
 from app.figures.lines import signed_hundredths
+from app.figures.reduce import kept_of
 from app.figures.style import FAINT, GREY, INK, figure, layout, scale_notes, y_axis
 from app.i18n import DEFAULT, alone, joined, name_of
 
@@ -22,23 +23,24 @@ def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> 
     whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
     most = float(max(np.abs(whole).max(), np.abs(part).max()))
     limit = next(top for top in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= top or top == HIGHEST)
+    shown = kept_of([whole, part])
     mode = "lines" if len(seconds) > 1 else "markers"
-    common = {"x": seconds, "mode": mode, "hovertemplate": "%{customdata}"}
+    common = {"x": seconds[shown], "mode": mode, "hovertemplate": "%{customdata}"}
     traces = [
         go.Scatter(
-            y=whole,
+            y=whole[shown],
             name=name_of("all", language),
             line={"color": INK, "width": 3},
-            customdata=[signed_hundredths(float(v)) for v in whole],
+            customdata=[signed_hundredths(float(v)) for v in whole[shown]],
             **common,
         ),
         go.Scatter(
-            y=part,
+            y=part[shown],
             name=left_on(fewer.kept, language),
             line={"color": GREY, "width": 2.5, "dash": "6px,4px"},
             fill="tonexty" if len(seconds) > 1 else "none",
             fillcolor=FAINT,
-            customdata=[signed_hundredths(float(v)) for v in part],
+            customdata=[signed_hundredths(float(v)) for v in part[shown]],
             **common,
         ),
     ]

@@ -17,7 +17,7 @@ from app.figures.lines import interval_band, middles, score_limit, score_line, w
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
-from app.figures.words import LANES, moved_words, since_observed, word_traces
+from app.figures.words import LANES, moved_words, since_observed, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
 
 HEIGHT = 720
@@ -64,7 +64,16 @@ def draw_timeline(
     }
     notes = _notes(target, limit, low, high, language)
     over_time = layout(HEIGHT, analysis.end, "y5", language)
-    picture = figure(traces, **over_time, **axes, annotations=notes, barmode="overlay")
+    kept_while = (
+        f"{len(seconds)} {analysis.sentiment.clip.score}"  # another target leaves the stretch shown as it is
+    )
+    picture = figure(
+        traces,
+        **(over_time | {"uirevision": kept_while, "meta": {"words": word_list(moved)}}),
+        **axes,
+        annotations=notes,
+        barmode="overlay",
+    )
     if tone and analysis.tone is not None:
         add_tone(picture, analysis.tone, seconds, language)
     return picture

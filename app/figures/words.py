@@ -66,15 +66,11 @@ def colour(pull: float) -> str:
 def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
     """{word: lane} of the words whose text fits without overlap.
 
-    Words that pull choose first, the strongest before all; the others follow in the order spoken.
+    Words choose in the order of `choosing`. `words.js` does the same for the stretch that is shown on a screen.
     """
-
-    def weight(moved: MovedWord) -> float:
-        return abs(moved.pull) if abs(moved.pull) >= MOVES else 0.0
-
     taken: list[list[tuple[float, float]]] = [[] for _ in range(LANES)]
     lanes = {}
-    for i in sorted(range(len(words)), key=lambda i: -weight(words[i])):
+    for i in choosing(words):
         middle = (words[i].word.start + words[i].word.end) / 2 / max(seconds, 1e-6) * WIDTH
         half = (_width(words[i].word.word) + GAP) / 2
         for lane, spans in enumerate(taken):
@@ -83,6 +79,29 @@ def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
                 lanes[i] = lane
                 break
     return lanes
+
+
+def choosing(words: list[MovedWord]) -> list[int]:
+    """The order in which words choose their place: those that pull, the strongest first, then the others as spoken."""
+
+    def weight(moved: MovedWord) -> float:
+        return abs(moved.pull) if abs(moved.pull) >= MOVES else 0.0
+
+    return sorted(range(len(words)), key=lambda i: -weight(words[i]))
+
+
+def word_list(words: list[MovedWord]) -> list[list[Any]]:
+    """[text, seconds of its middle, colour, pull, width in pixels] of every word, in the order of `choosing`."""
+    return [
+        [
+            _set(words[i]),
+            round((words[i].word.start + words[i].word.end) / 2, 3),
+            colour(words[i].pull),
+            round(words[i].pull, 2),
+            round(_width(words[i].word.word), 1),
+        ]
+        for i in choosing(words)
+    ]
 
 
 def _width(text: str) -> float:
@@ -114,6 +133,7 @@ def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
         text=[_set(words[i]) for i in lanes],
         textfont={"color": [colours[i] for i in lanes], "size": 12},
         mode="text",
+        meta="words",  # by this `words.js` finds it
         cliponaxis=False,
         yaxis=axis,
         hoverinfo="skip",

@@ -135,6 +135,64 @@ def test_pictures_of_any_length(ticks: int) -> None:
     assert len(json.dumps(space_points(analysis, paths))) < 3_000_000
 
 
+def test_long_clips_are_shortened_for_drawing_with_their_extremes() -> None:
+    analysis = make_analysis(9000)
+    score = np.array(analysis.sentiment.ticks)
+    score[[4001, 7777]] = 2.9, -2.9
+    own = np.array(analysis.dynamics.share["text"]["text"])
+    own[5003] = 1.9
+    share = {
+        "text": tuple(own.tolist()),
+        "audio": tuple((0.6 * (1 - own)).tolist()),
+        "visual": tuple((0.4 * (1 - own)).tolist()),
+    }
+    dynamics = replace(analysis.dynamics, share={**analysis.dynamics.share, "text": share})
+    feeling = replace(analysis.sentiment, ticks=tuple(score.tolist()))
+    analysis = replace(analysis, sentiment=feeling, dynamics=dynamics)
+    traces = share_traces(share, np.arange(9000.0), "y3")
+    assert len({tuple(t.x) for t in traces}) == 1  # areas are stacked at the same ticks
+    assert len(traces[0].x) <= 4600
+    assert 5003 in traces[0].x
+    assert np.allclose(sum(np.asarray(t.y) for t in traces), 1)
+    whole, part = draw_switched(analysis, Fewer(("text",), feeling.clip, (0.0,) * 9000)).data
+    assert len(whole.x) <= 3100
+    assert (max(whole.y), min(whole.y)) == pytest.approx((2.9, -2.9))
+    assert len(part.x) == len(whole.x)
+    points = np.random.default_rng(0).normal(0, 0.1, (9000, 3, 3)).astype(np.float32)
+    points[6001, 2, 1] = -0.99
+    drawn = space_points(analysis, Paths(points, 0.8))
+    assert len(drawn["seconds"]) <= 1900
+    assert np.diff(drawn["seconds"]).min() > 0
+    assert min(point[1] for point in drawn["paths"]["visual"]) == -0.99
+    assert max(drawn["score"]) == 2.9
+    assert np.diff(drawn["seconds"]).max() < 2.5  # and it is drawn evenly, too
+
+
+def test_the_hover_tells_every_word_with_few_points() -> None:
+    analysis = with_words(
+        make_analysis(9000), TimedWord("long", 10.0, 300.0), TimedWord("short", 900.0, 900.1)
+    )
+    hover = next(t for t in draw_timeline(analysis).data if t.name == "said")
+    assert len(hover.x) == 9
+    told = dict(zip(np.round(hover.x.astype(float), 1).tolist(), hover.customdata, strict=True))
+    assert (told[10.1], told[299.9], told[900.1], told[300.1]) == ("long", "long", "short", "–")
+
+
+def test_every_word_is_sent_in_the_order_in_which_words_choose() -> None:
+    analysis = make_analysis(60)
+    sent = draw_timeline(analysis).layout.meta["words"]
+    words = analysis.transcript.words
+    assert {(word[0].removeprefix("<b>").removesuffix("</b>"), word[1]) for word in sent} == {
+        (
+            w.word.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+            round((w.start + w.end) / 2, 3),
+        )
+        for w in words
+    }
+    pulls = [abs(word[3]) for word in sent if abs(word[3]) >= 0.25]
+    assert pulls == sorted(pulls, reverse=True)
+
+
 def test_unknown_target_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match="there are no shares of 'smell': choose one of text, audio, visual"):
         draw_timeline(make_analysis(), "smell")
