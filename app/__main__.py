@@ -113,7 +113,7 @@ def _analyze(options: argparse.Namespace) -> int:
     analysis = _read(options, options.clip, options.transcript, kept)
     for kind, out in wanted.items():
         clip = _seen_from(out.resolve().parent, Path(options.clip))
-        save(analysis, kind, out, clip, next(iter(kept), None))
+        save(analysis, kind, out, clip, next(iter(kept), None), options.clip)
     print(summary(analysis, Path(options.clip).name))
     return 0
 

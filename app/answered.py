@@ -41,14 +41,17 @@ def answer_ahead(analysis: Analysis, grid: Grid) -> Answered:
     )
 
 
-def telling_moments(analysis: Analysis, most: int = MOMENTS) -> list[float]:
-    """Seconds of the moments farthest from neutral, in time, once each modality that is ever observed was."""
+def telling_moments(analysis: Analysis, most: int = MOMENTS, apart: float = APART) -> list[float]:
+    """Seconds of the moments farthest from neutral, in time, once each modality that is ever observed was.
+
+    They lie `apart` seconds apart at least.
+    """
     first = max(
         next((i for i, seen in enumerate(line) if seen > 0), 0) for line in analysis.presence.values()
     )
     starts, scores = np.asarray(analysis.ticks.start), np.asarray(analysis.sentiment.ticks)
     picked: list[float] = []
     for i in first + np.argsort(-np.abs(scores[first:]), kind="stable"):
-        if len(picked) < most and all(abs(starts[i] - other) >= APART for other in picked):
+        if len(picked) < most and all(abs(starts[i] - other) >= apart for other in picked):
             picked.append(float(starts[i]))
     return sorted(picked)

@@ -103,7 +103,7 @@ class Api:
             run = self._run(clip, transcript, language, request, progress)
             assert run.result is not None
             path = self._rooms.new(session) / f"{stem(clip)}.{kind}"
-            save(run.result, kind, path, Path(clip).name, run.grid)
+            save(run.result, kind, path, Path(clip).name, run.grid, clip)
         return str(path)
 
     def compare(

@@ -37,7 +37,17 @@ from app.service import AT_ONCE, GROUP, Service
 
 ASSETS = Path(__file__).parent / "assets"
 STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
-SCRIPTS = ("lean.js", "language.js", "playhead.js", "space.js", "subtitles.js", "access.js")
+SCRIPTS = (
+    "lean.js",
+    "language.js",
+    "playhead.js",
+    "faces.js",
+    "windows.js",
+    "words.js",
+    "space.js",
+    "subtitles.js",
+    "access.js",
+)
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PORT = 7860
 # Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line
@@ -205,7 +215,7 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     states = States(gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT))
     header.listen(panels.switch)
     clip.listen(panels.clip, page)
-    timeline.listen(panels.timeline, states.analysis)
+    timeline.listen(panels.timeline, states.analysis, panels.clip.delete)
     why.listen(panels.why, states.analysis, states.grid)
     coupling.listen(panels.coupling, states.analysis)
     switches.listen(panels.switches, states.analysis, states.grid)
@@ -271,9 +281,10 @@ def _show_result(running: Any, panels: Panels, states: States, service: Service)
 
 
 def _keep_report(looked: Any, panels: Panels, states: States, service: Service) -> None:
-    """Once all is shown, the report is made again with the answers to further questions in it."""
+    """Once all is shown, the face's pictures come, and a report with these and the answers to further questions."""
     given = [states.analysis, states.grid, panels.clip.video]
-    looked.then(service.report, given, panels.saving.buttons["html"], **QUIET)
+    portrayed = looked.then(service.portray, given, panels.timeline.faces, **QUIET)
+    portrayed.then(service.report, given, panels.saving.buttons["html"], **QUIET)
 
 
 def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:

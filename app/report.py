@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
 from app.i18n import tell
+from app.portraits import Portrait, portraits_card
 from app.wording import clock
 
 ASSETS = Path(__file__).parent / "assets"
@@ -32,6 +34,11 @@ article { background: var(--cm-card); border: 1px solid var(--cm-line); border-r
 _STYLES = ("cards.css", "answers.css")
 SPACE_HINT = "drag or arrow keys to turn; point at the time line and the points go there"
 WITHOUT_HINT = "the line without one of them (dashed) beside the line with all"
+FOLLOWS = "cm-follows"  # pictures that show the stretch that the time line shows (`windows.js`)
+FACES_KEPT = (
+    '<p class="cm-hint">This file holds small pictures of the face, as no other file of this analysis does: '
+    "pass it on only where whoever is shown agrees.</p>"
+)
 _DARK = (
     "if (matchMedia('(prefers-color-scheme: dark)').matches) document.documentElement.classList.add('dark')"
 )
@@ -42,11 +49,16 @@ def write_report(analysis: Analysis, path: str | Path, name: str = "clip") -> No
     Path(path).write_text(render_report(analysis, name), encoding="utf-8")
 
 
-def render_report(analysis: Analysis, name: str = "clip", answered: Answered | None = None) -> str:
+def render_report(
+    analysis: Analysis,
+    name: str = "clip",
+    answered: Answered | None = None,
+    portraits: Sequence[Portrait] = (),
+) -> str:
     """The report as text, about 5 MB, nearly all of it plotly.js.
 
     With `answered` it also holds why a few moments are what they are, the state space, what was learnt, and the line
-    without each modality.
+    without each modality. The face's `portraits` stand above the time line, and the report says that it holds them.
     """
     clip = analysis.clip
     pictures = f"{clip.width} × {clip.height}, {clip.fps:.3g} frames/s" if clip.has_video else "no pictures"
@@ -57,10 +69,14 @@ def render_report(analysis: Analysis, name: str = "clip", answered: Answered | N
     timeline = title("Time line", "drag to look closer, double click to go back", legend())
     coupling = title("Coupling", "where each chain’s output comes from", legend(together=False))
     figures = [draw_timeline(analysis, target, tone=True), draw_coupling(analysis)]
-    pictures_html = [_wide(_figure(figure, i == 0)) for i, figure in enumerate(figures)]
+    strip = portraits_card(portraits, seek=False)
+    pictures_html = [
+        _wide(strip + f'<div id="cm-timeline">{_figure(figures[0], True)}</div>'),
+        *(_wide(_figure(figure), FOLLOWS) for figure in figures[1:]),
+    ]
     articles = [
         result_card(analysis),
-        f'{timeline}<div id="cm-timeline">{pictures_html[0]}</div>{table_card(analysis)}',
+        f"{timeline}{pictures_html[0]}{FACES_KEPT if portraits else ''}{table_card(analysis)}",
         *(_answers(analysis, answered) if answered else ()),
         coupling + pictures_html[1] + coupling_card(analysis),
         *(_learnt(answered) if answered else ()),
@@ -75,7 +91,8 @@ def render_report(analysis: Analysis, name: str = "clip", answered: Answered | N
         f"<title>{escape(name)} – Coupled Mamba</title><style>{style}{_STYLE}</style><script>{_DARK}</script></head>"
         f"<body><main><header><h1>Coupled Mamba</h1><p>{facts}</p></header>{body}"
         "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
-        f"{_scripts() if answered else ''}</body></html>"
+        f"{_scripts('windows.js', 'words.js', *(('space.js', 'report.js') if answered else ()))}"
+        f"{_scripts('faces.js') if portraits else ''}</body></html>"
     )
 
 
@@ -85,14 +102,14 @@ def _answers(analysis: Analysis, answered: Answered) -> list[str]:
     why = title(tell("why.title"), tell("why.hint"))
     for moment in answered.moments:
         drawn = draw_moment(moment, words)
-        picture = "" if drawn is None else _wide(_figure(drawn), "narrow")
+        picture = "" if drawn is None else _wide(_figure(drawn), f"narrow {FOLLOWS}")
         why += f"<h4>{clock(moment.seconds)}</h4>{picture}{moment_card(moment, words)}"
     space = title(tell("space.title"), SPACE_HINT, legend(together=False)) + space_card(
         analysis, answered.paths
     )
     without = title(tell("switches.title"), WITHOUT_HINT)
     for fewer in answered.fewer:
-        without += _wide(_figure(draw_switched(analysis, fewer))) + fewer_card(analysis, fewer)
+        without += _wide(_figure(draw_switched(analysis, fewer)), FOLLOWS) + fewer_card(analysis, fewer)
     return [why, space, *([without] if answered.fewer else ())]
 
 
@@ -102,13 +119,13 @@ def _learnt(answered: Answered) -> list[str]:
     return [title(tell("coupling.learnt"), "") + told + layers_card(answered.memory)]
 
 
-def _scripts() -> str:
-    """The page's own drawing of the state space, and what makes its points follow the time line."""
-    calls = ((ASSETS / name).read_text(encoding="utf-8").strip() for name in ("space.js", "report.js"))
+def _scripts(*names: str) -> str:
+    """Parts of the page's own: what moves axes and words, draws the state space, and places the face's pictures."""
+    calls = ((ASSETS / name).read_text(encoding="utf-8").strip() for name in names)
     return f"<script>{''.join(f'({call})();' for call in calls)}</script>"
 
 
-def _wide(picture: str, kind: str = "wide") -> str:
+def _wide(picture: str, kind: str = "") -> str:
     """A picture that scrolls by itself where the screen is narrower than it can be drawn."""
     return f'<div class="wide {kind}"><div>{picture}</div></div>'
 

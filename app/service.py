@@ -21,6 +21,7 @@ from app.i18n import DEFAULT, retell, tell
 from app.i18n.labels import language_of
 from app.keeping import rooms_in
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
+from app.portraits import make_portraits, portraits_card
 from app.runs import Run, Runs
 from app.stages import StoppedError
 from app.turns import BusyError
@@ -111,7 +112,7 @@ class Service:
     ) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
         if analysis is None:
-            return [gr.skip() for _ in range(8 + len(FORMATS))]
+            return [gr.skip() for _ in range(9 + len(FORMATS))]
         language = language_of(request)
         return [
             *timeline.show(analysis, target, tone, language),
@@ -130,6 +131,13 @@ class Service:
         layers, path = coupling.show_layers(grid, language), space.show(analysis, grid, language)
         moment = why.show(analysis, grid, language=language)
         return [*moment, *switches.show(analysis, grid, language), layers, path]
+
+    def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
+        """The face's pictures for the time line; nothing changes where there is no grid."""
+        if analysis is None or grid is None:
+            return gr.skip()
+        clip = self._own(video or "clip", request)
+        return portraits_card(make_portraits(analysis, grid, clip), language_of(request))
 
     def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The report's file with the answers in it, after all else is shown; nothing changes where there is no grid."""

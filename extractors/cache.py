@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.records import Grid, InputError, Sound, Span, Track, Transcript, Word
+from extractors.records import Grid, InputError, Looks, Sound, Span, Track, Transcript, Word
 
 BYTES = 1_000_000_000
 FOLDER_VARIABLE, BYTES_VARIABLE = "COUPLED_MAMBA_CACHE", "COUPLED_MAMBA_CACHE_BYTES"
@@ -208,6 +208,8 @@ def pack(value: Kept) -> tuple[Arrays, Any]:
         arrays = {"start": value.start}
         for name, by_modality in (("values", value.values), ("presence", value.presence)):
             arrays |= {f"{name}.{modality}": part for modality, part in by_modality.items()}
+        if value.looks is not None:
+            arrays |= {"looks.time": value.looks.time, "looks.boxes": value.looks.boxes}
         return arrays, {"kind": "Grid", "step": value.step}
     if isinstance(value, Transcript):
         words = [[getattr(word, f.name) for f in fields(word)] for word in value.words]
@@ -232,7 +234,9 @@ def unpack(arrays: Arrays, plain: Mapping[str, Any]) -> Kept:
         words = tuple(Word(*word) for word in rest.pop("words"))
         return Transcript(words=words, **rest)
     if kind == "Grid":
-        grid = Grid(step=rest["step"], start=arrays.pop("start"))
+        seen = arrays.pop("looks.time", None), arrays.pop("looks.boxes", None)
+        looks = None if seen[0] is None or seen[1] is None else Looks(seen[0], seen[1])
+        grid = Grid(step=rest["step"], start=arrays.pop("start"), looks=looks)
         for name, part in arrays.items():
             field, _, modality = name.partition(".")
             {"values": grid.values, "presence": grid.presence}[field][modality] = part

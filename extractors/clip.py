@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from extractors.cache import Cache, Kept, digest_file, pack
-from extractors.records import MODALITIES, Frame, Glance, Grid, Sound, Span, Track, Transcript
+from extractors.records import MODALITIES, Frame, Glance, Grid, Looks, Sound, Span, Track, Transcript
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
@@ -27,6 +27,7 @@ GLANCES_A_SECOND = 12.5
 _STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
 
 LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
+BOX = ("x", "y", "width", "height")  # columns that are kept beside those of the faces' track
 SENTENCES = 48  # whose words are embedded between two reports: a few batches of the encoder's
 
 T = TypeVar("T", bound=Kept)
@@ -61,6 +62,7 @@ class ClipReader:
         self.language = language_setting(language)
         self._path, self._given, self._cache = Path(path), transcript, cache
         self._keys: dict[str, str] = {}
+        self._looks: Looks | None = None
         self._heard: list[Sound | None] = []  # the sound, once it is known
         self._hearing = threading.Lock()
         limits = Limits.from_environment()
@@ -152,23 +154,36 @@ class ClipReader:
     def faces(self, progress: Progress | None = None) -> Track:
         """The main face's track; a clip without pictures gives one of no rows."""
         from extractors.detect import yunet_setting
-        from extractors.face import describe_faces
+        from extractors.face import describe_track, find_faces
         from extractors.media import read_looks
 
         def make(warnings: list[str]) -> Track:
             told = progress or (lambda _: None)
             frames = read_looks(self._path, FACES_A_SECOND, GLANCES_A_SECOND, warnings)
             looked = self._counted(frames, lambda done: told(LOOKING * done))
-            return describe_faces(looked, self.sound, lambda done: told(LOOKING + (1 - LOOKING) * done))
+            found = find_faces(looked, self.sound)
+            track = describe_track(found, lambda done: told(LOOKING + (1 - LOOKING) * done))
+            # One entry of the cache for both: what is shown, and where it was.
+            values = np.concatenate([track.values, found.boxes], axis=1)
+            return replace(track, values=values, columns=(*track.columns, *BOX))
 
-        return self._stage("faces", [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, yunet_setting()], make)
+        rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, yunet_setting()]
+        found = self._stage("faces", rests_on, make)
+        track, boxes = found.values[:, : -len(BOX)], found.values[:, -len(BOX) :]
+        seen = found.confidence > 0
+        self._looks = Looks(found.start[seen], boxes[seen])
+        return replace(found, values=track, columns=found.columns[: -len(BOX)])
 
     def grid(self, tracks: dict[str, Track]) -> Grid:
-        """The tracks on the common grid, by modality; they are those that this reader gave."""
+        """The tracks on the common grid, by modality; they are those that this reader gave.
+
+        It comes with where the face was, if the face is among them.
+        """
         from extractors.grid import STEP, to_grid
 
         rests_on = [self.info.duration, STEP, *self._on(*(_STAGES[m] for m in MODALITIES if m in tracks))]
-        return self._stage("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
+        grid = self._stage("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
+        return replace(grid, looks=self._looks if "visual" in tracks else None)
 
     def _read_given(
         self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None

@@ -141,14 +141,33 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """Where the main face was at the looks that found it.
+
+    time [T] seconds; boxes [T, 4]: x, y, width, height as shares (0..1) of the upright picture.
+    """
+
+    time: SecondsArray
+    boxes: FloatArray
+
+    def __post_init__(self) -> None:
+        if self.boxes.shape != (len(self.time), 4):
+            raise ValueError(
+                f"expected boxes [T, 4] for {len(self.time)} times, got shape {self.boxes.shape}"
+            )
+
+
+@dataclass(frozen=True)
 class Grid:
     """Every track on the same L ticks of `step` seconds; tick i covers [start[i], start[i] + step).
 
     values[m] [L, D_m] float32, zero where absent; presence[m] [L] in 0..1, the share of the tick observed,
-    weighted by confidence. A tick with presence 0 is masked for that modality.
+    weighted by confidence. A tick with presence 0 is masked for that modality. looks: where the face was found, for
+    pictures of it; the network is not given them.
     """
 
     step: float
     start: SecondsArray
     values: dict[str, FloatArray] = field(default_factory=dict)
     presence: dict[str, FloatArray] = field(default_factory=dict)
+    looks: Looks | None = None

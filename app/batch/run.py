@@ -121,7 +121,7 @@ def analyse_one(path: Path, name: str, out: Path, progress: Progress | None = No
         grids: list[Grid] = []
         analysis = analyze(path, progress=progress, keep=grids.append)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        save(analysis, "html", kept.with_suffix(".html"), name, next(iter(grids), None))
+        save(analysis, "html", kept.with_suffix(".html"), name, next(iter(grids), None), path)
         _write_whole(kept, analysis.to_json())  # last: what it stands for is then complete
     except InputError as error:
         return Row(name, "failed", str(error))

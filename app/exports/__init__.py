@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: its button's name, what it is good for, how it is made of (analysis, clip's path, grid)."""
+    """One kind of file: its button's name, what it is good for, how it is made.
+
+    `render` is given (analysis, clip's path, grid, film), as `save` is.
+    """
 
     label: str
     told: str
-    render: Callable[[Analysis, str, Grid | None], str]
+    render: Callable[[Analysis, str, Grid | None, str | Path | None], str]
 
 
-def _report(analysis: Analysis, clip: str, grid: Grid | None) -> str:
+def _report(analysis: Analysis, clip: str, grid: Grid | None, film: str | Path | None) -> str:
     from app.answered import answer_ahead  # late: they bring plotly
+    from app.portraits import make_portraits
     from app.report import render_report
 
-    return render_report(analysis, Path(clip).name, None if grid is None else answer_ahead(analysis, grid))
+    answered = None if grid is None else answer_ahead(analysis, grid)
+    portraits = [] if film is None else make_portraits(analysis, grid, film)
+    return render_report(analysis, Path(clip).name, answered, portraits)
 
 
 FORMATS = {
@@ -39,7 +45,7 @@ FORMATS = {
         "Subtitles", "subtitles (WebVTT) with the score in each", lambda analysis, *_: render_vtt(analysis)
     ),
     "eaf": Format(
-        "ELAN", "tiers for the annotation program ELAN (.eaf)", lambda a, clip, _: render_eaf(a, clip)
+        "ELAN", "tiers for the annotation program ELAN (.eaf)", lambda a, clip, *_: render_eaf(a, clip)
     ),
     "html": Format("Report", "a report as one HTML file that needs no network", _report),
 }
@@ -47,11 +53,17 @@ FORMATS = {
 
 
 def save(
-    analysis: Analysis, kind: str, path: str | Path, clip: str | Path = "clip", grid: Grid | None = None
+    analysis: Analysis,
+    kind: str,
+    path: str | Path,
+    clip: str | Path = "clip",
+    grid: Grid | None = None,
+    film: str | Path | None = None,
 ) -> None:
     """Write the analysis as `kind` (a key of FORMATS) to `path`; `clip` is what it is of.
 
-    With the `grid` that it was read from, a report also answers what only the network can: a few seconds' work.
+    With the `grid` that it was read from, a report also answers what only the network can: a few seconds' work. With
+    the clip's file as `film` it also holds small pictures of the face; no other kind of file does.
 
     Raises:
         ValueError: an unknown kind. OSError: the file cannot be written.
@@ -60,7 +72,7 @@ def save(
         raise ValueError(f"there is no format {kind!r}: choose one of {', '.join(FORMATS)}")
     # newline="": what is written has the line ends its format asks for, on every system.
     with Path(path).open("w", encoding="utf-8", newline="") as file:
-        file.write(FORMATS[kind].render(analysis, _name(clip), grid))
+        file.write(FORMATS[kind].render(analysis, _name(clip), grid, film))
 
 
 def _name(clip: str | Path) -> str:

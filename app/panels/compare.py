@@ -68,7 +68,9 @@ def _side(name: str) -> tuple[gr.Column, gr.HTML, gr.Plot]:
     with gr.Column(visible=False, min_width=320) as column:
         head = gr.HTML(padding=False)
         with gr.Column(elem_classes="cm-wide"):
-            plot = gr.Plot(container=False, elem_id=name)
+            # Another clip has a time of its own.
+            follows = "cm-follows" if name == "cm-compared" else None
+            plot = gr.Plot(container=False, elem_id=name, elem_classes=follows)
     return column, head, plot
 
 

@@ -65,7 +65,7 @@ def show(analysis: Analysis, clip: str, cache: str) -> list[str]:
 def show_report(analysis: Analysis, grid: Grid, clip: str, folder: Path) -> str:
     """The value of the report's button, with the answers to further questions in the report; takes some seconds."""
     path = folder / f"{stem(clip)}.html"
-    save(analysis, "html", path, Path(clip).name, grid)
+    save(analysis, "html", path, Path(clip).name, grid, clip)
     return str(path)
 
 

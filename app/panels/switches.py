@@ -39,7 +39,7 @@ def render() -> SwitchPanel:
         elem_id="cm-kept",
     )
     with gr.Column(elem_classes="cm-wide"):
-        plot = gr.Plot(container=False, elem_id="cm-switched")
+        plot = gr.Plot(container=False, elem_id="cm-switched", elem_classes="cm-follows")
     return SwitchPanel(kept, plot, gr.HTML(padding=False, elem_id="cm-switched-card"))
 
 

@@ -20,6 +20,7 @@ class TimelinePanel:
 
     target: gr.Radio
     tone: gr.Checkbox
+    faces: gr.HTML
     plot: gr.Plot
     table: gr.HTML
 
@@ -28,6 +29,7 @@ def render() -> TimelinePanel:
     """Lay out the panel."""
     gr.HTML(html(_head), padding=False)
     with gr.Column(elem_classes="cm-wide"):
+        faces = gr.HTML(padding=False, elem_id="cm-faces")
         plot = gr.Plot(container=False, elem_id="cm-timeline")
     with gr.Row(elem_classes="cm-target"):
         gr.HTML(html(_target), padding=False)
@@ -40,11 +42,15 @@ def render() -> TimelinePanel:
             elem_id="cm-target",
         )
         tone = gr.Checkbox(False, label=label("timeline.tone"), container=False, elem_id="cm-tone")
-    return TimelinePanel(target, tone, plot, gr.HTML(padding=False))
+    return TimelinePanel(target, tone, faces, plot, gr.HTML(padding=False))
 
 
-def listen(panel: TimelinePanel, state: gr.State) -> None:
-    """Another target draws the time line again, and so does the voice's band, shown or hidden."""
+def listen(panel: TimelinePanel, state: gr.State, delete: gr.Button) -> None:
+    """Another target draws the time line again, and so does the voice's band, shown or hidden.
+
+    The face's pictures go with all else that is deleted.
+    """
+    delete.click(lambda: "", None, panel.faces, queue=False, show_progress="hidden", api_visibility="private")
     for changed in (panel.target.change, panel.tone.change):
         changed(_draw, [state, *inputs(panel)], panel.plot, show_progress="hidden", api_visibility="private")
 
@@ -56,13 +62,13 @@ def inputs(panel: TimelinePanel) -> list[Any]:
 
 def outputs(panel: TimelinePanel) -> list[Any]:
     """What `show` gives values for."""
-    return [panel.target, panel.tone, panel.plot, panel.table]
+    return [panel.target, panel.tone, panel.faces, panel.plot, panel.table]
 
 
 def show(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> list[Any]:
-    """Values for `outputs`; without a voice there is nothing to switch on."""
+    """Values for `outputs`; without a voice there is nothing to switch on. The face's pictures come later."""
     offered = [gr.update(choices=choices(language)), gr.update(visible=analysis.tone is not None)]
-    return [*offered, *pictures(analysis, target, tone, language)]
+    return [*offered, "", *pictures(analysis, target, tone, language)]
 
 
 def pictures(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> list[Any]:

@@ -35,7 +35,7 @@ def render() -> WhyPanel:
     with gr.Row(elem_classes="cm-asking"):
         gr.HTML(html(_head), padding=False)
         explain = gr.Button(label("why.explain"), size="sm", elem_id="cm-explain", min_width=150)
-    plot = gr.Plot(container=False, elem_id="cm-why")
+    plot = gr.Plot(container=False, elem_id="cm-why", elem_classes="cm-follows")
     return WhyPanel(explain, gr.Number(0, visible=False), plot, gr.HTML(padding=False, elem_id="cm-why-card"))
 
 

@@ -166,7 +166,7 @@ COUNTED = {
     "transcript": "extractors.subtitles.read_transcript",
     "text": "extractors.text.embed_words",
     "voice": "extractors.voice_long.describe_long",
-    "faces": "extractors.face.describe_faces",
+    "faces": "extractors.face.find_faces",
     "network": "model.inference.predict",
 }
 

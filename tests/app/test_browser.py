@@ -252,6 +252,10 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     line = page.locator("#cm-timeline .cm-playhead").bounding_box()
     expected = box["x"] + axis[0] + axis[1] * _now(page) / axis[2]
     assert abs(line["x"] + line["width"] / 2 - expected) < 2
+    face = page.locator("button.cm-face").nth(1)
+    assert face.get_by_role("img").get_attribute("alt").startswith("The face at 0:")
+    face.click()
+    assert abs(_now(page) - float(face.get_attribute("data-start"))) < 0.05
     word = page.locator(".cm-word").nth(3)
     word.click()
     page.wait_for_function("!document.querySelector('#cm-video video').paused")  # "click a word to hear it"
@@ -292,6 +296,13 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
     page.mouse.move(box["x"] + offset + 0.5 * length, box["y"] + 150, steps=5)
     page.mouse.up()
     page.wait_for_selector("#cm-shares >> text=Of the window 0:06")  # a quarter of 24 s
+    shown = "document.querySelector('{} .js-plotly-plot')._fullLayout.xaxis.range.map(Number).join()"
+    main, switched = shown.format("#cm-timeline"), shown.format("#cm-switched")
+    page.wait_for_function(f"{main} === {switched}")
+    window = page.evaluate(main)
+    page.click("#cm-tone label")  # one band more, the same stretch
+    page.wait_for_selector("#cm-timeline text:has-text('pitch')", state="attached")
+    assert page.evaluate(main) == window
 
 
 def test_a_corrected_word_changes_the_words_and_nothing_else(page: Any) -> None:

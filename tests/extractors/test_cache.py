@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from extractors import cache as room
 from extractors.cache import Cache, digest_file
-from extractors.records import Grid, InputError, Sound, Span, Track, Transcript, Word
+from extractors.records import Grid, InputError, Looks, Sound, Span, Track, Transcript, Word
 
 WORDS = Transcript((Word("naïve", 0.1, 0.30000000000000004, 0.8), Word("\udce9", 1.0, 2.0)), (0, 1), "given")
 TRACK = Track(
@@ -33,6 +34,7 @@ RESULTS = {
     "words": WORDS,
     "a track": TRACK,
     "a grid": GRID,
+    "a grid with looks": replace(GRID, looks=Looks(np.array([0.1]), np.full((1, 4), 0.5, np.float32))),
     "nothing": None,
 }
 

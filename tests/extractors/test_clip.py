@@ -35,6 +35,10 @@ def check_same(one: Grid, other: Grid, within: float = 0.0) -> None:
         assert set(mine) == set(others)
         for m in mine:
             np.testing.assert_allclose(mine[m], others[m], rtol=within, atol=within, err_msg=f"{part} of {m}")
+    assert one.looks is not None
+    assert other.looks is not None
+    np.testing.assert_array_equal(one.looks.time, other.looks.time)
+    np.testing.assert_array_equal(one.looks.boxes, other.looks.boxes)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,10 @@ def write(path: Path, said: str) -> Path:
 def test_each_stage_is_worked_out_once(tmp_path: Path, clip: Path) -> None:
     worked, first, _ = read(clip, cache=Cache(tmp_path))
     assert worked == ALL
+    assert first.looks is not None
+    assert len(first.looks.time) == 15  # a face at every look
+    assert (np.abs(first.looks.boxes[:, :2] + first.looks.boxes[:, 2:] / 2 - (0.5, 0.4)) < 0.2).all()
+    assert first.values["visual"].shape[1] == 71
     worked, second, _ = read(clip, cache=Cache(tmp_path))
     assert worked == []
     check_same(first, second)

@@ -1,0 +1,95 @@
+"""A stretch of the time line: every picture of the report shows it, more words get room, and faces stay in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.analysis import TimedWord
+from app.portraits import Portrait
+from app.report import render_report
+from tests.app.made import make_analysis, with_words
+from tests.app.test_report import answered
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+PLOT = "document.querySelector('#cm-timeline .js-plotly-plot')"
+WORDS = f"{PLOT}.data.find(t => t.meta === 'words')"
+TICKS = 3000  # ten minutes
+DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
+]
+
+
+def look_at(page: Any, start: float, end: float) -> None:
+    page.evaluate(f"window.Plotly.relayout({PLOT}, {{'xaxis.range': [{start}, {end}]}})")
+
+
+def ranges(page: Any) -> list[list[float]]:
+    found: list[list[float]] = page.eval_on_selector_all(
+        ".cm-follows .js-plotly-plot", "all => all.map(p => p._fullLayout.xaxis.range.map(Number))"
+    )
+    return found
+
+
+def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    words = [TimedWord("honestly", 0.5 * i, 0.5 * i + 0.4) for i in range(TICKS * 2 // 5)]
+    analysis = with_words(make_analysis(TICKS), *words)
+    faces = [Portrait(float(at), 0.5, DOT) for at in (5, 75, 300)]
+    path = tmp_path / "report.html"
+    path.write_text(render_report(analysis, "clip", answered(TICKS), faces), encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+        page.wait_for_function("document.querySelectorAll('.cm-face:not([hidden])').length == 3")
+        page.wait_for_timeout(400)
+        own, whole = ranges(page), page.evaluate(f"{WORDS}.x")
+        assert len([x for x in whole if 60 <= x <= 90]) < 20
+        look_at(page, 60, 90)
+        page.wait_for_function(f"{WORDS}.x.length > 40 && {WORDS}.x.every(x => x > 59 && x < 91)")
+        of_all = [range_ for range_ in own if range_[1] > 500]
+        assert len(of_all) == 3  # coupling, and twice without a modality
+        page.wait_for_function(
+            "count => [...document.querySelectorAll('.cm-follows .js-plotly-plot')]"
+            ".filter(p => p._fullLayout.xaxis.range.map(Number).join() === '60,90').length === count",
+            arg=len(of_all),
+        )
+        # A moment at the clip's beginning has nothing in this stretch, and shows what it showed.
+        assert [range_ for range_ in ranges(page) if range_ != [60, 90]] == [
+            range_ for range_ in own if range_[1] < 500
+        ]
+        boxes = page.eval_on_selector_all(
+            "#cm-timeline .textpoint text",
+            "all => all.map(t => t.getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])",
+        )
+        for i, (left, right, top, bottom) in enumerate(boxes):
+            for other in boxes[:i]:
+                apart = left >= other[1] or right <= other[0] or top >= other[3] - 4 or bottom <= other[2] + 4
+                assert apart
+        face = page.locator(".cm-face:not([hidden])")
+        assert face.count() == 1
+        box, plot = face.bounding_box(), page.locator("#cm-timeline .js-plotly-plot").bounding_box()
+        offset, length = page.evaluate(
+            f"[{PLOT}._fullLayout.xaxis._offset, {PLOT}._fullLayout.xaxis._length]"
+        )
+        assert box["x"] + box["width"] / 2 == pytest.approx(plot["x"] + offset + length / 2, abs=2)
+        look_at(page, 0, TICKS * 0.2)
+        page.wait_for_function(f"{WORDS}.x.length == {len(whole)}")
+        page.wait_for_function("document.querySelectorAll('.cm-face:not([hidden])').length == 3")
+        assert np.allclose(ranges(page), own)
+        browser.close()
+    assert not faults
