@@ -11,9 +11,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.analysis import Analysis
@@ -36,8 +38,30 @@ pytestmark = [
 ]
 
 
+class Address(str):
+    """Where a server of the tests answers, and how much its processor works."""
+
+    process: psutil.Process
+
+    def worked(self) -> float:
+        """Seconds of the processor that the server has used, all its threads together."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def work_until_quiet(self) -> float:
+        """Wait until it does next to nothing; gives what it had `worked` then."""
+        end, last = time.monotonic() + PATIENCE / 1000, -1.0
+        while time.monotonic() < end:
+            now = self.worked()
+            if now - last < 0.1:
+                return now
+            last = now
+            time.sleep(1)
+        pytest.fail("the server is still at work")
+
+
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address() -> Iterator[Address]:
     """A server of its own, as `make app` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -48,7 +72,8 @@ def address() -> Iterator[str]:
     with log.open("w") as out:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=out)
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = Address(f"http://127.0.0.1:{port}")
+            url.process = psutil.Process(server.pid)
             _wait_for(url, server, log)
             yield url
         finally:
@@ -231,7 +256,7 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     page.wait_for_selector("#cm-video video")
     _analyse(page)
     requests: list[str] = []
-    page.on("request", lambda r: requests.append(r.url) if "/gradio_api/queue/join" in r.url else None)
+    page.on("request", lambda r: requests.append(r.url) if _asks(r) else None)
     plot = page.locator("#cm-timeline .js-plotly-plot")
     plot.scroll_into_view_if_needed()
     why = page.inner_text("#cm-why-card p")
@@ -242,7 +267,8 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     page.wait_for_timeout(300)
     assert abs(_now(page) - axis[2] / 2) < 0.2
     _changes(page, "#cm-why-card p", why)
-    assert len(requests) == 1  # a click asks why
+    assert len([url for url in requests if "/queue/join" in url]) == 1  # a click asks why
+    page.wait_for_timeout(500)
     requests.clear()
     before = _now(page)
     plot.focus()
@@ -260,12 +286,31 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     word.click()
     page.wait_for_function("!document.querySelector('#cm-video video').paused")  # "click a word to hear it"
     assert 0 <= _now(page) - float(word.get_attribute("data-start")) < 1
-    path = page.evaluate("document.querySelector('#cm-space').toDataURL()")
+    _stays_quiet_while_playing(page, requests)
+
+
+def _asks(request: Any) -> bool:
+    """Whether the request is more than the video's own bytes, or the sign that the page is open."""
+    return request.resource_type != "media" and "/heartbeat" not in request.url
+
+
+def _stays_quiet_while_playing(page: Any, requests: list[str]) -> None:
+    """For seconds nothing is asked of the server, and all the while playhead and states' points move."""
     page.evaluate(
-        "() => { const v = document.querySelector('#cm-video video'); v.muted = true; return v.play() }"
+        "() => { const v = document.querySelector('#cm-video video');"
+        " [v.muted, v.currentTime] = [true, 2]; return v.play() }"
     )
-    page.wait_for_function("b => document.querySelector('#cm-space').toDataURL() != b", arg=path)
-    assert not requests  # the server is not asked, and still the states' points move
+    seen = []
+    for _ in range(4):
+        page.wait_for_timeout(800)
+        line = page.locator("#cm-timeline .cm-playhead").bounding_box()
+        seen.append((_now(page), line["x"], page.evaluate("document.querySelector('#cm-space').toDataURL()")))
+    for before, after in pairwise(seen):
+        assert after[0] > before[0]
+        assert after[1] > before[1]
+        assert after[2] != before[2]
+    assert seen[-1][0] - seen[0][0] > 1  # it did play
+    assert not requests
 
 
 def _changes(page: Any, selector: str, before: str) -> None:
@@ -382,9 +427,24 @@ def test_bad_input_is_a_sentence_on_the_page(page: Any, tmp_path: Path) -> None:
     assert page.is_enabled("#cm-analyse")
 
 
-def test_cancel_gives_the_page_back(page: Any) -> None:
+@pytest.mark.parametrize("button", ["cancel", "delete"])
+def test_cancel_and_delete_end_the_work_and_give_the_page_back(
+    page: Any, address: Address, button: str
+) -> None:
     page.wait_for_selector("#cm-video video")
+    address.work_until_quiet()  # the models are loaded behind the page
     page.click("#cm-analyse")
-    page.click("#cm-cancel")
-    page.wait_for_selector(".cm-message:has-text('The analysis was cancelled')", timeout=5000)
+    page.wait_for_selector(".cm-stages li.now")
+    before = address.worked()
+    page.click(f"#cm-{button}")
+    told = "The analysis was cancelled" if button == "cancel" else "Nothing analysed yet"
+    page.wait_for_selector(f"#cm-result :text('{told}')", timeout=20_000)
+    # Of the processor, all threads together: by the clock a busy machine would decide.
+    assert address.work_until_quiet() - before < 2
+    page.wait_for_timeout(500)
     assert page.is_enabled("#cm-analyse")
+    assert page.is_hidden("#cm-cancel")
+    assert page.is_hidden("#cm-timeline")
+    assert told in page.inner_text("#cm-result")
+    if button == "delete":
+        page.wait_for_selector("#cm-video video", state="detached")
