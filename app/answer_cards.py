@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 ROWS = 60  # rows a table has at most
 
 
-def moment_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
-    """The moment in sentences, what is exact behind them, and the picture's table where there is a picture."""
+def moment_card(
+    moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT, *, asked: bool = False
+) -> str:
+    """The moment in sentences, what is exact behind them, and the picture's table where there is a picture.
+
+    What was `asked` for is also read out to who does not see it.
+    """
     rows = moment_table(moment, words, language=language)
     told = moment_sentence(moment, words, language)
     names = [name_of(m, language) for m in MODALITIES if m in moment.sources]
     header = [tell("table.from", language), tell("table.said", language), *names]
     exact = escape(tell("why.exact", language))
+    said = f' data-said="{escape(told)}"' if asked else ""
     return (
-        f'<p class="cm-answer" data-said="{escape(told)}">{escape(told)} '
+        f'<p class="cm-answer"{said}>{escape(told)} '
         f'<span class="cm-how" tabindex="0" title="{exact}">{tell("why.exact?", language)}'
         f'<span class="cm-unseen"> {exact}</span></span></p>'
         f"{folded(header, rows, language) if rows else ''}"
@@ -46,8 +52,8 @@ def layers_card(memory: Memory, language: str = DEFAULT) -> str:
     return f'<div class="cm-layers">{"".join(layers)}</div>'
 
 
-def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> str:
-    """The clip's score with and without, in a sentence, and both lines as a table."""
+def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT, *, asked: bool = False) -> str:
+    """The clip's score with and without, in a sentence, and both lines as a table; `asked` as in `moment_card`."""
     all_of, part = analysis.sentiment.clip, fewer.clip
     names = left_on(fewer.kept, language)
     said = tell(
@@ -66,7 +72,8 @@ def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> str
         for i in range(0, len(starts), each)
     ]
     header = [tell("table.time", language), name_of("all", language), names]
-    return f'<p class="cm-answer" data-said>{escape(said)}</p>{folded(header, rows, language)}'
+    said_too = " data-said" if asked else ""
+    return f'<p class="cm-answer"{said_too}>{escape(said)}</p>{folded(header, rows, language)}'
 
 
 def space_card(analysis: Analysis, paths: Paths, language: str = DEFAULT) -> str:

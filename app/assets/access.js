@@ -3,9 +3,7 @@
   "use strict";
   const EVERY = 1000; // ms: a stage of an analysis may last a tenth of that, and nobody can be told so much
   const KEPT = 3; // sentences that stand in the status line
-  const WHOLE = "cm-result", FILLED = 6000; // the clip as a whole, and ms in which the other cards are filled after it
   const said = new Map(); // what each part of the page said last, by its id
-  let filling = 0;
 
   // gradio puts new text in by replacing elements, and a live region that is new is not read out. So what cards have
   // to say is in `data-said` (empty: their own text) and goes into one line that stays.
@@ -16,8 +14,6 @@
       const id = part.closest("[id]")?.id ?? "", text = part.dataset.said || part.innerText;
       if (!text || said.get(id) === text) continue;
       said.set(id, text);
-      if (id === WHOLE) filling = performance.now() + FILLED;
-      else if (performance.now() < filling) continue; // nobody asked: it came with the clip
       line.append(Object.assign(document.createElement("p"), { textContent: text }));
       while (line.children.length > KEPT) line.firstChild.remove();
     }

@@ -18,6 +18,8 @@ _UP = (
     "() => { document.querySelector('.cm-top')?.scrollIntoView({ block: 'start' }); "
     "document.querySelector('#cm-analyse')?.focus({ preventScroll: true }) }"
 )
+# Each head in one piece in every language: on a phone the table is wider than the page, and scrolls by itself.
+WIDTHS = ["64px", "170px", "90px", "90px", "150px", "150px", "90px", "90px", "90px", "260px"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def render(kept_for: float) -> SeveralPanel:
             type="array",
             interactive=False,
             wrap=True,
+            column_widths=WIDTHS,
             label=label("several.table"),
             elem_id="cm-several-table",
         )

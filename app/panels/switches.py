@@ -77,14 +77,16 @@ def _draw(
 ) -> list[Any]:
     if analysis is None or grid is None:
         return [gr.skip(), gr.skip()]
-    return _answer(analysis, grid, kept, language_of(request))
+    return _answer(analysis, grid, kept, language_of(request), asked=True)
 
 
-def _answer(analysis: Analysis, grid: Grid, kept: list[str], language: str) -> list[Any]:
+def _answer(
+    analysis: Analysis, grid: Grid, kept: list[str], language: str, *, asked: bool = False
+) -> list[Any]:
     if not kept:
-        return [gr.skip(), f'<p class="cm-answer">{tell("switches.none", language)}</p>']
+        return [gr.skip(), f'<p class="cm-answer" data-said>{tell("switches.none", language)}</p>']
     fewer = ask_without(grid, kept, analysis)
-    return [draw_switched(analysis, fewer, language), fewer_card(analysis, fewer, language)]
+    return [draw_switched(analysis, fewer, language), fewer_card(analysis, fewer, language, asked=asked)]
 
 
 def _head(language: str) -> str:

@@ -59,10 +59,11 @@ def outputs(panel: WhyPanel) -> list[Any]:
 
 def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`: of the strongest moment where none is given; no picture before anything was observed."""
+    asked = seconds is not None
     if seconds is None:
         (seconds,) = telling_moments(analysis, 1)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
-    return [draw_moment(moment, words, language), moment_card(moment, words, language)]
+    return [draw_moment(moment, words, language), moment_card(moment, words, language, asked=asked)]
 
 
 def _explain(

@@ -208,6 +208,7 @@ def _focus_stays_where_a_picture_is_drawn_again(page: Any) -> None:
     page.evaluate("document.activeElement.isTheOld = true")
     page.keyboard.press("Enter")
     page.wait_for_selector("#cm-why-card >> text=At 0:11.0 the score is")
+    page.wait_for_function("said.at(-1).startsWith('At 0:11.0 the score is')")
     page.wait_for_function("document.activeElement.closest('#cm-why') && !document.activeElement.isTheOld")
 
 
@@ -228,7 +229,10 @@ def _words_are_reached_by_keys(page: Any) -> None:
     assert press("Home") == [said[0], "button", 1]
     assert press("ArrowRight") == [said[1], "button", 1]
     assert press("ArrowLeft") == [said[0], "button", 1]
-    assert press("ArrowDown") != [said[0], "button", 1]
+    line = "[...document.querySelectorAll('.cm-transcript p')].indexOf(document.activeElement.parentElement)"
+    assert page.evaluate(line) == 0
+    press("ArrowDown")
+    assert page.evaluate(line) == 1
     assert press("End") == [said[-1], "button", 1]
     press("ArrowLeft")
     start = float(page.evaluate("document.activeElement.dataset.start"))
