@@ -38,10 +38,9 @@ from extractors.expression import (
     load_expression,
     read_config,
 )
+from extractors.voice_encoder import SCORES
 
-VALENCE = {
-    "happy": 2.0, "neutral": 0.0, "sad": -1.5, "fear": -2.0, "disgust": -2.0, "angry": -2.5,
-}  # fmt: skip
+VALENCE = {name: SCORES[name] for name in EXPRESSIONS if np.isfinite(SCORES[name])}
 LOOK_EVERY = 5  # epochs
 
 
@@ -81,6 +80,8 @@ class Run:
     averaged: AveragedModel
     optimiser: torch.optim.AdamW
     epoch: int = 0
+    made: str = ""
+    """Names what the run is made of, as `digest_of` does."""
 
 
 def start(schedule: Schedule, teacher: ExpressionNet | None = None) -> Run:
@@ -233,6 +234,7 @@ def save(run: Run, path: Path) -> None:
         "averaged": run.averaged.state_dict(),
         "optimiser": run.optimiser.state_dict(),
         "epoch": run.epoch,
+        "made": run.made,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -241,8 +243,16 @@ def save(run: Run, path: Path) -> None:
 
 
 def resume(run: Run, path: Path) -> None:
-    """Go on from the checkpoint at `path`, one of this machine's own."""
+    """Go on from the checkpoint at `path`, one of this machine's own.
+
+    Raises ValueError for one that was made of something else: its weights would pass for this run's.
+    """
     state = torch.load(path, weights_only=True)
+    if state.get("made") != run.made:
+        raise ValueError(
+            f"{path} is of another run: its data, schedule or start were not those of now; name another folder by "
+            "--runs, or remove it to train afresh"
+        )
     run.network.load_state_dict(state["network"])
     run.averaged.load_state_dict(state["averaged"])
     run.optimiser.load_state_dict(state["optimiser"])
@@ -269,6 +279,16 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
     path.with_suffix(".json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+def digest_of(
+    images: NDArray[np.uint8], labels: NDArray[np.int8], schedule: Schedule, teachers: Sequence[str]
+) -> str:
+    """Names what a run is made of: faces and labels, the schedule, the sha256 of each teacher."""
+    digest = hashlib.sha256(repr((schedule, list(teachers), images.shape)).encode())
+    for array in (images, labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
 def main() -> None:
     """Parse the command line, train, measure and write the weights."""
     options = parse()
@@ -285,6 +305,8 @@ def main() -> None:
     ours, held = fusion_split(images)
     teachers = [load_expression(weights) for weights in options.teacher]
     run, checkpoint = start(schedule, teachers[0] if teachers else None), options.runs / "last.pt"
+    taught_by = [read_config(path)["sha256"] for path in options.teacher]
+    run.made = digest_of(images[ours], labels[ours], schedule, taught_by)
     if checkpoint.exists():
         resume(run, checkpoint)
     if run.epoch < schedule.epochs:
@@ -305,7 +327,7 @@ def main() -> None:
     measured["fer2013_valid"] = report(probabilities(run.averaged.module, valid["image"]), valid["label"])
     trained = {
         "faces": len(ours),
-        "taught_by": [read_config(path)["sha256"] for path in options.teacher],
+        "taught_by": taught_by,
         "sharper": round(sharper, 3),
     }
     publish(run, options.weights, trained | asdict(schedule), measured)

@@ -12,6 +12,7 @@ run goes on from its last epoch when it is started again, and ends where an unin
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import time
@@ -84,6 +85,8 @@ class Run:
     epoch: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    made: str = ""
+    """Names what the run is made of, as `digest_of` does."""
 
 
 def start(schedule: Schedule, sentences: int, folder: Path | None = None) -> Run:
@@ -267,6 +270,7 @@ def save(run: Run, path: Path) -> None:
         "optimiser": run.optimiser.state_dict(),
         "scheduler": run.scheduler.state_dict(),
         "epoch": run.epoch,
+        "made": run.made,
         "seconds": run.seconds,
         "losses": run.losses,
     }
@@ -278,8 +282,16 @@ def save(run: Run, path: Path) -> None:
 
 @torch.no_grad()
 def resume(run: Run, path: Path) -> None:
-    """Go on from the checkpoint at `path`, one of this machine's own."""
+    """Go on from the checkpoint at `path`, one of this machine's own.
+
+    Raises ValueError for one that was made of something else: its weights would pass for this run's.
+    """
     state = torch.load(path, weights_only=True)
+    if state.get("made") != run.made:
+        raise ValueError(
+            f"{path} is of another run: its data, schedule or start were not those of now; name another folder by "
+            "--runs, or remove it to train afresh"
+        )
     for name, value in run.weights.items():
         value.copy_(state["weights"][name])
     run.averaged = state["averaged"]
@@ -322,9 +334,10 @@ def train(
 ) -> Run:
     """Train on all of the sentences, from the checkpoint on where there is one; `epochs` stops it earlier.
 
-    Without a checkpoint the adapter is a fresh one, or the one in the folder `begin`.
+    Without a checkpoint the adapter is a fresh one, or the one in the folder `begin`. Errors as in `resume`.
     """
     run = start(schedule, len(sentences), begin)
+    run.made = digest_of(sentences, schedule, begin)
     if checkpoint.exists():
         resume(run, checkpoint)
     tokens = tokenise(run.encoder, sentences)
@@ -333,6 +346,13 @@ def train(
         save(run, checkpoint)
         print(f"epoch {run.epoch}: loss {loss:.4f}, {run.seconds:.0f} CPU s", flush=True)
     return run
+
+
+def digest_of(sentences: Sequence[Sentence], schedule: Schedule, begin: Path | None) -> str:
+    """Names what a run is made of: the rated sentences, the schedule, the adapter that it begins with."""
+    start_sums = check(begin)["sha256"] if begin else {}
+    made = repr((schedule, sorted(start_sums.items()), list(sentences)))
+    return hashlib.sha256(made.encode()).hexdigest()
 
 
 def main() -> None:

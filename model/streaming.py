@@ -65,7 +65,7 @@ class Stream:
     """One stream, or a batch of streams in step.
 
     Args:
-        network: a CoupledMamba in eval mode, with the head "opinions".
+        network: a CoupledMamba in eval mode, coupled or independent.
         batch: streams fed together; None for one stream without a batch axis.
 
     Raises ValueError for a network in training mode or of attention fusion.

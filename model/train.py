@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch import Tensor
 from tqdm import tqdm
@@ -167,7 +168,8 @@ def digest_of(settings: TrainSettings, pools: Mapping[str, Pool]) -> str:
     digest = hashlib.sha256(repr(replace(settings, checkpoint_every=0)).encode())
     for name, pool in sorted(pools.items()):
         digest.update(name.encode())
-        for array in (pool.rows, pool.presence, pool.offsets, *pool.labels):
+        arrays: tuple[NDArray[Any], ...] = (pool.rows, pool.presence, pool.offsets, *pool.labels)
+        for array in arrays:
             digest.update(str((array.dtype, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     if settings.start:

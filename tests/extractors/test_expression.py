@@ -1,5 +1,6 @@
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,26 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: 
     assert again.epoch == whole.epoch == 2
     for name, value in whole.averaged.module.state_dict().items():
         torch.testing.assert_close(again.averaged.module.state_dict()[name], value, msg=name)
+
+
+def test_a_checkpoint_of_other_faces_or_another_schedule_is_refused(tmp_path: Path) -> None:
+    images, labels = np.zeros((4, 48, 48), np.uint8), np.zeros(4, np.int8)
+    schedule = training.Schedule(widths=(8, 8, 8))
+    given = (images, labels, schedule, ["one"])
+    others = [
+        (images + 1, *given[1:]),
+        (images, labels + 1, *given[2:]),
+        (*given[:2], replace(schedule, seed=1), ["one"]),
+    ]
+    made = [training.digest_of(*g) for g in (given, *others, (*given[:3], ["two"]))]
+    assert len(set(made)) == 5
+    run = training.start(schedule)
+    run.made = made[0]
+    training.save(run, tmp_path / "last.pt")
+    training.resume(run, tmp_path / "last.pt")
+    run.made = made[1]
+    with pytest.raises(ValueError, match="is of another run"):
+        training.resume(run, tmp_path / "last.pt")
 
 
 def test_published_weights_load_as_what_was_averaged(tmp_path: Path) -> None:

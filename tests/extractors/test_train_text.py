@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from extractors import adapter, rated
 from extractors.rated import Sentence, agreement, held_for_fusion, held_out, training_part
-from extractors.train_text import Schedule, batches, loss_of, read, settle, start, tokenise, train
+from extractors.train_text import Schedule, batches, digest_of, loss_of, read, settle, start, tokenise, train
 
 SCHEDULE = Schedule(epochs=2, batch=4, rank=2, alpha=2, rate=5e-3)
 SENTENCES = [
@@ -43,11 +44,25 @@ def test_an_interrupted_run_ends_in_the_same_weights(
 ) -> None:
     checkpoint = tmp_path / "last.pt"
     assert train(SENTENCES, SCHEDULE, checkpoint, epochs=1).epoch == 1
+    with pytest.raises(ValueError, match="is of another run"):
+        train(SENTENCES[::-1], SCHEDULE, checkpoint)
     run = train(SENTENCES, SCHEDULE, checkpoint)
     assert run.epoch == 2
     assert run.averaged.keys() == trained.keys()
     for name, value in run.averaged.items():
         assert torch.equal(value, trained[name]), name
+
+
+def test_every_part_of_a_run_is_in_its_name(tmp_path: Path) -> None:
+    run = (SENTENCES, SCHEDULE, None)
+    turned = [replace(SENTENCES[0], score=-3.0), *SENTENCES[1:]]
+    others = [
+        (turned, SCHEDULE, None),
+        (SENTENCES, replace(SCHEDULE, epochs=3), None),
+        (*run[:2], adapter.WEIGHTS),
+    ]
+    assert digest_of(*run) == digest_of(list(SENTENCES), replace(SCHEDULE), None)
+    assert len({digest_of(*given) for given in (run, *others)}) == 4
 
 
 def test_training_moves_the_adapter_and_the_readout(trained: dict[str, torch.Tensor]) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.seen import Seen
+from extractors.expression import HELD_TENTHS, fusion_split
+from model.seen import Seen, face_marks
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 48, 48)).astype(np.uint8)
 
@@ -19,6 +20,15 @@ def test_it_knows_what_it_saw_and_nothing_else():
 
 def test_a_mirror_image_is_the_same_face():
     assert Seen.of([], [], IMAGES[:1]).faces(IMAGES[:1, :, ::-1]).all()
+
+
+def test_a_face_has_the_mark_by_which_the_expression_network_splits_faces():
+    """Both rooms count for themselves, since neither knows of the other: they must agree."""
+    own, held = fusion_split(IMAGES)
+    sides = face_marks(IMAGES) % 10 < HELD_TENTHS
+    assert held.tolist() == np.flatnonzero(sides).tolist()
+    assert len(own)
+    assert len(held)
 
 
 def test_saved_and_loaded_it_says_the_same(tmp_path):
