@@ -68,9 +68,10 @@ class Guard:
             return
         if scope["method"] == "POST" and _is_json(scope):
             tools = scope["path"].startswith(TOOLS)
-            body = await _read(receive, MOST_TOOLS if tools else MOST)
+            most = MOST_TOOLS if tools else MOST
+            body = await _read(receive, most)
             if body is None:
-                await _refuse(send, 413, f"A request may hold at most {MOST:,} bytes of JSON.")
+                await _refuse(send, 413, f"A request may hold at most {most:,} bytes of JSON.")
                 return
             if asks_for_address(body, tools):
                 await _refuse(send, 400, NO_ADDRESS)

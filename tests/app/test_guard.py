@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ import pytest
 from gradio.data_classes import FileData
 
 from app import page as page_room
-from app.guard import MOST, NO_ADDRESS, asks_for_address, is_shut
+from app.guard import MOST, NO_ADDRESS, TOOLS, Guard, asks_for_address, is_shut
 from tests.clips import make_clip
 
 SECRET = "the secret of the house"
@@ -252,6 +253,26 @@ def test_a_request_has_its_most_and_every_answer_says_what_a_browser_may_do(hous
     ):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "object-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("path", "most"), [("/gradio_api/call/describe", 10), (f"{TOOLS}/", 20)])
+def test_a_request_that_is_too_large_is_told_its_own_limit(
+    path: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.guard.MOST", 10)
+    monkeypatch.setattr("app.guard.MOST_TOOLS", 20)
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b" " * 21}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope: Any = {"type": "http", "path": path, "method": "POST", "headers": []}
+    asyncio.run(Guard(lambda *_: pytest.fail("it was let through"))(scope, receive, send))
+    assert said[0]["status"] == 413
+    assert f"at most {most} bytes" in said[1]["body"].decode()
 
 
 @pytest.mark.parametrize(
