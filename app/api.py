@@ -99,11 +99,16 @@ class Api:
         if kind not in FORMATS:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
         session = session_of(request)
-        with self._rooms.at_work(session):
+        with self._rooms.at_work(session) as room:
             run = self._run(clip, transcript, language, request, progress)
             assert run.result is not None
-            path = self._rooms.new(session) / f"{stem(clip)}.{kind}"
-            save(run.result, kind, path, Path(clip).name, run.grid, clip)
+            path = self._rooms.new(session, room) / f"{stem(clip)}.{kind}"
+            try:
+                save(run.result, kind, path, Path(clip).name, run.grid, clip)
+            except OSError as error:  # gradio would log the path, with the clip's name
+                raise refusal(explain(error)) from None
+            if self._rooms.is_over(room):
+                raise refusal(STOPPED)
         return str(path)
 
     def compare(
@@ -128,7 +133,9 @@ class Api:
         Returns:
             A JSON object in the schema coupled-mamba-comparison/1.
         """
-        run = self._run(clip, transcript, language, request, progress)
+        theirs = other and self._rooms.claim(session_of(request), other)
+        with self._rooms.in_use(theirs):
+            run = self._run(clip, transcript, language, request, progress)
         first, grid = run.result, run.grid
         assert first is not None
         if other:

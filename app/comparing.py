@@ -71,6 +71,8 @@ class Comparing:
         if not other:
             raise refusal(tell("compare.choose", language), language)
         mine, run = self._rooms.claim(session_of(request), other), Run()
+        if not mine.exists():
+            raise refusal(tell("status.gone", language), language)
         for run in self._runs.watch(request.session_hash or "", mine, None, language=spoken):
             if run.result is None and run.error is None and not run.stop.is_set():
                 yield told(

@@ -1,4 +1,4 @@
-"""What visitors bring and take lives in a folder for each session, and goes with it, on request, or within the hour.
+"""What visitors bring and take lives in a folder for each session, and goes with it, on request, or with the hour.
 
     visitors/<hash>/<name>                  where gradio puts an upload: a link to the file below, once it is claimed
     visitors/sessions/<session>/given/...   what the session brought
@@ -6,7 +6,7 @@
 
 Gradio's own `delete_cache` knows only some of the files, by age alone: not those that a handler writes, nor what a
 server that was killed left behind. So the page has a folder of its own, from which a session's part goes when the
-session ends, and everything old goes whatever happened.
+session ends, and everything that was not used for nearly an hour goes; after a crash at the server's next start.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import contextlib
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from app import settings
 from app.sample import cache_folder, is_sample
 
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
+LONGEST = 6 * 3600.0  # seconds for which a file stays because it waits in line or in a batch, or is read
 EMPTY = 60.0  # seconds after which an empty file goes: gradio makes one whenever it hands an upload on
 KEPT_BYTES = 20_000_000_000  # of all visitors' files together; past it the oldest go first
 _log = logging.getLogger(__name__)
@@ -38,8 +40,10 @@ class Rooms:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._busy: Counter[str] = Counter()
-        self._left: set[str] = set()
+        self._busy: Counter[Path] = Counter()  # by room: how much is being done in it
+        self._over: set[Path] = set()  # rooms whose session ended while something was done in them
+        self._moved: dict[str, Path] = {}  # by session, its room since then
+        self._used: list[tuple[float, tuple[Path, ...]]] = []  # until when, and which files
         self._lock = threading.RLock()
 
     def of(self, session: str) -> Path:
@@ -47,17 +51,13 @@ class Rooms:
 
         Named by a hash, since what a client calls its session is the client's choice.
         """
-        room = self._path(session)
         with self._lock:
-            # Else it may be the work's own, for a session that has ended meanwhile.
-            if not self._busy[session]:
-                self._left.discard(session)
-            room.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return room
+            return _made(self._path(session))
 
-    def new(self, session: str) -> Path:
-        """A new empty folder in the session's."""
-        return Path(tempfile.mkdtemp(dir=self.of(session)))
+    def new(self, session: str, room: Path | None = None) -> Path:
+        """A new empty folder in the session's, or in the `room` that `at_work` gave."""
+        with self._lock:
+            return Path(tempfile.mkdtemp(dir=_made(room or self._path(session))))
 
     def holds(self, session: str, path: Path) -> bool:
         """Whether the path lies in the session's folder."""
@@ -80,43 +80,86 @@ class Rooms:
                 _link(inbox, mine)
             return mine
 
-    def empty(self, session: str) -> None:
-        """Delete everything of the session, now."""
-        room = self._path(session)
-        with self._lock:
-            for mine in everything_in(room / "given"):
-                inbox = self.folder / mine.parent.name / mine.name
-                with contextlib.suppress(OSError):
-                    if inbox.samefile(mine):
-                        self._let_go(inbox, mine)
-            shutil.rmtree(room, ignore_errors=True)
-
     def leave(self, session: str) -> None:
-        """The session ended: delete everything of it, and again when what still works for it is done."""
+        """The session ended: delete everything of it, and again when what still works for it is done.
+
+        Should the session come back before that, it has another folder.
+        """
         with self._lock:
-            if self._busy[session]:
-                self._left.add(session)
-            else:
-                del self._busy[session]
-            self.empty(session)
+            room = self._path(session)
+            self._empty(room)
+            self._moved.pop(session, None)
+            if self._busy[room]:
+                self._over.add(room)
+                self._moved[session] = room.with_name(secrets.token_hex(16))
 
     @contextlib.contextmanager
-    def at_work(self, session: str) -> Iterator[None]:
-        """While inside, the session is being worked for; if it ends meanwhile, what is still written goes too."""
+    def at_work(self, session: str) -> Iterator[Path]:
+        """Gives the session's folder for work that writes there; if the session ends meanwhile, all that goes too."""
         with self._lock:
-            self._busy[session] += 1
+            room = self.of(session)
+            self._busy[room] += 1
+        try:
+            yield room
+        finally:
+            with self._lock:
+                self._busy[room] -= 1
+                if not self._busy[room]:
+                    del self._busy[room]
+                    self._end(session, room)
+
+    def is_over(self, room: Path) -> bool:
+        """Whether the session ended since `at_work` gave the room."""
+        return room in self._over
+
+    @contextlib.contextmanager
+    def in_use(self, *paths: str | Path | None) -> Iterator[None]:
+        """While inside the files, and those in the folders, do not grow old: a line or a batch can be long."""
+        used = time.monotonic() + LONGEST, tuple(Path(path) for path in paths if path)
+        self._used.append(used)
         try:
             yield
         finally:
-            with self._lock:
-                self._busy[session] -= 1
-                if not self._busy[session]:
-                    del self._busy[session]
-                    if session in self._left:
-                        self._left.discard(session)
-                        self.empty(session)
+            self._renew(*used)
+            with contextlib.suppress(ValueError):
+                self._used.remove(used)
+
+    def renew(self) -> None:
+        """To be called before every sweep: what is in use counts from now, for LONGEST seconds in all."""
+        for until, paths in list(self._used):
+            self._renew(until, paths)
+
+    def _renew(self, until: float, paths: tuple[Path, ...]) -> None:
+        if time.monotonic() > until:
+            return
+        for path in paths:
+            inbox = self.folder / path.parent.name / path.name
+            for file in (path, inbox, *everything_in(path)):
+                with contextlib.suppress(OSError):
+                    os.utime(file, follow_symlinks=False)
+
+    def _end(self, session: str, room: Path) -> None:
+        """The last work in the room is done."""
+        if room not in self._over:
+            return
+        self._over.discard(room)
+        self._empty(room)
+        moved = self._moved.get(session)
+        if moved and not moved.exists() and not self._busy[moved]:
+            del self._moved[session]
+
+    def _empty(self, room: Path) -> None:
+        """Delete everything in the room, now."""
+        for mine in everything_in(room / "given"):
+            inbox = self.folder / mine.parent.name / mine.name
+            with contextlib.suppress(OSError):
+                if inbox.samefile(mine):
+                    self._let_go(inbox, mine)
+        shutil.rmtree(room, ignore_errors=True)
 
     def _path(self, session: str) -> Path:
+        if session in self._moved:
+            return self._moved[session]
         return self.folder / "sessions" / hashlib.sha256(session.encode()).hexdigest()[:32]
 
     def _let_go(self, inbox: Path, mine: Path) -> None:
@@ -131,10 +174,14 @@ class Rooms:
         inbox.parent.rmdir()
 
 
-@cache
 def rooms_in(folder: str | Path) -> Rooms:
     """The rooms of a page's folder: one object for all of the page's parts."""
-    return Rooms(Path(os.path.abspath(folder)))
+    return _rooms_in(os.path.abspath(folder))
+
+
+@cache
+def _rooms_in(folder: str) -> Rooms:
+    return Rooms(Path(folder))
 
 
 def private_folder() -> Path:
@@ -191,8 +238,8 @@ def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> No
             path.unlink()
 
 
-def keep_sweeping(folder: Path) -> None:
-    """Sweep now and every SWEEP seconds, in a thread that ends with the program.
+def keep_sweeping(folder: Path, also: Callable[[], None] = lambda: None) -> None:
+    """Sweep now and every SWEEP seconds, and do `also` with it, in a thread that ends with the program.
 
     Raises InputError where COUPLED_MAMBA_KEPT_BYTES is no whole number.
     """
@@ -201,12 +248,27 @@ def keep_sweeping(folder: Path) -> None:
     def work() -> None:
         while True:
             try:
+                rooms_in(folder).renew()
                 sweep(folder, most=most)
+                also()
             except Exception:  # what could not be swept now is swept next time, or nothing ever would be
                 _log.warning("a sweep of old files failed", exc_info=True)
             time.sleep(SWEEP)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()
+
+
+def date_like(original: Path, *made: Path) -> None:
+    """What was made of a file is as old as the file, and goes with it; no harm where one of them is gone."""
+    with contextlib.suppress(OSError):
+        state = original.stat()
+        for path in made:
+            os.utime(path, (state.st_atime, state.st_mtime), follow_symlinks=False)
+
+
+def _made(room: Path) -> Path:
+    room.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return room
 
 
 def _same_file(source: Path, path: Path) -> None:

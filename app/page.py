@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from app.api import add_endpoints, can_serve_tools
+from app.forgetting import forget_by_age, forget_when_over
 from app.i18n.labels import language_of, translations
 from app.keeping import KEPT, keep_sweeping, private_folder
 from app.panels import (
@@ -32,6 +33,7 @@ from app.panels import (
     transcript,
     why,
 )
+from app.quiet import keep_errors_quiet
 from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service
 
@@ -155,10 +157,11 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "enable_monitoring": False,
         "prevent_thread_lock": True,
     }
+    keep_errors_quiet()
     running = page.launch(**(settings | options))
     # Only now: importing the heavy libraries beside the server's start would hold it up.
     threading.Thread(target=_warm, daemon=True, name="warm").start()
-    keep_sweeping(private_folder())
+    keep_sweeping(private_folder(), forget_by_age(page))
     if not options.get("prevent_thread_lock"):
         page.block_thread()
     return running
@@ -226,7 +229,8 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     _wire_analyses(panels, states, service)
     _wire_language(panels, page, states, service)
     for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):
-        brought(service.prepare, panels.clip.video, panels.clip.video, **QUIET)
+        # Every one is looked at: by itself gradio passes over those that come while one is.
+        brought(service.prepare, panels.clip.video, panels.clip.video, trigger_mode="multiple", **QUIET)
     panels.clip.video.change(service.forget, [panels.clip.video, opened], panels.given(states), **QUIET)
     for chosen in (panels.clip.transcript, panels.several.files, panels.compare.other):
         chosen.upload(service.take, chosen, None, queue=False, **QUIET)
@@ -234,22 +238,8 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
     panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
     page.unload(service.leave)
-    _forget_states(page, panels.clip.delete)
     add_endpoints(page)
-
-
-def _forget_states(page: gr.Blocks, delete: gr.Button) -> None:
-    """What gradio remembers of a session goes with its files; by itself it would keep that for an hour more."""
-
-    def forget(request: gr.Request) -> None:
-        page.state_holder.delete_state(request.session_hash or "")
-        for (
-            names
-        ) in page.temp_file_sets:  # of files it was given or gave, kept for ever where `delete_cache` is off
-            names.difference_update([name for name in list(names) if not os.path.lexists(name)])
-
-    page.unload(forget)
-    delete.click(forget, None, None, queue=False, **QUIET)
+    forget_when_over(page, panels.clip.delete, QUIET)
 
 
 def _wire_analyses(panels: Panels, states: States, service: Service) -> None:

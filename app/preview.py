@@ -5,7 +5,7 @@ The copy is only looked at: what is analysed is always the original.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -54,10 +54,10 @@ def is_seekable(path: str | Path) -> bool:
         return True
 
 
-def make_seekable(clip: str | Path, path: str | Path) -> bool:
+def make_seekable(clip: str | Path, path: str | Path, stopped: Callable[[], bool] = lambda: False) -> bool:
     """Write the clip's packets as they are to `path`, of the same ending, with its length and an index.
 
-    False where that cannot be done. Nothing is encoded anew, so it takes as long as reading the file.
+    False where that cannot be done, or once `stopped`. Nothing is encoded anew: it takes as long as reading the file.
     """
     import av
 
@@ -67,6 +67,8 @@ def make_seekable(clip: str | Path, path: str | Path) -> bool:
         with open_clip(clip, Limits.from_environment()) as given, av.open(str(path), "w") as copy:
             streams = {s.index: copy.add_stream_from_template(s) for s in _streams(given)}
             for packet in given.demux(*(given.streams[i] for i in streams)):
+                if stopped():
+                    return False
                 if packet.dts is not None:  # the empty packet at a stream's end has no time
                     packet.stream = streams[packet.stream.index]
                     copy.mux(packet)
@@ -75,23 +77,28 @@ def make_seekable(clip: str | Path, path: str | Path) -> bool:
     return True
 
 
-def make_preview(clip: str | Path, path: str | Path) -> bool:
-    """Write the clip to `path` as h264 and aac in mp4, at most 480 pixels long; False where that makes no sense."""
+def make_preview(clip: str | Path, path: str | Path, stopped: Callable[[], bool] = lambda: False) -> bool:
+    """Write the clip to `path` as h264 and aac in mp4, at most 480 pixels long.
+
+    False where that makes no sense or cannot be done, or once `stopped`.
+    """
     import av
 
     from extractors.media import probe, read_frames, read_sound
 
     try:
         info = probe(clip)
-    except InputError:
+        if not info.has_video or info.duration > LONGEST or stopped():
+            return False
+        sound = read_sound(clip) if info.has_audio else None
+        with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+            frames = read_frames(clip, per_second=PER_SECOND, long_side=LONG_SIDE)
+            for packet in _packets(container, frames, sound):
+                if stopped():
+                    return False
+                container.mux(packet)
+    except (InputError, av.FFmpegError, OSError, ValueError):
         return False
-    if not info.has_video or info.duration > LONGEST:
-        return False
-    sound = read_sound(clip) if info.has_audio else None
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        frames = read_frames(clip, per_second=PER_SECOND, long_side=LONG_SIDE)
-        for packet in _packets(container, frames, sound):
-            container.mux(packet)
     return True
 
 

@@ -75,7 +75,11 @@ class Run:
             daemon=True,
             name="analysis",
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads are to be had
+            done()
+            raise
         return thread
 
     def _work(
@@ -171,30 +175,23 @@ class Runs:
             run.error = error
             yield run
             return
-        begun = False
-        try:
-            yield from _wait(run, turn)
-            if not run.stop.is_set():
-                cache, end = self._begin(turn, session)
-                thread = run.start(clip, transcript, cache, end, language)
-                begun = True
-                yield from _follow(run, thread)
-        except (OSError, InputError) as error:  # nowhere to keep what is found
-            run.error = error
-        finally:
-            if not begun:  # else the run gives the turn up itself, once it really ended
-                turn.leave()
-        yield run
-
-    def _begin(self, turn: Turn, session: str) -> tuple[Cache | None, Callable[[], None]]:
-        """Where the session's results are kept, and what is to be called once the run really ended."""
         kept = self._rooms if session else None
-        cache = Cache.from_environment(kept.of(session) / "stages", session) if kept else None
-        ending = ExitStack()
-        ending.callback(turn.leave)
-        if kept:
-            ending.enter_context(kept.at_work(session))
-        return cache, ending.close
+        with ExitStack() as ending:
+            ending.callback(turn.leave)
+            try:
+                room = ending.enter_context(kept.at_work(session)) if kept else None
+                if kept:
+                    ending.enter_context(kept.in_use(clip, transcript))
+                yield from _wait(run, turn)
+                if not run.stop.is_set():
+                    cache = Cache.from_environment(room / "stages", session) if room else None
+                    # From here on the run itself gives all this up, once it really ended.
+                    held = ending.pop_all()
+                    thread = run.start(clip, transcript, cache, held.close, language)
+                    yield from _follow(run, thread)
+            except (OSError, InputError) as error:  # nowhere to keep what is found
+                run.error = error
+        yield run
 
 
 def _stop(runs: list[Run]) -> None:

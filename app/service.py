@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import secrets
 import tempfile
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from app.analysis import Analysis
 from app.cards import result_card
+from app.copies import Copies
 from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
 from app.i18n import DEFAULT, retell, tell
 from app.i18n.labels import language_of
-from app.keeping import rooms_in
+from app.keeping import date_like, rooms_in
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.portraits import make_portraits, portraits_card
+from app.quiet import place_of
 from app.runs import Run, Runs
 from app.stages import StoppedError
 from app.turns import BusyError
@@ -31,9 +32,9 @@ from extractors.records import Grid, InputError
 # gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
 GROUP = "analysis"
-ORIGINAL = ".original"  # ending of the link, beside a copy to look at, to what was uploaded
 SURPRISE = tell("heard.surprise")
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Service:
@@ -42,26 +43,34 @@ class Service:
     def __init__(self, cache: str) -> None:
         self._rooms = rooms_in(cache)
         self._runs = Runs(self._rooms)
+        self._copies = Copies(self._rooms)
         self._asked: dict[str, Path] = {}  # by session, the clip of the analysis under way or shown
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
-        """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot."""
-        from app.preview import is_playable, is_seekable, make_preview, make_seekable
+        """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot.
 
-        if not video:
+        Nothing changes where another video was chosen meanwhile.
+        """
+        try:
+            copy = self.playable(video, request) if video else video
+        except StoppedError:
             return gr.skip()
-        played = is_playable(video)
-        if played and is_seekable(video):
-            return gr.skip()
-        session = session_of(request)
-        original = self._rooms.claim(session, video)
-        copy = self._rooms.new(session) / f"{original.stem[:60]}{original.suffix if played else '.mp4'}"
-        if not (make_seekable if played else make_preview)(original, copy):
-            return gr.skip()
-        copy.with_suffix(ORIGINAL).symlink_to(original)
-        if not played:
-            gr.Info(tell("status.copy", language_of(request)))
-        return str(copy)
+        return gr.skip() if copy == video or copy is None else copy
+
+    def playable(self, video: str, request: gr.Request | None = None) -> str:
+        """The video itself, or the path of a copy where browsers cannot play it or jump about in it.
+
+        Raises StoppedError where the visitor chose another video meanwhile, or deleted it.
+        """
+        session, language = session_of(request), language_of(request)
+
+        def copy(room: Path) -> tuple[str, bool]:
+            return self._copies.playable(session, video, room)
+
+        path, anew = self._work(copy, (video, False), session, language)
+        if anew:
+            gr.Info(tell("status.copy", language))
+        return path
 
     def run(
         self, video: str | None, given: str | None, request: gr.Request, spoken: str | None = None
@@ -75,7 +84,8 @@ class Service:
         language = language_of(request)
         if not video:
             raise refusal(tell("status.choose", language), language)
-        clip, words = self._own(video, request), given and self._rooms.claim(session_of(request), given)
+        mine = session_of(request)
+        clip, words = self._copies.original(mine, video), given and self._rooms.claim(mine, given)
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
         run, session = Run(), request.session_hash or ""
@@ -111,17 +121,23 @@ class Service:
         request: gr.Request | None = None,
     ) -> list[Any]:
         """Values for the cards below the result; nothing changes where there is no analysis."""
+        nothing = [gr.skip() for _ in range(9 + len(FORMATS))]
         if analysis is None:
-            return [gr.skip() for _ in range(9 + len(FORMATS))]
-        language = language_of(request)
-        return [
-            *timeline.show(analysis, target, tone, language),
-            *coupling.show(analysis, language),
-            *transcript.show(analysis, language),
-            *saving.show(
-                analysis, str(self._own(video or "clip", request)), str(self._rooms.new(session_of(request)))
-            ),
-        ]
+            return nothing
+        language, session = language_of(request), session_of(request)
+
+        def draw(room: Path) -> list[Any]:
+            clip = self._copies.original(session, video or "clip")
+            saved = saving.show(analysis, str(clip), str(self._rooms.new(session, room)))
+            self._date(session, clip, saved)
+            return [
+                *timeline.show(analysis, target, tone, language),
+                *coupling.show(analysis, language),
+                *transcript.show(analysis, language),
+                *saved,
+            ]
+
+        return self._work(draw, nothing, session, language)
 
     def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> list[Any]:
         """Values for the cards that ask more of the kept grid; nothing changes where there is none."""
@@ -136,15 +152,27 @@ class Service:
         """The face's pictures for the time line; nothing changes where there is no grid."""
         if analysis is None or grid is None:
             return gr.skip()
-        clip = self._own(video or "clip", request)
-        return portraits_card(make_portraits(analysis, grid, clip), language_of(request))
+        session, language = session_of(request), language_of(request)
+
+        def draw(room: Path) -> Any:
+            clip = self._copies.original(session, video or "clip")
+            return portraits_card(make_portraits(analysis, grid, clip), language)
+
+        return self._work(draw, gr.skip(), session, language)
 
     def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The report's file with the answers in it, after all else is shown; nothing changes where there is no grid."""
         if analysis is None or grid is None:
             return gr.skip()
-        own = str(self._own(video or "clip", request))
-        return saving.show_report(analysis, grid, own, self._rooms.new(session_of(request)))
+        session = session_of(request)
+
+        def write(room: Path) -> Any:
+            clip = self._copies.original(session, video or "clip")
+            path = saving.show_report(analysis, grid, str(clip), self._rooms.new(session, room))
+            self._date(session, clip, [path])
+            return path
+
+        return self._work(write, gr.skip(), session, language_of(request))
 
     def correct(self, rows: list[list[Any]] | None, request: gr.Request | None = None) -> str:
         """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
@@ -152,17 +180,14 @@ class Service:
             text = rows_to_subtitles(rows or [])
         except ValueError as error:
             raise refusal(str(error), language_of(request)) from None
-        path = self._rooms.new(session_of(request)) / "corrected.srt"
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    def _own(self, video: str, request: gr.Request | None) -> Path:
-        """The session's own file of what the page shows: of an upload, or the original of a copy made by `prepare`."""
         session = session_of(request)
-        behind = Path(video).with_suffix(ORIGINAL)
-        if self._rooms.holds(session, behind) and behind.is_symlink():
-            return behind.readlink()
-        return self._rooms.claim(session, video)
+
+        def write(room: Path) -> str:
+            path = self._rooms.new(session, room) / "corrected.srt"
+            path.write_text(text, encoding="utf-8")
+            return str(path)
+
+        return self._work(write, "", session, language_of(request))
 
     def forget(self, video: str | None, opened: str | None, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
@@ -170,7 +195,9 @@ class Service:
         Nothing changes where the video is the one under analysis or shown, which a browser may tell late: the button
         can be pressed before; nor where it is the one `opened` together with its result.
         """
-        clip = self._own(video, request) if video else None
+        session = session_of(request)
+        clip = self._copies.original(session, video) if video else None
+        self._copies.stop(session, but=clip)
         if clip is not None and clip == self._asked.get(request.session_hash or ""):
             return [gr.skip() for _ in range(7)]
         self.stop(request)
@@ -185,20 +212,43 @@ class Service:
 
     def delete(self, request: gr.Request) -> list[Any]:
         """Delete everything of the session now; gives values for (video, transcript) and as `run` does."""
-        self.stop(request)
-        self._rooms.leave(session_of(request))
+        self._end(request)
         gr.Info(tell("clip.deleted", language_of(request)))
         return [None, None, status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def leave(self, request: gr.Request) -> None:
         """The page was left: stop what it had under way and delete everything of it."""
-        self.stop(request)
-        self._rooms.leave(session_of(request))
+        self._end(request)
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
         self._asked.pop(request.session_hash or "", None)
         self._runs.stop(request.session_hash or "")
+
+    def _end(self, request: gr.Request) -> None:
+        self.stop(request)
+        self._copies.stop(session_of(request))
+        self._rooms.leave(session_of(request))
+
+    def _work(self, work: Callable[[Path], T], nothing: T, session: str, language: str) -> T:
+        """What `work` gives, which may write in the session's room; `nothing` where the session ended meanwhile.
+
+        Raises gr.Error where files cannot be read or written: gradio would log a path, with the visitor's own name.
+        """
+        with self._rooms.at_work(session) as room:
+            try:
+                given = work(room)
+            except OSError as error:
+                if not self._rooms.is_over(room):
+                    raise refusal(explain(error), language) from None
+                return nothing
+            # The files would be looked for, though they are gone or about to go.
+            return nothing if self._rooms.is_over(room) else given
+
+    def _date(self, session: str, clip: Path, made: list[str]) -> None:
+        """What was made of a clip is not kept longer than the clip."""
+        if self._rooms.holds(session, clip):
+            date_like(clip, *map(Path, made))
 
 
 def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
@@ -214,9 +264,7 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, (InputError, BusyError)):
         return str(error)
     # Not the error's own words: they can hold a file's name or what was said.
-    steps = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{step.name} ({Path(step.filename).name}:{step.lineno})" for step in reversed(steps))
-    _log.error("an analysis failed: %s in %s", type(error).__name__, where)
+    _log.error("an analysis failed: %s", place_of(error))
     return SURPRISE
 
 

@@ -14,6 +14,7 @@ from app.i18n.labels import language_of
 from app.keeping import rooms_in
 from app.runs import Run, Runs
 from app.service import explain, refusal, result, session_of
+from app.stages import StoppedError
 from app.told import clock, signed
 from extractors.cache import Cache
 from extractors.records import Grid
@@ -38,10 +39,10 @@ Kept = tuple[str, str]  # the clip's path, and that of its analysis or nothing
 class Several:
     """The batches of one page's visitors; what is found lies in the page's folder `cache`, which is swept."""
 
-    def __init__(self, cache: str, prepare: Callable[[str, gr.Request | None], Any]) -> None:
-        """`prepare` gives a copy of a clip that browsers can play, where they cannot play it; see `Service.prepare`."""
+    def __init__(self, cache: str, playable: Callable[[str, gr.Request | None], str]) -> None:
+        """`playable` gives a clip, or a copy of it that browsers can play; see `Service.playable`."""
         # Runs of their own: whoever analyses another clip meanwhile does not stop these.
-        self._rooms, self._prepare = rooms_in(cache), prepare
+        self._rooms, self._playable = rooms_in(cache), playable
         self._runs = Runs(self._rooms)
 
     def run(
@@ -58,21 +59,43 @@ class Several:
             told = {"count": len(files), "most": MOST, "command": "python -m app batch"}
             raise refusal(tell("several.too_many", language, **told), language)
         session = session_of(request)
-        folder = self._rooms.new(session)
         files = [str(self._rooms.claim(session, file)) for file in files]
+        with self._rooms.at_work(session) as room:
+            folder = self._rooms.new(session, room)
+            shown: tuple[dict[str, Any], list[Kept] | None] = table_of([], language), None
+            try:
+                with self._rooms.in_use(folder, *files):
+                    for shown in self._analyse(files, folder, request, spoken):
+                        if not self._rooms.is_over(room):
+                            yield [*shown, *_buttons(busy=True)]
+            except OSError as error:
+                if not self._rooms.is_over(room):
+                    raise refusal(explain(error), language) from None
+            if self._rooms.is_over(room):  # everything was deleted, and the page is to show nothing of it
+                shown = table_of([], language), None
+        yield [*shown, *_buttons(busy=False)]
+
+    def _analyse(
+        self, files: list[str], folder: Path, request: gr.Request, spoken: str | None
+    ) -> Iterator[tuple[dict[str, Any], list[Kept]]]:
+        """The table and what its rows stand for, at every change; each analysis is kept in the folder."""
+        language = language_of(request)
         rows = [
             [i, Path(file).name, *[None] * 7, tell("several.waiting", language)]
             for i, file in enumerate(files, 1)
         ]
         kept: list[Kept] = [(file, "") for file in files]
         for i, file in enumerate(files):
+            if not Path(file).exists():
+                rows[i][-1] = tell("status.gone", language)
+                continue
             run = Run()
             for run in self._runs.watch(request.session_hash or "", file, None, language=spoken):
                 if run.result is None and run.error is None and not run.stop.is_set():
                     how_far = tell("several.analysing", language, share=f"{100 * run.share:.0f}")
                     in_line = tell("several.place", language, place=run.place)
                     rows[i][-1] = in_line if run.place else how_far
-                    yield [table_of([list(row) for row in rows], language), kept, *_buttons(busy=True)]
+                    yield table_of([list(row) for row in rows], language), kept
             if run.result is None and not (sentence := explain(run.error)):
                 for row in rows[i:]:
                     row[-1] = tell("several.stopped", language)
@@ -83,7 +106,7 @@ class Several:
                 path = folder / f"{i}.json"
                 self._keep(run, path)
                 rows[i], kept[i] = row_of(i + 1, Path(file).name, run.result, language), (file, str(path))
-        yield [table_of(rows, language), kept, *_buttons(busy=False)]
+        yield table_of(rows, language), kept
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session has under way."""
@@ -110,14 +133,16 @@ class Several:
     def open(self, kept: list[Kept] | None, number: int, request: gr.Request | None = None) -> list[Any]:
         """Values for (video, opened) and as of `Service.run`: the row's clip and its analysis in the page's own panels.
 
-        Raises gr.Error where they were swept in the meantime.
+        Nothing changes where another video was chosen meanwhile. Raises gr.Error where they were swept before.
         """
         clip, path = kept[number - 1] if kept and 0 < number <= len(kept) else ("", "")
         language, found = language_of(request), self._read(path)
         if found is None or not Path(clip).exists():
             raise refusal(tell("status.gone", language), language)
-        shown = self._prepare(clip, request)
-        video = shown if isinstance(shown, str) else clip
+        try:
+            video = self._playable(clip, request)
+        except StoppedError:
+            return [gr.skip() for _ in range(9)]
         return [video, video, *result(*found, language)]
 
     def _read(self, path: str) -> tuple[Analysis, Grid] | None:

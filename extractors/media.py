@@ -233,7 +233,7 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise InputError(f"{path} is a folder: give a video file.")
+            raise InputError(f"{path.name} is a folder: give a video file.")
         if size == 0:
             raise InputError(f"{path.name} is empty (0 bytes).")
         limits.check("max_bytes", size, "bytes")
@@ -246,7 +246,7 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
+        raise InputError(f"There is no file {path.name}.") from None
     except PermissionError:
         raise InputError(f"{path.name} cannot be read: permission is denied.") from None
     except (av.FFmpegError, OSError, ValueError):

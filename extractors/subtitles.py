@@ -94,7 +94,7 @@ def _read(path: Path) -> str:
             )
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
+        raise InputError(f"There is no file {path.name}.") from None
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):

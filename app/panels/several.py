@@ -83,7 +83,7 @@ def listen(
 
     Gives the event of opening a row, which fills `given`: the video, the path that was opened, and as `Service.run`.
     """
-    clips = Several(page.GRADIO_CACHE, service.prepare)
+    clips = Several(page.GRADIO_CACHE, service.playable)
     panel.analyse.click(
         clips.run,
         [panel.files, chosen.language],

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.keeping import EMPTY, KEPT, SWEEP, Rooms, private_folder, sweep
+from app.keeping import EMPTY, KEPT, LONGEST, SWEEP, Rooms, private_folder, sweep
 from app.page import build_page
 from app.sample import NAME
 from app.service import Service
@@ -145,16 +145,57 @@ def test_what_is_no_upload_is_left_alone(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_is_written_after_a_session_ended_goes_too(tmp_path: Path) -> None:
     rooms = Rooms(tmp_path)
-    room = rooms.of("me")
-    with rooms.at_work("me"):
+    with rooms.at_work("me") as room:
         rooms.leave("me")
+        assert rooms.is_over(room)
         assert not room.exists()
-        (rooms.new("me") / "late.npz").write_text("x")
+        (rooms.new("me", room) / "late.npz").write_text("x")
     assert _left(rooms) == []
-    rooms.of("me")  # the same session may come back
-    with rooms.at_work("me"):
+    with rooms.at_work("me") as room:  # the same session may come back
+        assert not rooms.is_over(room)
         (room / "again.npz").write_text("x")
     assert _left(rooms) == ["again.npz"]
+    rooms.leave("me")
+    assert not list((tmp_path / "sessions").iterdir())
+    assert [len(rooms._busy), len(rooms._over), len(rooms._moved)] == [0, 0, 0]
+
+
+def test_what_a_session_brings_after_delete_now_stays_though_old_work_ends_later(tmp_path: Path) -> None:
+    rooms = Rooms(tmp_path)
+    rooms.claim("me", _upload(rooms))
+    with rooms.at_work("me") as before:
+        rooms.leave("me")
+        mine = rooms.claim("me", _upload(rooms, "next.mp4", "next"))
+        (rooms.new("me", before) / "late.npz").write_text("x")
+    assert _left(rooms) == ["next.mp4", "next.mp4"]  # the file, and where the browser has it
+    assert rooms.holds("me", mine)
+    rooms.leave("me")
+    assert _left(rooms) == []
+
+
+def test_what_waits_or_is_read_does_not_grow_old_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = Rooms(tmp_path)
+    upload = _upload(rooms)
+    mine, results = rooms.claim("me", upload), rooms.new("me")
+    (results / "0.json").write_text("x")
+
+    def an_hour_passes() -> None:
+        for path in (upload, mine, results / "0.json"):
+            then = time.time() - KEPT - 1
+            os.utime(path, (then, then), follow_symlinks=False)
+        rooms.renew()
+        sweep(tmp_path)
+
+    with rooms.in_use(mine, results, None):
+        an_hour_passes()
+        assert _left(rooms) == ["0.json", "clip.mp4", "clip.mp4"]
+        later = time.monotonic() + LONGEST + 1
+        monkeypatch.setattr("time.monotonic", lambda: later)
+        an_hour_passes()
+    assert _left(rooms) == []
+    assert not rooms._used
 
 
 def test_a_disk_without_links_costs_a_copy_and_leaves_nothing(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
 
-from app.preview import is_playable, make_preview
+from app.keeping import KEPT, sweep
+from app.page import build_page
+from app.preview import is_playable, make_preview, make_seekable
 from app.service import Service
 from extractors.media import probe, read_sound
+from tests.app.made import make_analysis
 from tests.clips import make_clip
 
 
@@ -60,3 +67,93 @@ def test_the_original_is_what_is_analysed(tmp_path: Path, monkeypatch: pytest.Mo
     list(service.run(copy, None, me))
     list(service.run(copy, None, you))
     assert asked == [str(clip), copy]  # what stands behind a copy is the session's own
+
+
+def _upload(folder: Path, name: str, old: float = 0.0) -> Path:
+    """A clip that browsers cannot play, where gradio would put an upload, of so many seconds ago."""
+    (folder / name).mkdir(parents=True)
+    clip = make_clip(folder / name / f"{name}.mpg", 0.5, fps=25)
+    os.utime(clip, (time.time() - old,) * 2)
+    return clip
+
+
+def test_a_copy_is_as_old_as_its_original_and_goes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gr, "Info", lambda message: None)
+    service, me = Service(str(tmp_path)), gr.Request(session_hash="me")
+    copy = Path(service.prepare(str(_upload(tmp_path, "old", KEPT - 60)), me))
+    saved = [
+        v for v in service.show(make_analysis(), str(copy), "text", request=me) if str(v).endswith(".json")
+    ]
+    assert copy.exists()
+    assert Path(saved[0]).name == "old.json"
+    later = time.time() + 120
+    monkeypatch.setattr("time.time", lambda: later)
+    sweep(tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if not path.is_dir()]
+
+
+def test_a_newer_upload_is_not_replaced_by_the_copy_of_an_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gr, "Info", lambda message: None)
+    service, me = Service(str(tmp_path)), gr.Request(session_hash="me")
+    first, second = _upload(tmp_path, "first"), _upload(tmp_path, "second")
+    copies: list[Any] = []
+
+    def make(clip: Path, path: Path, stopped: Callable[[], bool]) -> bool:
+        if clip.stem == "first":
+            assert not stopped()
+            copies.append(service.prepare(str(second), me))
+            assert stopped()
+        return make_preview(clip, path, stopped)
+
+    monkeypatch.setattr("app.preview.make_preview", make)
+    assert service.prepare(str(first), me) == gr.skip()
+    assert Path(copies[0]).name == "second.mp4"
+    assert not service._copies._making
+
+
+@pytest.mark.parametrize("how", ["cleared", "another", "deleted", "left"])
+def test_a_copy_that_is_no_longer_wanted_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(gr, "Info", lambda message: None)
+    service, me = Service(str(tmp_path)), gr.Request(session_hash="me")
+    clip = _upload(tmp_path, "clip")
+    ends: dict[str, Callable[[], object]] = {
+        "cleared": lambda: service.forget(None, None, me),
+        "another": lambda: service.forget("/elsewhere/sample.mp4", None, me),
+        "deleted": lambda: service.delete(me),
+        "left": lambda: service.leave(me),
+    }
+    given: list[bool] = []
+
+    def make(clip: Path, path: Path, stopped: Callable[[], bool]) -> bool:
+        service.forget(str(clip), None, me)  # the news of this very video
+        service.stop(me)  # an analysis is cancelled, which is another matter
+        given.append(stopped())
+        ends[how]()
+        given.append(stopped())
+        return make_preview(clip, path, stopped)
+
+    monkeypatch.setattr("app.preview.make_preview", make)
+    assert service.prepare(str(clip), me) == gr.skip()
+    assert given == [False, True]
+    assert not list(tmp_path.rglob("clip.mp4"))
+
+
+@pytest.mark.parametrize("making", [make_preview, make_seekable])
+def test_making_a_copy_ends_when_it_is_told_to(
+    tmp_path: Path, making: Callable[[Path, Path, Callable[[], bool]], bool]
+) -> None:
+    asked = iter([False, False])  # what begins is stopped in its midst
+    clip = make_clip(tmp_path / "clip.mp4", 1.0)
+    assert not making(clip, tmp_path / "copy.mp4", lambda: next(asked, True))
+
+
+def test_every_upload_is_prepared_though_one_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # restored afterwards
+    modes = [e.trigger_mode for e in build_page().fns.values() if e.name == "prepare"]
+    assert modes == ["multiple"] * 2

@@ -38,7 +38,7 @@ def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Several:
 
     monkeypatch.setattr("app.analyze.analyze", answer)
     monkeypatch.setattr(running, "POLL", 0.01)
-    return Several(str(tmp_path / "kept"), lambda clip, request: gr.skip())
+    return Several(str(tmp_path / "kept"), lambda clip, request: clip)
 
 
 def lay(folder: Path, *names: str) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
 
 
 def test_a_row_whose_clip_browsers_cannot_play_opens_with_its_copy(several: Several, tmp_path: Path) -> None:
-    several._prepare = lambda clip, request: f"{clip}.copy.mp4"
+    several._playable = lambda clip, request: f"{clip}.copy.mp4"
     kept = list(several.run(lay(tmp_path, "a.mpg"), ME))[-1][1]
     video, opened, *_ = several.open(kept, 1, ME)
     assert video == opened == f"{kept[0][0]}.copy.mp4"
@@ -120,6 +120,35 @@ def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_p
     table, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
     assert [row[-1] for row in table["data"]] == ["", "stopped", "stopped"]
     assert bool(kept[0][1])
+
+
+def test_nothing_of_a_batch_is_shown_again_after_delete_now(several: Several, tmp_path: Path) -> None:
+    steps = several.run(lay(tmp_path, "a.mp4", "b.mp4"), ME)
+    assert next(steps)[0]["data"]
+    several.leave(ME)
+    several._rooms.leave(ME.session_hash or "")
+    table, kept, *_ = list(steps)[-1]
+    assert (table["data"], kept) == ([], None)
+    assert not [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+
+
+def test_a_clip_that_is_gone_by_its_turn_is_told_so(several: Several, tmp_path: Path) -> None:
+    files = lay(tmp_path, "a.mp4", "b.mp4")
+    steps = several.run(files, ME)
+    next(steps)
+    Path(files[1]).unlink()
+    rows = list(steps)[-1][0]["data"]
+    assert "no longer on the server" in rows[1][-1]
+    assert rows[0][-1] == ""
+
+
+def test_a_row_that_is_no_longer_wanted_is_not_opened(several: Several, tmp_path: Path) -> None:
+    def stop(clip: str, request: gr.Request | None) -> str:
+        raise StoppedError("another video was chosen")
+
+    kept = list(several.run(lay(tmp_path, "a.mpg"), ME))[-1][1]
+    several._playable = stop
+    assert all(value == gr.skip() for value in several.open(kept, 1, ME))
 
 
 def test_none_and_too_many_are_sentences(several: Several, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""What gradio keeps of a session in the server's memory, beside the files, and when that goes.
+
+Gradio keeps the last value of every component for every session, what was said and the whole answer of /analyze among
+them, so that a page can be opened again by a link: an hour after the page was left, and often much longer. No such link
+can be made here (see `app.guard`), so nothing needs those values. It also keeps answers that a program asked for and
+never fetched, and the names of files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.keeping import KEPT
+
+
+def forget_when_over(page: gr.Blocks, delete: gr.Button, quiet: dict[str, Any]) -> None:
+    """What gradio remembers of a session goes when its page is left, or at the button `delete`.
+
+    To be called once everything else listens: whatever is done for a session afterwards is remembered again.
+    """
+
+    # Both run in the server's own loop, where gradio looks sessions up: from a thread one could go in between.
+    async def forget(request: gr.Request) -> None:
+        await asyncio.to_thread(_forget_names, page)
+        _forget_values(page, request.session_hash or "")
+
+    async def leave(request: gr.Request) -> None:
+        await forget(request)
+        _forget_answers(page, request.session_hash or "")
+
+    delete.click(forget, None, None, queue=False, **quiet)
+    page.unload(leave)
+
+
+def forget_by_age(page: gr.Blocks) -> Callable[[], None]:
+    """What is to be called every few minutes: forgets what pages show, and what nobody fetched for KEPT seconds."""
+
+    def forget() -> None:
+        holder, before = page.state_holder, time.time() - KEPT
+        for state in list(holder.session_data.values()):
+            for shown in list(state.config_values.values()):
+                if shown and "props" in shown:
+                    shown["props"]["value"] = None
+        for session in list(page._queue.pending_messages_per_session):
+            used = holder.time_last_used.get(session)
+            if used is None or used.timestamp() < before:
+                _forget_answers(page, session)
+
+    return forget
+
+
+def _forget_values(page: gr.Blocks, session: str) -> None:
+    """The session begins anew at its next event, as one that was never heard of."""
+    holder = page.state_holder
+    holder.delete_state(session)
+    holder.session_data.pop(session, None)
+    holder.time_last_used.pop(session, None)
+
+
+def _forget_answers(page: gr.Blocks, session: str) -> None:
+    """Answers that wait for the session to fetch them, unless there is more under way for it."""
+    queue = page._queue
+    asked = list(queue.pending_event_ids_session.get(session, ()))
+    if not any(event in queue.event_ids_to_events for event in asked):
+        queue.pending_messages_per_session.pop(session, None)
+        queue.pending_event_ids_session.pop(session, None)
+
+
+def _forget_names(page: gr.Blocks) -> None:
+    """Of files it was given or gave, which gradio keeps for ever where `delete_cache` is off."""
+    for names in page.temp_file_sets:
+        names.difference_update([name for name in list(names) if not os.path.lexists(name)])
