@@ -18,6 +18,7 @@ from app.keeping import Rooms
 from app.memory import give_back
 from app.stages import STAGES, StoppedError
 from app.turns import BusyError, Turn, Turns, turns_of_server
+from extractors.align import forget_words
 from extractors.cache import Cache
 from extractors.records import InputError
 
@@ -109,6 +110,7 @@ class Run:
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
         finally:
+            forget_words()
             gc.collect()
             give_back()
             done()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ LONGEST = 120.0  # seconds aligned at once: the cost grows faster than the lengt
 LEAST = 0.06  # seconds a guessed word needs; with less room it takes from the word before
 PAD = 0.1
 MAX_LETTERS = 40
+MOST_LEARNT = 1000  # words sounded out before the decoder is loaded anew, should nobody call `forget_words`
 # How a word that is in no dictionary is sounded out: longest group of letters first.
 _SOUNDS = {
     **{
@@ -76,12 +78,34 @@ _LETTERS = re.compile("|".join(sorted(_SOUNDS, key=len, reverse=True)))
 _LOCK = threading.Lock()  # the decoder holds one utterance at a time
 
 
+@dataclass
+class _Aligner:
+    """The decoder with the English model in its wheel, and how many words it has learnt since it was loaded."""
+
+    decoder: Any
+    learnt: int = 0
+
+
 @cache
-def _decoder() -> Any:
-    """The aligner with the English model in its wheel, loaded once."""
+def _aligner() -> _Aligner:
+    """Loaded once, in a tenth of a second, and again after `forget_words`."""
     from pocketsphinx import Decoder
 
-    return Decoder(lm=None, loglevel="FATAL")
+    return _Aligner(Decoder(lm=None, loglevel="FATAL"))
+
+
+def forget_words() -> None:
+    """Drop what was aligned last and every word that was sounded out: the decoder itself cannot unlearn one.
+
+    To be called when a clip is done, or a server would keep its visitors' words, and grow by each.
+    """
+    with _LOCK:
+        if not _aligner.cache_info().currsize:
+            return
+        if _aligner().learnt:
+            _aligner.cache_clear()
+        else:
+            _aligner().decoder.set_align_text("a")
 
 
 def align_words(words: Sequence[str], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
@@ -128,7 +152,8 @@ def pronunciations(word: str) -> tuple[list[str], bool]:
     A word without Latin letters or digits gives no entry.
     """
     plain = re.sub(r"[^a-z0-9'.-]", "", word.lower().replace("’", "'")).strip("'.-")[:MAX_LETTERS]
-    decoder = _decoder()
+    aligner = _aligner()
+    decoder = aligner.decoder
     for pieces in ([plain], re.split(r"[-.']+", plain)):
         if all(piece and decoder.lookup_word(piece) is not None for piece in pieces):
             return pieces, True
@@ -136,12 +161,15 @@ def pronunciations(word: str) -> tuple[list[str], bool]:
     entry = f"~{plain}"
     if sounds and decoder.lookup_word(entry) is None:
         decoder.add_word(entry, sounds, False)
+        aligner.learnt += 1
     return ([entry] if sounds else []), False
 
 
 def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, Word] | None:
     """Every word that can be pronounced, timed, by its index; None where text and sound do not fit."""
     with _LOCK:
+        if _aligner().learnt > MOST_LEARNT:
+            _aligner.cache_clear()
         known: dict[int, bool] = {}
         pieces = []
         for index, word in enumerate(words):
@@ -149,7 +177,7 @@ def _force(words: list[str], samples: FloatArray, begin: float) -> dict[int, Wor
             pieces += [(index, entry) for entry in entries]
         if not pieces or len(samples) < 800:
             return None
-        decoder = _decoder()
+        decoder = _aligner().decoder
         decoder.set_align_text(" ".join(piece for _, piece in pieces))
         decoder.reinit_feat()  # forgets the sound before: the same clip gets the same times, whatever came first
         decoder.start_utt()

@@ -175,6 +175,14 @@ def test_a_run_is_stopped_within_two_seconds(monkeypatch: pytest.MonkeyPatch) ->
     assert time.perf_counter() - begin < 2
 
 
+def test_words_are_forgotten_once_a_clip_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[bool] = []
+    monkeypatch.setattr("app.analyze.analyze", lambda *_, **__: make_analysis())
+    monkeypatch.setattr(running, "forget_words", lambda: forgotten.append(True))
+    assert list(Runs().watch("me", "clip.mp4", None))[-1].result is not None
+    assert forgotten == [True]
+
+
 def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     slow, runs = _Slow(), Runs()
     monkeypatch.setattr("app.analyze.analyze", slow)

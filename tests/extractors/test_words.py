@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from extractors.align import GUESSED, SPREAD, align_words, spread_words
+from extractors import align
+from extractors.align import GUESSED, SPREAD, align_words, forget_words, spread_words
 from extractors.records import Sound, Span, Word
 from extractors.vad import find_speech
 from extractors.words import LONGEST, number_sentences, recognise, stretch_speech, transcript_of
@@ -140,6 +141,28 @@ def test_words_outside_the_dictionary_keep_their_place(reading: Sound) -> None:
     assert words[1].confidence == words[3].confidence == GUESSED
     assert next(w for w in words if w.word == "worst").start == pytest.approx(WORST, abs=0.15)
     assert all(a.start <= b.start for a, b in pairwise(words))
+
+
+def test_words_outside_the_dictionary_are_forgotten(reading: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    said, speech = ["It", "was", "zzthe", *SAID.split()[3:]], find_speech(reading)
+    times = align_words(said, reading, speech)
+    assert align._aligner().decoder.lookup_word("~zzthe") is not None
+    assert "zzthe" in align._aligner().decoder.hyp().hypstr
+    forget_words()
+    assert align._aligner().decoder.lookup_word("~zzthe") is None
+    assert align_words(said, reading, speech) == times  # nor does it hear otherwise than before
+    monkeypatch.setattr(align, "MOST_LEARNT", 2)
+    for i in range(5):
+        align_words([f"zz{i}the", *said[3:]], reading, speech)
+        assert align._aligner().learnt <= 3
+
+
+def test_the_words_that_were_aligned_last_are_forgotten_too(reading: Sound) -> None:
+    forget_words()
+    align_words(SAID.split(), reading, find_speech(reading))
+    assert not align._aligner().learnt
+    forget_words()
+    assert "worst" not in str(align._aligner().decoder.hyp())
 
 
 def test_text_that_was_not_said_is_spread_over_the_speech(reading: Sound) -> None:
