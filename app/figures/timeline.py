@@ -52,31 +52,31 @@ def draw_timeline(
         *_norms(analysis, seconds, language),
         *_presence(analysis),
     ]
-    limit, norm = score_limit([analysis]), _norm_limit(analysis)
-    low, high = share_range(sources)
-    axes = {
-        "yaxis": y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
-        | {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": _score_ticks(limit)},
-        "yaxis2": y_axis(-1.1, 1.2 + LANES, BANDS["words"], zeroline=True, zerolinecolor=FAINT),
-        "yaxis3": y_axis(low, high, BANDS["shares"], zeroline=low < 0, zerolinecolor=FAINT),
-        "yaxis4": y_axis(0, norm, BANDS["norms"]),
-        "yaxis5": y_axis(-0.5, 2.5, BANDS["presence"]),
-    }
-    notes = _notes(target, limit, low, high, language)
-    over_time = layout(HEIGHT, analysis.end, "y5", language)
-    kept_while = (
-        f"{len(seconds)} {analysis.sentiment.clip.score}"  # another target leaves the stretch shown as it is
-    )
+    limit, reach = score_limit([analysis]), share_range(sources)
     picture = figure(
         traces,
-        **(over_time | {"uirevision": kept_while, "meta": {"words": word_list(moved)}}),
-        **axes,
-        annotations=notes,
+        **(layout(HEIGHT, analysis.end, "y5", language) | _axes(limit, reach, _norm_limit(analysis))),
+        # As long as this stays, as with another target, `windows.js` leaves the stretch that is shown as it is.
+        uirevision=f"{len(seconds)} {analysis.sentiment.clip.score}",
+        meta={"words": word_list(moved)},  # for `words.js`, which lays them out anew for every stretch
+        annotations=_notes(target, limit, *reach, language),
         barmode="overlay",
     )
     if tone and analysis.tone is not None:
         add_tone(picture, analysis.tone, seconds, language)
     return picture
+
+
+def _axes(limit: float, reach: tuple[float, float], norm: float) -> dict[str, Any]:
+    """The bands' y axes: scores within -limit..limit, shares within `reach`, norms up to `norm`."""
+    scores = y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
+    return {
+        "yaxis": scores | {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": _score_ticks(limit)},
+        "yaxis2": y_axis(-1.1, 1.2 + LANES, BANDS["words"], zeroline=True, zerolinecolor=FAINT),
+        "yaxis3": y_axis(*reach, BANDS["shares"], zeroline=reach[0] < 0, zerolinecolor=FAINT),
+        "yaxis4": y_axis(0, norm, BANDS["norms"]),
+        "yaxis5": y_axis(-0.5, 2.5, BANDS["presence"]),
+    }
 
 
 def _sentiment(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> list[Any]:
