@@ -55,26 +55,8 @@ def forward(
             if t % K == 0:
                 store_states(p_kept + (i_b * n_kept + t // K) * M * E * N, h, o_en, m_en, E * N, M)
         h = advance(
-            w,
-            h,
-            A,
-            p_u,
-            p_delta,
-            p_B,
-            p_bias,
-            p_mask,
-            seq,
-            t,
-            o_e,
-            o_n,
-            m_e,
-            m_n,
-            E,
-            N,
-            M,
-            SOFTPLUS,
-            QUARTERS,
-        )
+            w, h, A, p_u, p_delta, p_B, p_bias, p_mask, seq, t, o_e, o_n, m_e, m_n, E, N, M, SOFTPLUS, QUARTERS,
+        )  # fmt: skip
         for m in tl.static_range(M):
             row = t * M + m
             y = tl.sum(h[m] * load_row(p_C, seq, row, o_n, m_n, N)[None, :], 1)
@@ -161,6 +143,25 @@ def carry(
         k += 1
 
 
+@triton.jit
+def part(h, M: tl.constexpr, BE: tl.constexpr, BN: tl.constexpr):
+    """States for every source, parts[j * M + m]: each begins with its own chain of h."""
+    parts = ()
+    for j in tl.static_range(M):
+        for m in tl.static_range(M):
+            parts = parts + (h[m] if m == j else tl.zeros([BE, BN], tl.float32),)
+    return parts
+
+
+@triton.jit
+def whole(parts, m: tl.constexpr, M: tl.constexpr):
+    """The state of chain m: the sum of what every source brings to it."""
+    h = parts[m]
+    for j in tl.static_range(1, M):
+        h += parts[j * M + m]
+    return h
+
+
 @triton.jit(do_not_specialize=SIZES)
 def trace(
     p_u, p_delta, p_A, p_B, p_C, p_W, p_D, p_z, p_bias, p_mask, p_start, p_y, p_last, p_norm, p_product, L, E, N,
@@ -180,12 +181,7 @@ def trace(
     A = load_states(p_A, o_en, m_en, E * N, M)
     parts = zeros(M * M, BE, BN)
     if p_start is not None:
-        first = load_states(p_start + i_b * M * E * N, o_en, m_en, E * N, M)
-        own = ()
-        for j in tl.static_range(M):
-            for m in tl.static_range(M):
-                own = own + (first[m] if m == j else tl.zeros([BE, BN], tl.float32),)
-        parts = own
+        parts = part(load_states(p_start + i_b * M * E * N, o_en, m_en, E * N, M), M, BE, BN)
     t = 0
     while t < L:
         i_out = ((i_e * tl.num_programs(1) + i_b) * L + t) * M
@@ -207,9 +203,7 @@ def trace(
         for m in tl.static_range(M):
             row = t * M + m
             c = load_row(p_C, seq, row, o_n, m_n, N)[None, :]
-            h = parts[m]
-            for j in tl.static_range(1, M):
-                h += parts[j * M + m]
+            h = whole(parts, m, M)
             y = tl.sum(h * c, 1)
             tl.store(p_norm + i_out + m, tl.sum(tl.sum(h * h, 1), 0))
             for j in tl.static_range(M):
@@ -220,10 +214,7 @@ def trace(
         t += 1
     last = ()
     for m in tl.static_range(M):
-        h = parts[m]
-        for j in tl.static_range(1, M):
-            h += parts[j * M + m]
-        last = last + (h,)
+        last = last + (whole(parts, m, M),)
     store_states(p_last + i_b * M * E * N, last, o_en, m_en, E * N, M)
 
 
