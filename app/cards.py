@@ -20,6 +20,7 @@ from app.wording import (
 )
 
 SOURCES = ("given", "embedded", "recognised")  # where words come from, as the page tells it
+RESULT = 'class="cm-result"'  # by which the card is known
 
 
 def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
@@ -33,7 +34,7 @@ def result_card(analysis: Analysis, language: str = DEFAULT) -> str:
     named = tell(f"label.{clip.label}", language)
     whole = tell("result.said", language, label=named, score=signed(clip.score))
     return (
-        f'<section class="cm-result" aria-label="{tell("result.region", language)}" data-said="{escape(whole)}">'
+        f'<section {RESULT} aria-label="{tell("result.region", language)}" data-said="{escape(whole)}">'
         f'<p class="cm-kicker">{tell("result.whole", language)}</p>'
         f'<h2 class="cm-score"><span>{escape(named)}</span> '
         f'<span class="cm-number" title="{tell("result.scale", language)}">{signed(clip.score)}</span></h2>'

@@ -282,7 +282,7 @@ def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Ser
     spoken = [panels.several.table, panels.clip.language, panels.compare.way]
     page.load(_speak, None, spoken, **QUIET)
     chosen = panels.retell.click(_speak, None, spoken, **QUIET)
-    chosen.then(service.tell_again, states.analysis, panels.result, **QUIET)
+    chosen.then(service.tell_again, [states.analysis, panels.result], panels.result, **QUIET)
     shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
     chosen.then(service.show, shown, panels.cards(), **QUIET)
     looked = chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)

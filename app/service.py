@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from app.analysis import Analysis
-from app.cards import result_card
+from app.cards import RESULT, result_card
 from app.copies import Copies
 from app.corrections import rows_to_subtitles
 from app.exports import FORMATS
@@ -108,9 +108,16 @@ class Service:
         if sentence:
             raise refusal(sentence, language)
 
-    def tell_again(self, analysis: Any, request: gr.Request) -> Any:
-        """The value for the result in another language; nothing changes where there is no analysis."""
-        return gr.skip() if analysis is None else result_card(analysis, language_of(request))
+    def tell_again(self, analysis: Any, shown: str | None, request: gr.Request) -> Any:
+        """The value for the result in another language; nothing changes where there is no analysis.
+
+        Which is said where a result is `shown` all the same.
+        """
+        if analysis is None:
+            if RESULT in (shown or ""):
+                status.warn_gone(request)
+            return gr.skip()
+        return result_card(analysis, language_of(request))
 
     def show(
         self,

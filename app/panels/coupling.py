@@ -14,6 +14,7 @@ from app.cards import coupling_card, legend, title
 from app.figures import draw_coupling
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label, language_of
+from app.panels import status
 from app.windows import within
 from app.wording import clock
 from extractors.records import Grid
@@ -85,6 +86,7 @@ def _restrict(
 ) -> list[Any]:
     language = language_of(request)
     if analysis is None:
+        status.warn_gone(request)
         return [gr.skip(), gr.skip()]
     start, end = max(0.0, start or 0.0), min(analysis.end, end or analysis.end)
     if end - start >= analysis.end - 0.01:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.estimate import about
 from app.i18n import DEFAULT, name_of, retell, tell
-from app.i18n.labels import html
+from app.i18n.labels import html, language_of
 from app.runs import Run
 from app.stages import STAGES
 
@@ -80,6 +80,11 @@ def _said(run: Run, language: str) -> str:
     return tell(
         "status.said", language, analysing=analysing, stages=tell("join.comma", language).join(stages)
     )
+
+
+def warn_gone(request: gr.Request | None) -> None:
+    """Say that the result that is still shown is no longer kept, so that nothing more can be asked of it."""
+    gr.Warning(tell("status.gone", language_of(request)))
 
 
 def _item(name: str, told: str, run: Run, language: str) -> str:

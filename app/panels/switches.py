@@ -15,6 +15,7 @@ from app.cards import title
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, name_of, tell
 from app.i18n.labels import html, label, language_of
+from app.panels import status
 from extractors.records import Grid
 
 
@@ -76,6 +77,7 @@ def _draw(
     analysis: Analysis | None, grid: Grid | None, kept: list[str], request: gr.Request | None = None
 ) -> list[Any]:
     if analysis is None or grid is None:
+        status.warn_gone(request)
         return [gr.skip(), gr.skip()]
     return _answer(analysis, grid, kept, language_of(request), asked=True)
 

@@ -12,6 +12,7 @@ from app.cards import legend, table_card, title
 from app.figures import draw_timeline
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label, language_of
+from app.panels import status
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
 
 
 def _draw(analysis: Analysis | None, target: str, tone: bool, request: gr.Request | None = None) -> Any:
-    return gr.skip() if analysis is None else draw_timeline(analysis, target, language_of(request), tone)
+    if analysis is None:
+        status.warn_gone(request)
+        return gr.skip()
+    return draw_timeline(analysis, target, language_of(request), tone)
 
 
 def _head(language: str) -> str:

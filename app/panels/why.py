@@ -15,6 +15,7 @@ from app.cards import title
 from app.figures.moment import draw_moment
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label, language_of
+from app.panels import status
 from extractors.records import Grid
 
 _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
@@ -70,6 +71,7 @@ def _explain(
     analysis: Analysis | None, grid: Grid | None, seconds: float | None, request: gr.Request | None = None
 ) -> list[Any]:
     if analysis is None or grid is None:
+        status.warn_gone(request)
         return [gr.skip(), gr.skip()]
     return show(analysis, grid, seconds or 0.0, language_of(request))
 

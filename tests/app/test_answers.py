@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -16,10 +17,11 @@ import pytest
 from app.analysis import MODALITIES, Analysis
 from app.answer_cards import fewer_card, half_life, layers_card, space_card
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
+from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import space_points
 from app.figures.switches import draw_switched
-from app.panels import coupling, why
+from app.panels import coupling, status, switches, timeline, why
 from app.service import Service
 from app.windows import within
 from extractors.records import Grid
@@ -37,6 +39,29 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Grid]:
     kept: list[Grid] = []
     clip = make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 3.0)
     return analyze(clip, keep=kept.append), kept[0]
+
+
+def test_a_result_that_is_no_longer_kept_is_told_so_wherever_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", told.append)
+    service, me, card = Service(str(tmp_path)), gr.Request(session_hash="me"), result_card(make_analysis())
+    asked: list[Callable[[], Any]] = [
+        lambda: why._explain(None, None, 1.0),
+        lambda: switches._draw(None, None, ["text"]),
+        lambda: coupling._restrict(None, 0.0, 1.0),
+        lambda: timeline._draw(None, "text", False),
+        lambda: service.tell_again(None, card, me),
+    ]
+    for i, ask in enumerate(asked, 1):
+        given = ask()
+        assert all(value == gr.skip() for value in (given if isinstance(given, list) else [given]))
+        assert len(told) == i
+        assert "no longer on the server" in told[-1]
+    service.tell_again(None, status.invitation(), me)  # nothing was analysed yet
+    service.tell_again(make_analysis(), card, me)
+    assert len(told) == len(asked)
 
 
 def test_a_moment_is_explained_from_the_kept_grid(analysed: tuple[Analysis, Grid]) -> None:
