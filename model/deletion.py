@@ -131,13 +131,16 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=100, help="moments")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args(given)
-    network = load_checked(arguments.checkpoint)
+    try:
+        seen, network = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
+    except FileNotFoundError as error:
+        parser.error(str(error))
     if not isinstance(network, CoupledMamba) or network.config.fusion not in CoupledMamba.fusions:
         parser.error(
             f"{arguments.checkpoint} is a baseline of {network.config.fusion} fusion, which has no states to split: "
             "give a coupled network, or independent chains"
         )
-    pools = load_unseen(arguments.data, Seen.load(arguments.checkpoint))
+    pools = load_unseen(arguments.data, seen)
     signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
     if missing := [m for m in ALL if m not in signed or not len(signed[m])]:
         parser.error(f"{arguments.data} has nothing new to {arguments.checkpoint} of {', '.join(missing)}")

@@ -211,8 +211,12 @@ def main(given: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(given)
     if not arguments.data.is_dir():
         parser.error(f"there is no folder {arguments.data}: name one with text/, speech/ or faces/")
-    network = cast(CoupledMamba, load_checked(arguments.checkpoint))  # or a baseline, which is read alike
-    report = evaluate(network, load_unseen(arguments.data, Seen.load(arguments.checkpoint)))
+    try:
+        seen, found = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    network = cast(CoupledMamba, found)  # or a baseline, which is read alike
+    report = evaluate(network, load_unseen(arguments.data, seen))
     mosi = on_mosi(arguments.data)
     if mosi is not None:
         report["mosi_utterances"] = mosi

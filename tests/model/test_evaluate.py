@@ -111,6 +111,15 @@ def test_the_split_of_a_baseline_is_refused_in_a_sentence(tmp_path, capsys):
     assert "attention fusion, which has no states to split" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [evaluate, deletion])
+def test_a_checkpoint_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys, command):
+    for missing in ("seen.npz", "config.json"):
+        with pytest.raises(SystemExit):
+            command.main([str(tmp_path), "--checkpoint", str(tmp_path)])
+        assert missing in capsys.readouterr().err
+        Seen.nothing().save(tmp_path)
+
+
 def test_ratings_of_zero_and_classes_without_a_sign_leave_only_their_figures_out(rated):
     pools = {
         "text": replace(rated["text"], score=np.zeros_like(rated["text"].score)),
