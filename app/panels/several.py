@@ -18,8 +18,8 @@ _UP = (
     "() => { document.querySelector('.cm-top')?.scrollIntoView({ block: 'start' }); "
     "document.querySelector('#cm-analyse')?.focus({ preventScroll: true }) }"
 )
-# Each head in one piece in every language: on a phone the table is wider than the page, and scrolls by itself.
-WIDTHS = ["64px", "170px", "90px", "90px", "150px", "150px", "90px", "90px", "90px", "260px"]
+# Each head in one piece: on a phone the table is wider than the page, and scrolls by itself; on a desk it fits.
+WIDTHS = ["52px", "160px", "80px", "74px", "140px", "130px", "74px", "74px", "74px", "240px"]
 
 
 @dataclass(frozen=True)
