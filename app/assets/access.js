@@ -1,5 +1,5 @@
 () => {
-  // For who does not see or does not point: what changes is said, words are reached by keys, and two faults of gradio's.
+  // For who does not see or does not point: what changes is said, words are reached by keys, and one fault of gradio's.
   "use strict";
   const EVERY = 1000; // ms: a stage of an analysis may last a tenth of that, and nobody can be told so much
   const KEPT = 3; // sentences that stand in the status line
@@ -20,9 +20,7 @@
   };
 
   // The button that adds files holds another one: only the inner one does something, and only its name is a name.
-  const mend = () => {
-    // A table wider than its place scrolls, and without rows nothing in it takes the keyboard.
-    document.querySelector("#cm-several-table .virtual-table-viewport:not([tabindex])")?.setAttribute("tabindex", "0");
+  const unnest = () => {
     const outer = document.querySelector("#cm-several-files .icon-button:has(button):not([role])");
     if (!outer) return;
     outer.setAttribute("role", "group");
@@ -75,5 +73,5 @@
     const card = event.target.closest?.(".cm-transcript");
     if (card && !event.ctrlKey && !event.metaKey && !event.altKey) go(card, event);
   });
-  setInterval(() => { say(); mend(); }, EVERY);
+  setInterval(() => { say(); unnest(); }, EVERY);
 }

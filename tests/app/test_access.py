@@ -78,7 +78,7 @@ def unfold(page: Any) -> None:
     for head in page.query_selector_all(FOLDED):
         head.click()
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
-    page.wait_for_timeout(1200)  # once a second gradio's faults are mended
+    page.wait_for_timeout(1200)  # once a second gradio's fault is mended
 
 
 def serious(page: Any) -> list[tuple[str, Any]]:
