@@ -47,11 +47,17 @@ def read_sentences(folder: Path) -> list[Sentence]:
     files = sorted(folder.glob("*.csv.gz"))
     if not files:
         raise FileNotFoundError(f"no *.csv.gz in {folder}: give the folder of rated_sentences.csv.gz")
-    texts = (gzip.decompress(f.read_bytes()).decode("utf-8") for f in files)
-    rows = (r for t in texts for r in csv.DictReader(io.StringIO(t, newline="")))
     return [
-        Sentence(r["text"], float(r["score"]), r["source"], r["group"]) for r in rows if r["text"].split()
+        Sentence(r["text"], float(r["score"]), r["source"], r["group"])
+        for r in read_rows(files)
+        if r["text"].split()
     ]
+
+
+def read_rows(files: Sequence[Path]) -> list[dict[str, str]]:
+    """The rows of gzipped tables with columns source, score, text and group, those without words among them."""
+    texts = (gzip.decompress(f.read_bytes()).decode("utf-8") for f in files)
+    return [r for t in texts for r in csv.DictReader(io.StringIO(t, newline=""))]
 
 
 def tenth(group: str) -> int:

@@ -9,9 +9,7 @@ with; they are cached by the content of what they were made from.
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
-import io
 import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +25,7 @@ from extractors import face as face_extractor
 from extractors import hearing, voice_encoder
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
-from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, tenth
+from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, read_rows, tenth
 from extractors.train_voice import fold_files, fold_heads
 from extractors.voice_encoder import VoiceHead
 from extractors.voice_windows import code
@@ -172,7 +170,7 @@ def _text(data: Path, wanted: Callable[[dict[str, str]], bool]) -> Pool:
 
 
 def _records(data: Path) -> list[dict[str, str]]:
-    return read_sentences(sorted((data / "text").glob("*.csv.gz")))
+    return read_rows(sorted((data / "text").glob("*.csv.gz")))
 
 
 def _voices(data: Path, wanted: Callable[[dict[str, str]], bool], heard: bool) -> Pool:
@@ -226,12 +224,6 @@ def weights(name: str) -> list[Path]:
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.relative_to(folder).parts[0].startswith(name)
     ]
-
-
-def read_sentences(files: Sequence[Path]) -> list[dict[str, str]]:
-    """The rows of gzipped tables with columns source, score, text and group."""
-    texts = (gzip.decompress(f.read_bytes()).decode("utf-8") for f in files)
-    return [r for t in texts for r in csv.DictReader(io.StringIO(t, newline=""))]
 
 
 def read_labels(path: Path) -> list[dict[str, str]]:

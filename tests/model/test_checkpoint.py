@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from extractors.rated import read_rows
 from model import corpora, load_default, predict
 from model.evaluate import evaluate
 from model.inference import WEIGHTS
@@ -66,7 +67,7 @@ def test_removing_a_modality_changes_the_answer():
 def sample(tmp_path_factory) -> Path:
     """A part of the rated data, small enough for every run, with some that trained the weights."""
     folder, rng = tmp_path_factory.mktemp("rated"), np.random.default_rng(0)
-    rows = corpora.read_sentences(sorted((DATA / "text").glob("*.csv.gz")))
+    rows = read_rows(sorted((DATA / "text").glob("*.csv.gz")))
     held = np.array([corpora.tenth(r["group"]) == corpora.VALIDATION_TENTH for r in rows])
     kept = [*rng.permutation(np.flatnonzero(held))[:1000], *np.flatnonzero(~held)[:50]]
     write_rows(folder / "text.csv", [rows[i] for i in kept])

@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from extractors.rated import read_rows
 from model import corpora
 from model.seen import Seen
 from tests.model.conftest import signed_pool
@@ -24,7 +25,7 @@ def data(tmp_path, monkeypatch):
 
 
 def test_nothing_that_trained_is_reported_on(data):
-    records = corpora.read_sentences([data / "text" / "rated.csv.gz"])
+    records = read_rows([data / "text" / "rated.csv.gz"])
     seen = Seen.of([r["text"].upper() for r in records[:30]], [], np.zeros((0, 48, 48), np.uint8))
     pool = corpora.load_unseen(data, seen)["text"]
     assert list(pool.group) == [r["group"] for r in records[30:]]
@@ -93,7 +94,7 @@ def test_a_part_that_was_all_seen_is_left_out(data, voices):
     images = np.zeros((2, 48, 48), np.uint8)
     (data / "faces").mkdir()
     np.savez(data / "faces" / "a.npz", image=images, label=np.array([0, 0]), label_names=np.array(["sad"]))
-    said = [r["text"] for r in corpora.read_sentences([data / "text" / "rated.csv.gz"])]
+    said = [r["text"] for r in read_rows([data / "text" / "rated.csv.gz"])]
     assert corpora.load_unseen(data, Seen.of(said, ["rav01", "rav17"], images)) == {}
 
 
