@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from app.analysis import Analysis
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
+from app.exports import Step
 from app.moments import Moment
 from extractors.records import Grid
 
@@ -29,16 +31,21 @@ class Answered:
     paths: Paths
 
 
-def answer_ahead(analysis: Analysis, grid: Grid) -> Answered:
-    """All of it, in a few seconds."""
+def answer_ahead(analysis: Analysis, grid: Grid, step: Step = nullcontext) -> Answered:
+    """All of it, in a few seconds: a pass of the network at a time, each within a `step`."""
     heard = list(analysis.sentiment.alone)
     without = [[m for m in heard if m != gone] for gone in heard] if len(heard) > 1 else []
-    return Answered(
-        tuple(ask_why(grid, seconds) for seconds in telling_moments(analysis)),
-        tuple(ask_without(grid, kept, analysis) for kept in without),
-        ask_memory(grid),
-        ask_paths(grid),
-    )
+    moments, fewer = [], []
+    for seconds in telling_moments(analysis):
+        with step():
+            moments.append(ask_why(grid, seconds))
+    for kept in without:
+        with step():
+            fewer.append(ask_without(grid, kept, analysis))
+    with step():
+        memory = ask_memory(grid)
+    with step():
+        return Answered(tuple(moments), tuple(fewer), memory, ask_paths(grid))
 
 
 def telling_moments(analysis: Analysis, most: int = MOMENTS, apart: float = APART) -> list[float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from app.i18n import tell
 from app.keeping import rooms_in
 from app.panels.saving import stem
 from app.runs import Run, Runs
-from app.service import AT_ONCE, GROUP, explain, refusal, session_of
-from app.stages import STAGES
+from app.service import AT_ONCE, GROUP, explain, refusal
+from app.stages import STAGES, StoppedError
+from app.visits import CALL, Work, session_of, visits_of
 from app.wording import summary
 
 STOPPED = "The analysis was stopped."
@@ -32,7 +35,7 @@ class Api:
 
     def __init__(self, cache: str) -> None:
         self._rooms = rooms_in(cache)
-        self._runs = Runs(self._rooms)
+        self._visits, self._runs = visits_of(cache), Runs(self._rooms)
 
     def analyze(
         self,
@@ -99,12 +102,12 @@ class Api:
         if kind not in FORMATS:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
         session = session_of(request)
-        with self._rooms.at_work(session) as room:
-            run = self._run(clip, transcript, language, request, progress)
+        with self._rooms.at_work(session) as room, self._call(request) as work:
+            run = self._run(clip, transcript, language, request, progress, work)
             assert run.result is not None
             path = self._rooms.new(session, room) / f"{stem(clip)}.{kind}"
             try:
-                save(run.result, kind, path, Path(clip).name, run.grid, clip)
+                save(run.result, kind, path, Path(clip).name, run.grid, clip, work.step)
             except OSError as error:  # gradio would log the path, with the clip's name
                 raise refusal(explain(error)) from None
             if self._rooms.is_over(room):
@@ -134,25 +137,36 @@ class Api:
             A JSON object in the schema coupled-mamba-comparison/1.
         """
         theirs = other and self._rooms.claim(session_of(request), other)
-        with self._rooms.in_use(theirs):
-            run = self._run(clip, transcript, language, request, progress)
-        first, grid = run.result, run.grid
-        assert first is not None
-        if other:
-            second = self._analysis(other, None, language, request, progress)
-            sides = sides_of((Path(clip).name, Path(other).name), first, second)
-        else:
+        with self._call(request) as work:
+            with self._rooms.in_use(theirs):
+                run = self._run(clip, transcript, language, request, progress, work)
+            first, grid = run.result, run.grid
+            assert first is not None
+            if other:
+                second = self._run(other, None, language, request, progress, work).result
+                assert second is not None
+                sides = sides_of((Path(clip).name, Path(other).name), first, second)
+                return comparison_of(*sides, same_clip=False)
             assert grid is not None
             try:
-                second = ask_independent(first, grid)
+                with work.step():
+                    second = ask_independent(first, grid)
             except FileNotFoundError:
                 raise refusal(tell("compare.not_installed")) from None
-            sides = sides_of((COUPLED, INDEPENDENT), first, second)
-        return comparison_of(*sides, same_clip=not other)
+            return comparison_of(*sides_of((COUPLED, INDEPENDENT), first, second), same_clip=True)
 
-    def leave(self, request: gr.Request) -> None:
-        """The caller has gone: stop what it had under way."""
-        self._runs.stop(request.session_hash or "")
+    @contextmanager
+    def _call(self, request: gr.Request | None) -> Iterator[Work]:
+        """A call's work, which ends with its caller. Raises gr.Error where it was ended."""
+        session = session_of(request)
+        # Beside the others: a program may ask for several clips at once.
+        work = self._visits.begin(session, CALL)
+        try:
+            yield work
+        except StoppedError:
+            raise refusal(STOPPED) from None
+        finally:
+            self._visits.finished(session, work)
 
     def _analysis(
         self,
@@ -162,7 +176,8 @@ class Api:
         request: gr.Request | None,
         progress: gr.Progress,
     ) -> Analysis:
-        found = self._run(clip, transcript, language, request, progress).result
+        with self._call(request) as work:
+            found = self._run(clip, transcript, language, request, progress, work).result
         assert found is not None
         return found
 
@@ -173,6 +188,7 @@ class Api:
         language: str,
         request: gr.Request | None,
         progress: gr.Progress,
+        work: Work,
     ) -> Run:
         """The run of the clip once it has a result. Raises gr.Error where it has none."""
         if not clip:
@@ -180,9 +196,8 @@ class Api:
         session = session_of(request)
         mine, words = self._rooms.claim(session, clip), transcript and self._rooms.claim(session, transcript)
         run = Run()
-        # Beside: a program may ask for several clips at once.
         caller = (request and request.session_hash) or ""
-        for run in self._runs.watch(caller, mine, words, beside=True, language=language or None):
+        for run in self._runs.watch(caller, mine, words, language=language or None, stop=work.stop):
             doing = next(
                 (told for name, told in STAGES.items() if 0 <= run.fractions.get(name, -1) < 1), None
             )
@@ -195,7 +210,6 @@ class Api:
 def add_endpoints(page: gr.Blocks) -> None:
     """Make /analyze, /describe, /save and /compare callable; they take their turn with the page's own analyses."""
     api = Api(page.GRADIO_CACHE)
-    page.unload(api.leave)
     clip = gr.File(label="clip", visible=False)
     words = gr.File(label="transcript", visible=False)
     other = gr.File(label="other", visible=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,29 +23,43 @@ from app.differences import (
 )
 from app.figures.compare import Side, draw_beside, draw_over
 from app.i18n import DEFAULT, retell, sentences, tell
-from app.i18n.labels import language_of
 from app.keeping import rooms_in
 from app.panels import status
+from app.refusals import explain, refusal
 from app.runs import Run, Runs
-from app.service import explain, refusal, session_of
+from app.stages import StoppedError
+from app.visits import COMPARISON, Work, session_of, visits_of
 from app.wording import strongest_moment
 from extractors.records import Grid
 
-FIRST = "Analyse a clip first."
-CHOOSE = "Choose the other clip first."
-STOPPED = "The comparison was stopped."
-KEYS = (
-    "solid: {first} · dashed: {second} · grey band and dotted lines: where the rating lies nine times in ten"
-)
+
+@dataclass(frozen=True)
+class Answer:
+    """What was compared last, in no language yet: the other analysis of the clip shown, or of another clip, or why not.
+
+    Where there is no `other`, `why` is a sentence that the analysis says in English, or `key` one of the texts.
+    """
+
+    other: Analysis | None = None
+    names: tuple[str, str] | None = None  # of the two clips; None where both are of the clip shown
+    key: str = ""
+    why: str = ""
+
+    def show(self, analysis: Analysis, language: str = DEFAULT) -> list[Any]:
+        """Values for `app.panels.compare.outputs` beside the analysis shown."""
+        if self.other is None:
+            return told(_sentence(tell(self.key, language) if self.key else retell(self.why, language)), self)
+        if self.names is None:
+            return with_independent(analysis, self, language)
+        return with_other(analysis, self, language)
 
 
 class Comparing:
     """The comparisons of one page's visitors; each gives values for `app.panels.compare.outputs`."""
 
     def __init__(self, cache: str) -> None:
-        # Runs of their own: the clip shown stays as it is while another is analysed.
         self._rooms = rooms_in(cache)
-        self._runs = Runs(self._rooms)
+        self._visits, self._runs = visits_of(cache), Runs(self._rooms)
 
     def run(
         self,
@@ -62,65 +77,92 @@ class Comparing:
 
         Raises gr.Error, after the panel was put back in order, where there is nothing to compare.
         """
-        language = language_of(request)
+        language = self._visits.language(request)
         if analysis is None or grid is None:
             raise refusal(tell("compare.first", language), language)
-        if way != "other":
-            yield with_independent(analysis, grid, language)
-            return
-        if not other:
+        if way == "other" and not other:
             raise refusal(tell("compare.choose", language), language)
-        mine, run = self._rooms.claim(session_of(request), other), Run()
-        if not mine.exists():
+        session = session_of(request)
+        mine = self._rooms.claim(session, other) if other else None
+        if way == "other" and mine is not None and not mine.exists():
             raise refusal(tell("status.gone", language), language)
-        for run in self._runs.watch(request.session_hash or "", mine, None, language=spoken):
-            if run.result is None and run.error is None and not run.stop.is_set():
-                yield told(
-                    status.waiting_card(run.place, language)
-                    if run.place
-                    else status.stages_card(run, language),
-                    busy=True,
-                )
-        if run.result is not None:
-            names = Path(video or "clip").name, mine.name
-            yield with_other(*sides_of(names, analysis, run.result), language)
-            return
-        sentence = explain(run.error)
-        yield told(_sentence(retell(sentence, language) or tell("compare.stopped", language)))
-        if sentence:
-            raise refusal(sentence, language)
+        work = self._visits.begin(session, COMPARISON)
+        try:
+            if way == "other" and mine is not None:
+                answer = yield from self._with_clip(video, mine, spoken, work, request)
+            else:
+                answer = ask(analysis, grid, work)
+            yield from self._ended(analysis, answer, work, request)
+        finally:
+            self._visits.finished(session, work)
 
-    def again(
-        self,
-        shown: str | None,
-        way: str,
-        analysis: Analysis | None,
-        grid: Grid | None,
-        video: str | None,
-        other: str | None,
-        spoken: str | None,
-        request: gr.Request,
+    def _with_clip(
+        self, video: str | None, mine: Path, spoken: str | None, work: Work, request: gr.Request
+    ) -> Generator[list[Any], None, Answer]:
+        """The other clip's analysis, stage by stage."""
+
+        def under_way(run: Run) -> list[Any]:
+            return told(status.progress_card(run, self._visits.language(request)), busy=True)
+
+        run = yield from self._runs.tell(
+            under_way,
+            request.session_hash or "",
+            mine,
+            None,
+            language=spoken,
+            stop=work.stop,
+            also=lambda: self._visits.language(request),
+        )
+        if run.result is not None:
+            return Answer(run.result, (Path(video or "clip").name, mine.name))
+        sentence = explain(run.error)
+        return Answer(why=sentence) if sentence else Answer(key="compare.stopped")
+
+    def _ended(
+        self, analysis: Analysis, answer: Answer, work: Work, request: gr.Request
     ) -> Iterator[list[Any]]:
-        """As `run`, where an answer is `shown` already: the same in another language, read from what was kept."""
-        if not shown or analysis is None:
-            yield [gr.skip() for _ in told("")]
-            return
-        yield from self.run(way, analysis, grid, video, other, spoken, request)
+        """The last values, in the language the visitor has chosen by then; where it was replaced, an empty panel."""
+        while not work.is_replaced:
+            language = self._visits.language(request)
+            yield answer.show(analysis, language)
+            if self._visits.finished_in(language, work, request, session_of(request)):
+                break
+        if work.is_replaced:
+            yield [gr.skip() for _ in told("")] if work.by == "again" else told("")
+        elif answer.why:
+            raise refusal(answer.why, language)
+
+    def again(self, answer: Answer | None, analysis: Analysis | None, request: gr.Request) -> list[Any]:
+        """The answer shown in another language: nothing is compared anew.
+
+        Nothing changes where there is none, nor while one is under way, which takes the language up by itself.
+        """
+        under_way = self._visits.is_under_way(session_of(request), COMPARISON)
+        if answer is None or analysis is None or under_way:
+            return [gr.skip() for _ in told("")]
+        return answer.show(analysis, self._visits.language(request))
 
     def stop(self, request: gr.Request) -> None:
         """Stop what the session compares."""
-        self._runs.stop(request.session_hash or "")
+        self._visits.end(session_of(request), "stop comparing")
 
 
-def with_independent(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
-    """The coupled and the independent network on the same clip, over one time axis; a sentence where there is none."""
+def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
+    """What chains that do not hear each other say of the clip; a sentence where there are none, or it was ended."""
     try:
-        other = ask_independent(analysis, grid)
+        with work.step():
+            return Answer(ask_independent(analysis, grid))
     except FileNotFoundError:
-        return told(_sentence(tell("compare.not_installed", language)))
-    first, second = sides_of(
-        (tell("compare.coupled", language), tell("compare.uncoupled", language)), analysis, other
-    )
+        return Answer(key="compare.not_installed")
+    except StoppedError:
+        return Answer(key="compare.stopped")
+
+
+def with_independent(analysis: Analysis, answer: Answer, language: str = DEFAULT) -> list[Any]:
+    """The coupled and the independent network on the same clip, over one time axis."""
+    assert answer.other is not None
+    names = tell("compare.coupled", language), tell("compare.uncoupled", language)
+    first, second = sides_of(names, analysis, answer.other)
     keys = f'<p class="cm-small">{escape(tell("compare.keys", language, first=first.name, second=second.name))}</p>'
     return [
         *_buttons(busy=False),
@@ -133,11 +175,15 @@ def with_independent(analysis: Analysis, grid: Grid, language: str = DEFAULT) ->
         "",
         None,
         folded(*over_table(first, second, language=language), language),
+        answer,
     ]
 
 
-def with_other(first: Side, second: Side, language: str = DEFAULT) -> list[Any]:
+def with_other(analysis: Analysis, answer: Answer, language: str = DEFAULT) -> list[Any]:
     """Two clips side by side."""
+    assert answer.other is not None
+    assert answer.names is not None
+    first, second = sides_of(answer.names, analysis, answer.other)
     left, right = draw_beside(first, second, language)
     return [
         *_buttons(busy=False),
@@ -149,13 +195,14 @@ def with_other(first: Side, second: Side, language: str = DEFAULT) -> list[Any]:
         _heading(second, language),
         right,
         folded(*beside_table(first, second, language=language), language),
+        answer,
     ]
 
 
-def told(card: str, *, busy: bool = False) -> list[Any]:
-    """A card alone, without pictures."""
+def told(card: str, answer: Answer | None = None, *, busy: bool = False) -> list[Any]:
+    """A card alone, without pictures, and the answer that is to be told again in another language."""
     hidden = gr.update(visible=False)
-    return [*_buttons(busy=busy), card, hidden, "", None, hidden, "", None, ""]
+    return [*_buttons(busy=busy), card, hidden, "", None, hidden, "", None, "", answer]
 
 
 def _answer(said: list[str], first: Side, second: Side, language: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from app.api import add_endpoints, can_serve_tools
+from app.figures.style import ready
 from app.forgetting import forget_by_age, forget_when_over
 from app.i18n.labels import language_of, translations
 from app.keeping import KEPT, keep_sweeping, private_folder
@@ -51,6 +52,8 @@ SCRIPTS = (
     "access.js",
 )
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# An event that comes again while it goes on is heard: by gradio's own way it is lost, with all that follows it.
+AGAIN: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 PORT = 7860
 # Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line
 # holds one), and sessions, of which it keeps a description of the page even after they ended.
@@ -99,11 +102,14 @@ class Panels:
 
     def cards(self) -> list[Any]:
         """The components that `Service.show` gives values for, in its order."""
+        return [*self.told(), *saving.outputs(self.saving)]
+
+    def told(self) -> list[Any]:
+        """The components that `Service.retell` gives values for, in its order."""
         return [
             *timeline.outputs(self.timeline),
             *coupling.outputs(self.coupling),
             *transcript.outputs(self.transcript),
-            *saving.outputs(self.saving),
         ]
 
     def answers(self) -> list[Any]:
@@ -158,6 +164,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "prevent_thread_lock": True,
     }
     keep_errors_quiet()
+    ready()
     running = page.launch(**(settings | options))
     # Only now: importing the heavy libraries beside the server's start would hold it up.
     threading.Thread(target=_warm, daemon=True, name="warm").start()
@@ -189,28 +196,28 @@ def _lay_out() -> Panels:
         with gr.Column(elem_classes="cm-card"):
             switch_panel = switches.render()
         with gr.Column(elem_classes="cm-card"):
-            compare_panel = compare.render()
+            compare_panel = compare.render(KEPT)
         with gr.Column(elem_classes="cm-card"):
             transcript_panel = transcript.render()
     with gr.Column(elem_classes="cm-card"):
         several_panel = several.render(KEPT)
     header.foot()
     return Panels(
-        switch,
-        retell,
-        clip_panel,
-        result,
-        saving_box,
-        saving_panel,
-        detail,
-        timeline_panel,
-        why_panel,
-        space_html,
-        coupling_panel,
-        switch_panel,
-        compare_panel,
-        transcript_panel,
-        several_panel,
+        switch=switch,
+        retell=retell,
+        clip=clip_panel,
+        result=result,
+        saving_box=saving_box,
+        saving=saving_panel,
+        detail=detail,
+        timeline=timeline_panel,
+        why=why_panel,
+        space=space_html,
+        coupling=coupling_panel,
+        switches=switch_panel,
+        compare=compare_panel,
+        transcript=transcript_panel,
+        several=several_panel,
     )
 
 
@@ -223,29 +230,40 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     coupling.listen(panels.coupling, states.analysis)
     switches.listen(panels.switches, states.analysis, states.grid)
     opened = gr.State(None, time_to_live=KEPT)
+    came, chosen = _wire_language(panels, page, states, service)
     given = [panels.clip.video, opened, *panels.given(states)]
-    _show_result(several.listen(panels.several, page, panels.clip, service, given), panels, states, service)
-    compare.listen(panels.compare, states.analysis, states.grid, panels.clip, page, panels.retell)
+    opening = several.listen(panels.several, page, panels.clip, service, given, (came, chosen))
+    _show_result(opening, panels, states, service)
+    compare.listen(panels.compare, states.analysis, states.grid, panels.clip, page, chosen)
     _wire_analyses(panels, states, service)
-    _wire_language(panels, page, states, service)
-    for brought in (panels.clip.video.upload, panels.clip.video.stop_recording):
-        # Every one is looked at: by itself gradio passes over those that come while one is.
-        brought(service.prepare, panels.clip.video, panels.clip.video, trigger_mode="multiple", **QUIET)
-    panels.clip.video.change(service.forget, [panels.clip.video, opened], panels.given(states), **QUIET)
+    _wire_files(panels, states, opened, service)
+    _wire_ends(panels, page, states, service)
+    add_endpoints(page)
+    forget_when_over(page, panels.clip.delete, QUIET)
+
+
+def _wire_files(panels: Panels, states: States, opened: gr.State, service: Service) -> None:
+    """What is uploaded or recorded, and a video that is changed for another one."""
+    video = panels.clip.video
+    for brought in (video.upload, video.stop_recording):
+        brought(service.prepare, video, video, **AGAIN)
+    video.change(service.forget, [video, opened], panels.given(states), **QUIET)
     for chosen in (panels.clip.transcript, panels.several.files, panels.compare.other):
         chosen.upload(service.take, chosen, None, queue=False, **QUIET)
+
+
+def _wire_ends(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
+    """Cancelling, deleting and leaving; what each of them ends stands in `app.visits`."""
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
     panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
     page.unload(service.leave)
-    add_endpoints(page)
-    forget_when_over(page, panels.clip.delete, QUIET)
 
 
 def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
     """An analysis begins at the button, and again with the words that were corrected."""
     corrected = gr.State(None, time_to_live=KEPT)
-    correcting = panels.transcript.correct.click(service.correct, panels.transcript.table, corrected, **QUIET)
+    correcting = panels.transcript.correct.click(service.correct, panels.transcript.table, corrected, **AGAIN)
     for begins, words in (
         (panels.clip.analyse.click, panels.clip.transcript),
         (correcting.success, corrected),
@@ -256,44 +274,50 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
             panels.given(states),
             concurrency_limit=AT_ONCE,
             concurrency_id=GROUP,
-            **QUIET,
+            **AGAIN,
         )
         _show_result(running, panels, states, service)
 
 
 def _show_result(running: Any, panels: Panels, states: States, service: Service) -> None:
-    """What follows an event that gave an analysis: the other panels are filled."""
+    """What follows an event that gave an analysis: the other panels are filled.
+
+    Once all is shown, the face's pictures come, and a report with these and the answers to further questions.
+    """
     shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
-    running.then(service.show, shown, panels.cards(), **QUIET)
-    running.then(compare.reset, None, compare.outputs(panels.compare), **QUIET)
-    looked = running.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
-    _keep_report(looked, panels, states, service)
+    running.then(service.show, shown, panels.cards(), **AGAIN)
+    running.then(compare.reset, None, compare.outputs(panels.compare), **AGAIN)
+    looked = running.then(service.look, [states.analysis, states.grid], panels.answers(), **AGAIN)
+    asked = [states.analysis, states.grid, panels.clip.video]
+    portrayed = looked.then(service.portray, asked, panels.timeline.faces, **AGAIN)
+    portrayed.then(service.report, asked, panels.saving.buttons["html"], **AGAIN)
 
 
-def _keep_report(looked: Any, panels: Panels, states: States, service: Service) -> None:
-    """Once all is shown, the face's pictures come, and a report with these and the answers to further questions."""
+def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> tuple[Any, Any]:
+    """What the browser cannot put into another language is made anew: as the page opens, and at another choice.
+
+    Gives both events, for the panels that tell themselves again.
+    """
+    spoken = [panels.clip.language, panels.compare.way]
+    came = page.load(_speak, None, spoken, **QUIET)
+    # First of all, so that all that ends from now on ends in the language; only then what is shown is read.
+    said = panels.retell.click(service.speak, None, None, **AGAIN)
+    said.then(_speak, None, spoken, **AGAIN)
+    said.then(service.tell_again, [states.analysis, panels.result], panels.result, **AGAIN)
+    window = [panels.coupling.start, panels.coupling.end]
+    shown = [states.analysis, *timeline.inputs(panels.timeline), panels.transcript.table, *window]
+    said.then(service.retell, shown, panels.told(), js=coupling.WINDOW, **AGAIN)
+    asked = [states.analysis, states.grid, panels.why.asked, panels.switches.kept]
+    looked = said.then(service.look_again, asked, panels.answers(), **AGAIN)
     given = [states.analysis, states.grid, panels.clip.video]
-    portrayed = looked.then(service.portray, given, panels.timeline.faces, **QUIET)
-    portrayed.then(service.report, given, panels.saving.buttons["html"], **QUIET)
-
-
-def _wire_language(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
-    """What the browser cannot put into another language is made anew: as the page opens, and at another choice."""
-    spoken = [panels.several.table, panels.clip.language, panels.compare.way]
-    page.load(_speak, None, spoken, **QUIET)
-    chosen = panels.retell.click(_speak, None, spoken, **QUIET)
-    chosen.then(service.tell_again, [states.analysis, panels.result], panels.result, **QUIET)
-    shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
-    chosen.then(service.show, shown, panels.cards(), **QUIET)
-    looked = chosen.then(service.look, [states.analysis, states.grid], panels.answers(), **QUIET)
-    _keep_report(looked, panels, states, service)
+    looked.then(service.portray, given, panels.timeline.faces, **AGAIN)
+    return came, said
 
 
 def _speak(request: gr.Request) -> list[Any]:
-    """Heads of tables and choices: gradio's own way knows labels and values only."""
+    """Choices: gradio's own way knows labels and values only."""
     spoken = language_of(request)
-    offered = [gr.update(choices=choices(spoken)) for choices in (language.choices, compare.choices)]
-    return [several.speak(spoken), *offered]
+    return [gr.update(choices=choices(spoken)) for choices in (language.choices, compare.choices)]
 
 
 def _scripts() -> str:

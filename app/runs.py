@@ -6,11 +6,11 @@ import contextvars
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.analysis import Analysis
 from app.estimate import Estimate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from extractors.records import Grid
 
 POLL = 0.15  # seconds between looks at a run
+Told = TypeVar("Told")
 
 
 @dataclass
@@ -41,6 +42,11 @@ class Run:
     error: BaseException | None = None
     estimate: Estimate | None = None  # of the time left, once the clip is opened
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it waits or works, and is to go on."""
+        return self.result is None and self.error is None and not self.stop.is_set()
 
     @property
     def share(self) -> float:
@@ -123,7 +129,7 @@ class Run:
 
 
 class Runs:
-    """The runs under way by session, so that a session can stop its own.
+    """Starts runs when it is their turn, and watches them.
 
     What a session's analyses worked out is kept in its room, if `rooms` are given, for that session alone: nobody
     can learn from a quick answer that another visitor brought the same clip.
@@ -131,8 +137,14 @@ class Runs:
 
     def __init__(self, rooms: Rooms | None = None, turns: Turns | None = None) -> None:
         self._rooms, self._turns = rooms, turns
-        self._by_session: dict[str, list[Run]] = {}
-        self._lock = threading.Lock()
+
+    def tell(self, told: Callable[[Run], Told], *asked: Any, **more: Any) -> Generator[Told, None, Run]:
+        """What is `told` of a run at every change while it is under way, and in the end the run; else as `watch`."""
+        run = Run()
+        for run in self.watch(*asked, **more):
+            if run.is_under_way:
+                yield told(run)
+        return run
 
     def watch(
         self,
@@ -140,36 +152,30 @@ class Runs:
         clip: str | Path,
         transcript: str | Path | None,
         *,
-        beside: bool = False,
         language: str | None = None,
+        stop: threading.Event | None = None,
+        also: Callable[[], object] = lambda: None,
     ) -> Iterator[Run]:
         """Start a run when it is its turn, and give it again at every change until it ends, with its place until then.
 
-        Earlier ones of the session are stopped, unless it is to run `beside` them. The run is stopped when the iterator
-        is closed. Where the line is full, its error is a BusyError.
+        The run ends early once `stop` is set, and it is set when the iterator is closed. `language` is that of the
+        speech. Another value of `also` counts as a change. Where the line is full, the run's error is a BusyError.
         """
-        run = Run()
-        with self._lock:
-            earlier = self._by_session.setdefault(session, [])
-            if not beside:
-                _stop(earlier)
-            earlier.append(run)
+        run = Run(stop=stop or threading.Event())
         try:
-            yield from self._watch(run, session, clip, transcript, language)
+            yield from self._watch(run, session, clip, transcript, language, also)
         finally:
-            run.stop.set()
-            with self._lock:
-                earlier.remove(run)
-                if not earlier and self._by_session.get(session) is earlier:
-                    del self._by_session[session]
-
-    def stop(self, session: str) -> None:
-        """Stop the session's runs, if there are any."""
-        with self._lock:
-            _stop(self._by_session.get(session, []))
+            if run.is_under_way:
+                run.stop.set()
 
     def _watch(
-        self, run: Run, session: str, clip: str | Path, transcript: str | Path | None, language: str | None
+        self,
+        run: Run,
+        session: str,
+        clip: str | Path,
+        transcript: str | Path | None,
+        language: str | None,
+        also: Callable[[], object],
     ) -> Iterator[Run]:
         try:
             turn = (self._turns or turns_of_server()).join()
@@ -184,38 +190,34 @@ class Runs:
                 room = ending.enter_context(kept.at_work(session)) if kept else None
                 if kept:
                     ending.enter_context(kept.in_use(clip, transcript))
-                yield from _wait(run, turn)
+                yield from _wait(run, turn, also)
                 if not run.stop.is_set():
                     cache = Cache.from_environment(room / "stages", session) if room else None
                     # From here on the run itself gives all this up, once it really ended.
                     held = ending.pop_all()
                     thread = run.start(clip, transcript, cache, held.close, language)
-                    yield from _follow(run, thread)
+                    yield from _follow(run, thread, also)
             except (OSError, InputError) as error:  # nowhere to keep what is found
                 run.error = error
         yield run
 
 
-def _stop(runs: list[Run]) -> None:
-    for run in runs:
-        run.stop.set()
-
-
-def _wait(run: Run, turn: Turn) -> Iterator[Run]:
-    """The run, at every move in the line, until it has its turn or is stopped."""
+def _wait(run: Run, turn: Turn, also: Callable[[], object]) -> Iterator[Run]:
+    """The run, at every move in the line and at every change of `also`, until it has its turn or is stopped."""
     run.place = turn.place
     while run.place and not run.stop.is_set():
         yield run
-        while (place := turn.wait(run.place, POLL)) == run.place and not run.stop.is_set():
+        seen = run.place, also()
+        while (now := (turn.wait(run.place, POLL), also())) == seen and not run.stop.is_set():
             continue
-        run.place = place
+        run.place = now[0]
 
 
-def _follow(run: Run, thread: threading.Thread) -> Iterator[Run]:
+def _follow(run: Run, thread: threading.Thread, also: Callable[[], object]) -> Iterator[Run]:
     """The run, at every change, while its thread is at work and it is not to stop."""
-    seen: dict[str, float] | None = None
+    seen: object = None
     while thread.is_alive() and not run.stop.is_set():
-        if run.fractions != seen:
-            seen = dict(run.fractions)
+        if (now := (dict(run.fractions), also())) != seen:
+            seen = now
             yield run
         thread.join(POLL)

@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 import tempfile
-from collections.abc import Callable, Iterator
-from html import escape
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 
 from app.analysis import Analysis
 from app.cards import RESULT, result_card
-from app.copies import Copies
 from app.corrections import rows_to_subtitles
-from app.exports import FORMATS
-from app.i18n import DEFAULT, retell, tell
-from app.i18n.labels import language_of
-from app.keeping import date_like, rooms_in
-from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
-from app.portraits import make_portraits, portraits_card
-from app.quiet import place_of
+from app.i18n import tell
+from app.panels import status
+from app.refusals import explain, refusal
 from app.runs import Run, Runs
+from app.showing import Showing, nothing
 from app.stages import StoppedError
-from app.turns import BusyError
+from app.visits import ANALYSIS, Work, session_of
 from app.zerogpu import at_home
-from extractors.records import Grid, InputError
+from extractors.records import Grid
 
 # gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
 GROUP = "analysis"
-SURPRISE = tell("heard.surprise")
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
+GIVEN = 7  # values of `Service.run`
 
 
-class Service:
-    """The analyses of one page's visitors."""
+class Service(Showing):
+    """The analyses of one page's visitors, from the upload to the end; what is shown of them is in `app.showing`."""
 
     def __init__(self, cache: str) -> None:
-        self._rooms = rooms_in(cache)
+        super().__init__(cache)
         self._runs = Runs(self._rooms)
-        self._copies = Copies(self._rooms)
+        self._failed: dict[
+            str, str
+        ] = {}  # by session, why its last analysis gave nothing; "" where it was stopped
         self._asked: dict[str, Path] = {}  # by session, the clip of the analysis under way or shown
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
@@ -62,7 +55,7 @@ class Service:
 
         Raises StoppedError where the visitor chose another video meanwhile, or deleted it.
         """
-        session, language = session_of(request), language_of(request)
+        session, language = session_of(request), self._visits.language(request)
 
         def copy(room: Path) -> tuple[str, bool]:
             return self._copies.playable(session, video, room)
@@ -81,112 +74,80 @@ class Service:
 
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
-        language = language_of(request)
+        language = self._visits.language(request)
         if not video:
             raise refusal(tell("status.choose", language), language)
-        mine = session_of(request)
-        clip, words = self._copies.original(mine, video), given and self._rooms.claim(mine, given)
+        session = session_of(request)
+        clip, words = self._copies.original(session, video), given and self._rooms.claim(session, given)
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
-        run, session = Run(), request.session_hash or ""
-        self._asked[session] = clip
-        for run in self._runs.watch(session, clip, words, language=spoken):
-            if run.result is None and run.error is None and not run.stop.is_set():
-                card = (
-                    status.waiting_card(run.place, language)
-                    if run.place
-                    else status.stages_card(run, language)
-                )
-                yield [card, None, *_buttons(busy=True), *_shown(False), None]
-        if run.result is not None:
-            yield result(run.result, run.grid, language)
-            return
-        sentence = explain(run.error)
-        head = tell("status.no_result" if sentence else "status.stopped", language)
-        card = status.message_card(head, sentence or tell("status.cancelled", language), language)
-        yield [card, None, *_buttons(busy=False), *_shown(False), None]
-        if sentence:
+        self._visits.end(session, "another")
+        work = self._visits.begin(session, ANALYSIS)
+        self._asked[request.session_hash or ""] = clip
+        self._failed.pop(session, None)
+        try:
+            run = yield from self._runs.tell(
+                lambda run: self._under_way(run, request),
+                request.session_hash or "",
+                clip,
+                words,
+                language=spoken,
+                stop=work.stop,
+                also=lambda: self._visits.language(request),
+            )
+            yield from self._ended(run, work, request)
+        finally:
+            self._visits.finished(session, work)
+
+    def _under_way(self, run: Run, request: gr.Request) -> list[Any]:
+        card = status.progress_card(run, self._visits.language(request))
+        return [card, None, *_buttons(busy=True), *_shown(False), None]
+
+    def _ended(self, run: Run, work: Work, request: gr.Request) -> Iterator[list[Any]]:
+        """The last values of a run, in the language the visitor has chosen by then; none where it was replaced."""
+        session, sentence = session_of(request), explain(run.error)
+        while not work.is_replaced:
+            language = self._visits.language(request)
+            if run.result is not None:
+                yield result(run.result, run.grid, language)
+            else:
+                self._failed[session] = sentence
+                yield [failure_card(sentence, language), None, *_buttons(busy=False), *_shown(False), None]
+            # Only now the page has the values, so that whoever tells it again finds them.
+            if self._visits.finished_in(language, work, request, session):
+                break
+        if work.is_replaced:
+            yield nothing(GIVEN)
+        elif sentence:
             raise refusal(sentence, language)
 
     def tell_again(self, analysis: Any, shown: str | None, request: gr.Request) -> Any:
-        """The value for the result in another language; nothing changes where there is no analysis.
+        """The value for the result in another language: the analysis, or why there is none; else nothing changes.
 
-        Which is said where a result is `shown` all the same.
+
+        Which is said where a result is `shown` all the same. Nothing changes either while an analysis is under way,
+        which takes the language up by itself.
         """
-        if analysis is None:
-            if RESULT in (shown or ""):
-                status.warn_gone(request)
+        language, session = self._visits.language(request), session_of(request)
+        if self._visits.is_under_way(session, ANALYSIS):
             return gr.skip()
-        return result_card(analysis, language_of(request))
+        if analysis is not None:
+            return result_card(analysis, language)
+        failed = self._failed.get(session)
+        if failed is None and RESULT in (shown or ""):
+            status.warn_gone(request)
+        return gr.skip() if failed is None else failure_card(failed, language)
 
-    def show(
-        self,
-        analysis: Any,
-        video: str | None,
-        target: str,
-        tone: bool = False,
-        request: gr.Request | None = None,
-    ) -> list[Any]:
-        """Values for the cards below the result; nothing changes where there is no analysis."""
-        nothing = [gr.skip() for _ in range(9 + len(FORMATS))]
-        if analysis is None:
-            return nothing
-        language, session = language_of(request), session_of(request)
-
-        def draw(room: Path) -> list[Any]:
-            clip = self._copies.original(session, video or "clip")
-            saved = saving.show(analysis, str(clip), str(self._rooms.new(session, room)))
-            self._date(session, clip, saved)
-            return [
-                *timeline.show(analysis, target, tone, language),
-                *coupling.show(analysis, language),
-                *transcript.show(analysis, language),
-                *saved,
-            ]
-
-        return self._work(draw, nothing, session, language)
-
-    def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> list[Any]:
-        """Values for the cards that ask more of the kept grid; nothing changes where there is none."""
-        if analysis is None or grid is None:
-            return [gr.skip() for _ in range(7)]
-        language = language_of(request)
-        layers, path = coupling.show_layers(grid, language), space.show(analysis, grid, language)
-        moment = why.show(analysis, grid, language=language)
-        return [*moment, *switches.show(analysis, grid, language), layers, path]
-
-    def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
-        """The face's pictures for the time line; nothing changes where there is no grid."""
-        if analysis is None or grid is None:
-            return gr.skip()
-        session, language = session_of(request), language_of(request)
-
-        def draw(room: Path) -> Any:
-            clip = self._copies.original(session, video or "clip")
-            return portraits_card(make_portraits(analysis, grid, clip), language)
-
-        return self._work(draw, gr.skip(), session, language)
-
-    def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
-        """The report's file with the answers in it, after all else is shown; nothing changes where there is no grid."""
-        if analysis is None or grid is None:
-            return gr.skip()
-        session = session_of(request)
-
-        def write(room: Path) -> Any:
-            clip = self._copies.original(session, video or "clip")
-            path = saving.show_report(analysis, grid, str(clip), self._rooms.new(session, room))
-            self._date(session, clip, [path])
-            return path
-
-        return self._work(write, gr.skip(), session, language_of(request))
+    def speak(self, request: gr.Request) -> None:
+        """Another language was chosen: what is under way takes it up by itself, what is shown is to be told again."""
+        self._visits.speak(request)
 
     def correct(self, rows: list[list[Any]] | None, request: gr.Request | None = None) -> str:
         """The path of the edited rows as subtitles. Raises gr.Error where they cannot be read."""
         try:
             text = rows_to_subtitles(rows or [])
         except ValueError as error:
-            raise refusal(str(error), language_of(request)) from None
+            raise refusal(str(error), self._visits.language(request)) from None
         session = session_of(request)
 
         def write(room: Path) -> str:
@@ -194,7 +155,7 @@ class Service:
             path.write_text(text, encoding="utf-8")
             return str(path)
 
-        return self._work(write, "", session, language_of(request))
+        return self._work(write, "", session, self._visits.language(request))
 
     def forget(self, video: str | None, opened: str | None, request: gr.Request) -> list[Any]:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
@@ -206,10 +167,12 @@ class Service:
         clip = self._copies.original(session, video) if video else None
         self._copies.stop(session, but=clip)
         if clip is not None and clip == self._asked.get(request.session_hash or ""):
-            return [gr.skip() for _ in range(7)]
-        self.stop(request)
-        if video and video == opened:
-            return [gr.skip() for _ in range(7)]
+            return nothing(GIVEN)
+        self._asked.pop(request.session_hash or "", None)
+        if video and video == opened:  # which ended what was under way before
+            return nothing(GIVEN)
+        self._visits.end(session, "another")
+        self._failed.pop(session, None)
         return [status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def take(self, files: str | list[str] | None, request: gr.Request) -> None:
@@ -219,43 +182,28 @@ class Service:
 
     def delete(self, request: gr.Request) -> list[Any]:
         """Delete everything of the session now; gives values for (video, transcript) and as `run` does."""
-        self._end(request)
-        gr.Info(tell("clip.deleted", language_of(request)))
+        language = self._visits.language(request)
+        self._end(request, "delete")
+        gr.Info(tell("clip.deleted", language))
         return [None, None, status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
 
     def leave(self, request: gr.Request) -> None:
         """The page was left: stop what it had under way and delete everything of it."""
-        self._end(request)
+        self._end(request, "leave")
 
     def stop(self, request: gr.Request) -> None:
-        """Stop what the session has under way."""
+        """Stop the analysis that the session has under way."""
         self._asked.pop(request.session_hash or "", None)
-        self._runs.stop(request.session_hash or "")
+        self._visits.end(session_of(request), "cancel")
 
-    def _end(self, request: gr.Request) -> None:
-        self.stop(request)
-        self._copies.stop(session_of(request))
-        self._rooms.leave(session_of(request))
-
-    def _work(self, work: Callable[[Path], T], nothing: T, session: str, language: str) -> T:
-        """What `work` gives, which may write in the session's room; `nothing` where the session ended meanwhile.
-
-        Raises gr.Error where files cannot be read or written: gradio would log a path, with the visitor's own name.
-        """
-        with self._rooms.at_work(session) as room:
-            try:
-                given = work(room)
-            except OSError as error:
-                if not self._rooms.is_over(room):
-                    raise refusal(explain(error), language) from None
-                return nothing
-            # The files would be looked for, though they are gone or about to go.
-            return nothing if self._rooms.is_over(room) else given
-
-    def _date(self, session: str, clip: Path, made: list[str]) -> None:
-        """What was made of a clip is not kept longer than the clip."""
-        if self._rooms.holds(session, clip):
-            date_like(clip, *map(Path, made))
+    def _end(self, request: gr.Request, event: str) -> None:
+        """End everything of the session, and delete it."""
+        session = session_of(request)
+        self._visits.end(session, event)
+        self._copies.stop(session)
+        self._asked.pop(request.session_hash or "", None)
+        self._failed.pop(session, None)
+        self._rooms.leave(session)
 
 
 def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
@@ -264,20 +212,10 @@ def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
     return [card, analysis, *_buttons(busy=False), *_shown(True), grid]
 
 
-def explain(error: BaseException | None) -> str:
-    """The sentence for a person, in English; empty where the analysis was merely stopped. Surprises go to the log."""
-    if error is None or isinstance(error, StoppedError):
-        return ""
-    if isinstance(error, (InputError, BusyError)):
-        return str(error)
-    # Not the error's own words: they can hold a file's name or what was said.
-    _log.error("an analysis failed: %s", place_of(error))
-    return SURPRISE
-
-
-def session_of(request: gr.Request | None) -> str:
-    """The session's name; one that nobody else has where there is none, whose files then go by age alone."""
-    return (request.session_hash if request is not None else None) or secrets.token_hex()
+def failure_card(sentence: str, language: str) -> str:
+    """The card of an analysis that gave nothing: the reason, in English, or an empty one where it was stopped."""
+    head = tell("status.no_result" if sentence else "status.stopped", language)
+    return status.message_card(head, sentence or tell("status.cancelled", language), language)
 
 
 def warm() -> None:
@@ -290,13 +228,6 @@ def warm() -> None:
         make_sample(short, 2.0)
         with at_home():
             analyze(short)
-
-
-def refusal(sentence: str, language: str = DEFAULT) -> gr.Error:
-    """The error that shows the sentence, told again in the language, to whoever asked."""
-    # gradio draws the message as HTML, and a file's name can be in it.
-    title = tell("status.no_result", language)
-    return gr.Error(escape(retell(sentence, language)), title=title, print_exception=False)
 
 
 def _buttons(*, busy: bool) -> list[Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.analysis import Analysis
+from app.analysis import Analysis, ClipScore
 from app.i18n import DEFAULT, retell, sentences, tell
-from app.i18n.labels import language_of
 from app.keeping import rooms_in
+from app.refusals import explain, refusal
 from app.runs import Run, Runs
-from app.service import explain, refusal, result, session_of
+from app.service import result
 from app.stages import StoppedError
 from app.told import clock, signed
+from app.visits import BATCH, Work, session_of, visits_of
 from extractors.cache import Cache
 from extractors.records import Grid
 
@@ -33,7 +35,44 @@ HEADS = (
 )
 KINDS = ["number", "str", "str", "number", "str", "str", "number", "number", "number", "str"]
 MOST = 50  # clips at a time: one visitor is not to hold the others up for hours
-Kept = tuple[str, str]  # the clip's path, and that of its analysis or nothing
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the table says of a clip, in no language yet: its file, its analysis's path and numbers, and a remark.
+
+    `remark` is a key of the texts with what fills its places, `heard` what the analysis says in English.
+    """
+
+    number: int
+    file: str
+    remark: tuple[str, dict[str, Any]] | None = None
+    heard: tuple[str, ...] = ()
+    path: str = ""  # of the analysis, once there is one
+    duration: float = 0.0
+    score: ClipScore | None = None
+    between: tuple[float, float] | None = None
+    alone: tuple[float | None, ...] = (None, None, None)
+
+    def cells(self, language: str = DEFAULT) -> list[Any]:
+        """The table's row: numbers as numbers, so that they are sorted as such."""
+        said = [retell(sentence, language) for sentence in self.heard]
+        if self.remark is not None:
+            key, values = self.remark
+            said = [tell(key, language, **values)]
+        if self.score is None:
+            return [self.number, Path(self.file).name, *[None] * 7, sentences(said, language)]
+        between = self.between
+        return [
+            self.number,
+            Path(self.file).name,
+            clock(self.duration),
+            round(self.score.score, 1),
+            "" if between is None else _range(*between, language),
+            tell(f"label.{self.score.label}", language),
+            *(None if score is None else round(score, 1) for score in self.alone),
+            sentences(said, language),
+        ]
 
 
 class Several:
@@ -41,9 +80,8 @@ class Several:
 
     def __init__(self, cache: str, playable: Callable[[str, gr.Request | None], str]) -> None:
         """`playable` gives a clip, or a copy of it that browsers can play; see `Service.playable`."""
-        # Runs of their own: whoever analyses another clip meanwhile does not stop these.
         self._rooms, self._playable = rooms_in(cache), playable
-        self._runs = Runs(self._rooms)
+        self._visits, self._runs = visits_of(cache), Runs(self._rooms)
 
     def run(
         self, files: list[str] | None, request: gr.Request, spoken: str | None = None
@@ -52,97 +90,124 @@ class Several:
 
         A clip that cannot be analysed has its reason among the remarks; the rest are analysed all the same.
         """
-        language = language_of(request)
+        language = self._visits.language(request)
         if not files:
             raise refusal(tell("several.choose", language), language)
         if len(files) > MOST:
             told = {"count": len(files), "most": MOST, "command": "python -m app batch"}
             raise refusal(tell("several.too_many", language, **told), language)
         session = session_of(request)
-        files = [str(self._rooms.claim(session, file)) for file in files]
-        with self._rooms.at_work(session) as room:
-            folder = self._rooms.new(session, room)
-            shown: tuple[dict[str, Any], list[Kept] | None] = table_of([], language), None
-            try:
-                with self._rooms.in_use(folder, *files):
-                    for shown in self._analyse(files, folder, request, spoken):
-                        if not self._rooms.is_over(room):
-                            yield [*shown, *_buttons(busy=True)]
-            except OSError as error:
-                if not self._rooms.is_over(room):
-                    raise refusal(explain(error), language) from None
-            if self._rooms.is_over(room):  # everything was deleted, and the page is to show nothing of it
-                shown = table_of([], language), None
-        yield [*shown, *_buttons(busy=False)]
+        mine = [str(self._rooms.claim(session, file)) for file in files]
+        work = self._visits.begin(session, BATCH)
+        try:
+            with self._rooms.at_work(session) as room:
+                folder = self._rooms.new(session, room)
+                try:
+                    with self._rooms.in_use(folder, *mine):
+                        yield from self._analyse(mine, folder, work, request, spoken)
+                except OSError as error:
+                    if not self._rooms.is_over(room):
+                        yield [gr.skip(), gr.skip(), *_buttons(busy=False)]
+                        raise refusal(explain(error), language) from None
+            if (
+                work.is_replaced and work.by != "again"
+            ):  # all was deleted, and the page is to show nothing of it
+                yield [table_of([], language), None, *_buttons(busy=False)]
+        finally:
+            self._visits.finished(session, work)
 
     def _analyse(
-        self, files: list[str], folder: Path, request: gr.Request, spoken: str | None
-    ) -> Iterator[tuple[dict[str, Any], list[Kept]]]:
-        """The table and what its rows stand for, at every change; each analysis is kept in the folder."""
-        language = language_of(request)
-        rows = [
-            [i, Path(file).name, *[None] * 7, tell("several.waiting", language)]
-            for i, file in enumerate(files, 1)
-        ]
-        kept: list[Kept] = [(file, "") for file in files]
-        for i, file in enumerate(files):
-            if not Path(file).exists():
-                rows[i][-1] = tell("status.gone", language)
-                continue
-            run = Run()
-            for run in self._runs.watch(request.session_hash or "", file, None, language=spoken):
-                if run.result is None and run.error is None and not run.stop.is_set():
-                    how_far = tell("several.analysing", language, share=f"{100 * run.share:.0f}")
-                    in_line = tell("several.place", language, place=run.place)
-                    rows[i][-1] = in_line if run.place else how_far
-                    yield table_of([list(row) for row in rows], language), kept
-            if run.result is None and not (sentence := explain(run.error)):
-                for row in rows[i:]:
-                    row[-1] = tell("several.stopped", language)
-                break
-            if run.result is None:
-                rows[i][-1] = retell(sentence, language)
-            else:
-                path = folder / f"{i}.json"
-                self._keep(run, path)
-                rows[i], kept[i] = row_of(i + 1, Path(file).name, run.result, language), (file, str(path))
-        yield table_of(rows, language), kept
+        self, files: list[str], folder: Path, work: Work, request: gr.Request, spoken: str | None
+    ) -> Iterator[list[Any]]:
+        """Values as of `run`, at every change; each analysis is kept in the folder."""
+        rows = [Row(i, file, ("several.waiting", {})) for i, file in enumerate(files, 1)]
+        for i in range(len(rows)):
+            yield from self._one(rows, i, folder, work, request, spoken)
+        done = False
+        while not done and not work.is_replaced:
+            language = self._visits.language(request)
+            yield [table_of(rows, language), list(rows), *_buttons(busy=False)]
+            done = self._visits.finished_in(language, work, request, session_of(request))
+
+    def _one(
+        self, rows: list[Row], i: int, folder: Path, work: Work, request: gr.Request, spoken: str | None
+    ) -> Iterator[list[Any]]:
+        """Values as of `run` while the clip of rows[i] waits and is analysed; the row then says what was found."""
+        waiting = rows[i]
+
+        def told(run: Run) -> list[Any]:
+            how_far = "several.analysing", {"share": f"{100 * run.share:.0f}"}
+            rows[i] = replace(
+                waiting, remark=("several.place", {"place": run.place}) if run.place else how_far
+            )
+            return [table_of(rows, self._visits.language(request)), list(rows), *_buttons(busy=True)]
+
+        if work.stop.is_set():
+            rows[i] = replace(waiting, remark=("several.stopped", {}))
+            return
+        if not Path(waiting.file).exists():
+            rows[i] = replace(waiting, remark=("status.gone", {}))
+            return
+        run = yield from self._runs.tell(
+            told,
+            request.session_hash or "",
+            waiting.file,
+            None,
+            language=spoken,
+            stop=work.stop,
+            also=lambda: self._visits.language(request),
+        )
+        if run.result is not None:
+            path = folder / f"{i}.json"
+            self._keep(run, path)
+            rows[i] = row_of(waiting.number, waiting.file, run.result, str(path))
+        elif sentence := explain(run.error):
+            rows[i] = replace(waiting, remark=None, heard=(sentence,))
+        else:
+            self.stop(request)  # the rest too, also where the run stopped by itself
+            rows[i] = replace(waiting, remark=("several.stopped", {}))
 
     def stop(self, request: gr.Request) -> None:
-        """Stop what the session has under way."""
-        self._runs.stop(request.session_hash or "")
+        """Stop the batch that the session has under way."""
+        self._visits.end(session_of(request), "stop all")
 
-    def leave(self, request: gr.Request) -> list[Any]:
-        """Stop, and forget the clips; values for (files, table, kept, open)."""
-        self.stop(request)
-        return [None, table_of([], language_of(request)), None, gr.update(visible=False)]
+    def forget(self, request: gr.Request) -> list[Any]:
+        """Values for (files, table, kept, open) where everything of the session was deleted."""
+        return [None, table_of([], self._visits.language(request)), None, gr.update(visible=False)]
+
+    def tell_again(self, kept: list[Row] | None, request: gr.Request) -> Any:
+        """The table in another language; nothing changes while a batch is under way, which takes it up by itself."""
+        if self._visits.is_under_way(session_of(request), BATCH):
+            return gr.skip()
+        return table_of(kept or [], self._visits.language(request))
 
     def choose(
-        self, kept: list[Kept] | None, chosen: gr.SelectData, request: gr.Request | None = None
+        self, kept: list[Row] | None, chosen: gr.SelectData, request: gr.Request | None = None
     ) -> list[Any]:
         """Values for (open, number) of the row that was chosen; nothing to open where it has no analysis.
 
         The rows may have been sorted since, so the row is known by its number.
         """
         number = int((chosen.row_value or [0])[0] or 0)
-        if not kept or not 0 < number <= len(kept) or not kept[number - 1][1]:
+        if not kept or not 0 < number <= len(kept) or not kept[number - 1].path:
             return [gr.update(visible=False), 0]
-        name = Path(kept[number - 1][0]).name
-        return [gr.update(value=tell("several.open", language_of(request), name=name), visible=True), number]
+        name, language = Path(kept[number - 1].file).name, self._visits.language(request)
+        return [gr.update(value=tell("several.open", language, name=name), visible=True), number]
 
-    def open(self, kept: list[Kept] | None, number: int, request: gr.Request | None = None) -> list[Any]:
+    def open(self, kept: list[Row] | None, number: int, request: gr.Request | None = None) -> list[Any]:
         """Values for (video, opened) and as of `Service.run`: the row's clip and its analysis in the page's own panels.
 
         Nothing changes where another video was chosen meanwhile. Raises gr.Error where they were swept before.
         """
-        clip, path = kept[number - 1] if kept and 0 < number <= len(kept) else ("", "")
-        language, found = language_of(request), self._read(path)
+        row = kept[number - 1] if kept and 0 < number <= len(kept) else Row(0, "")
+        clip, language, found = row.file, self._visits.language(request), self._read(row.path)
         if found is None or not Path(clip).exists():
             raise refusal(tell("status.gone", language), language)
         try:
             video = self._playable(clip, request)
         except StoppedError:
             return [gr.skip() for _ in range(9)]
+        self._visits.end(session_of(request), "another")
         return [video, video, *result(*found, language)]
 
     def _read(self, path: str) -> tuple[Analysis, Grid] | None:
@@ -164,9 +229,9 @@ class Several:
             Cache(path.parent).put(path.stem, run.grid, [])
 
 
-def table_of(rows: list[list[Any]], language: str = DEFAULT) -> dict[str, Any]:
+def table_of(rows: Sequence[Row], language: str = DEFAULT) -> dict[str, Any]:
     """The table's value: its columns in the language, and the rows."""
-    return {"headers": heads(language), "data": rows}
+    return {"headers": heads(language), "data": [row.cells(language) for row in rows]}
 
 
 def heads(language: str = DEFAULT) -> list[str]:
@@ -174,20 +239,21 @@ def heads(language: str = DEFAULT) -> list[str]:
     return [tell(key, language) for key in HEADS]
 
 
-def row_of(number: int, name: str, analysis: Analysis, language: str = DEFAULT) -> list[Any]:
-    """The table's row: numbers as numbers, so that they are sorted as such."""
+def row_of(number: int, file: str, analysis: Analysis, path: str = "") -> Row:
+    """What the table says of an analysis that is kept under `path`."""
     feeling, between = analysis.sentiment, analysis.sentiment.interval
     alone = [feeling.alone.get(m) for m in ("text", "audio", "visual")]
-    return [
+    return Row(
         number,
-        name,
-        clock(analysis.clip.duration),
-        round(feeling.clip.score, 1),
-        "" if between is None else _range(between.low, between.high, language),
-        tell(f"label.{feeling.clip.label}", language),
-        *(None if a is None else round(a.score, 1) for a in alone),
-        sentences([retell(w, language) for w in analysis.warnings], language),
-    ]
+        file,
+        None,
+        analysis.warnings,
+        path,
+        analysis.clip.duration,
+        feeling.clip,
+        None if between is None else (between.low, between.high),
+        tuple(None if a is None else a.score for a in alone),
+    )
 
 
 def _range(low: float, high: float, language: str) -> str:

@@ -6,6 +6,7 @@ hold a place for all of them, and a page whose progress is drawn by itself would
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from functools import cache
@@ -90,3 +91,12 @@ def turns_of_server() -> Turns:
     return Turns(
         settings.whole_number(settings.AT_ONCE, AT_ONCE, 1), settings.whole_number(settings.WAITING, WAITING)
     )
+
+
+@cache
+def answers_of_server() -> Turns:
+    """Another line, for the steps of what is asked of analyses that are done: as many at once, and all may wait.
+
+    So that an answer that takes a second does not stand behind clips that take minutes.
+    """
+    return Turns(settings.whole_number(settings.AT_ONCE, AT_ONCE, 1), waiting=sys.maxsize)

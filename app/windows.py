@@ -10,6 +10,15 @@ import numpy as np
 
 from app.analysis import AloneScore, Analysis, Interval, Line, Sentiment, Tone
 
+Window = tuple[float, float]
+"""Seconds from and to of a stretch of a clip."""
+
+
+def window_of(analysis: Analysis, start: float | None, end: float | None) -> Window | None:
+    """Seconds from and to of the stretch of the clip that a browser says is shown; None for all of it."""
+    low, high = max(0.0, start or 0.0), min(analysis.end, end or analysis.end)
+    return None if high - low >= analysis.end - 0.01 or high <= low else (low, high)
+
 
 def within(analysis: Analysis, start: float, end: float) -> Analysis:
     """The ticks whose middle lies in start..end seconds, at least one, and the words that overlap with it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,27 +16,31 @@ from app.exports.ticks import render_csv
 if TYPE_CHECKING:
     from extractors.records import Grid
 
+Step = Callable[[], AbstractContextManager[None]]
+"""What each step of long work is done within: it may wait until it is the step's turn, and raise to end the work."""
+
 
 @dataclass(frozen=True)
 class Format:
     """One kind of file: its button's name, what it is good for, how it is made.
 
-    `render` is given (analysis, clip's path, grid, film), as `save` is.
+    `render` is given (analysis, clip's path, grid, film, step), as `save` is.
     """
 
     label: str
     told: str
-    render: Callable[[Analysis, str, Grid | None, str | Path | None], str]
+    render: Callable[[Analysis, str, Grid | None, str | Path | None, Step], str]
 
 
-def _report(analysis: Analysis, clip: str, grid: Grid | None, film: str | Path | None) -> str:
+def _report(analysis: Analysis, clip: str, grid: Grid | None, film: str | Path | None, step: Step) -> str:
     from app.answered import answer_ahead  # late: they bring plotly
     from app.portraits import make_portraits
     from app.report import render_report
 
-    answered = None if grid is None else answer_ahead(analysis, grid)
-    portraits = [] if film is None else make_portraits(analysis, grid, film)
-    return render_report(analysis, Path(clip).name, answered, portraits)
+    answered = None if grid is None else answer_ahead(analysis, grid, step)
+    with step():
+        portraits = [] if film is None else make_portraits(analysis, grid, film)
+        return render_report(analysis, Path(clip).name, answered, portraits)
 
 
 FORMATS = {
@@ -59,20 +64,23 @@ def save(
     clip: str | Path = "clip",
     grid: Grid | None = None,
     film: str | Path | None = None,
+    step: Step = nullcontext,
 ) -> None:
     """Write the analysis as `kind` (a key of FORMATS) to `path`; `clip` is what it is of.
 
-    With the `grid` that it was read from, a report also answers what only the network can: a few seconds' work. With
-    the clip's file as `film` it also holds small pictures of the face; no other kind of file does.
+    With the `grid` that it was read from, a report also answers what only the network can: a few seconds' work, each
+    part of it within a `step`. With the clip's file as `film` it also holds small pictures of the face; no other kind
+    of file does.
 
     Raises:
-        ValueError: an unknown kind. OSError: the file cannot be written.
+        ValueError: an unknown kind. OSError: the file cannot be written. What `step` raises.
     """
     if kind not in FORMATS:
         raise ValueError(f"there is no format {kind!r}: choose one of {', '.join(FORMATS)}")
+    text = FORMATS[kind].render(analysis, _name(clip), grid, film, step)
     # newline="": what is written has the line ends its format asks for, on every system.
     with Path(path).open("w", encoding="utf-8", newline="") as file:
-        file.write(FORMATS[kind].render(analysis, _name(clip), grid, film))
+        file.write(text)
 
 
 def _name(clip: str | Path) -> str:

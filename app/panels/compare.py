@@ -33,10 +33,11 @@ class ComparePanel:
     right_head: gr.HTML
     right_plot: gr.Plot
     numbers: gr.HTML
+    compared: gr.State
 
 
-def render() -> ComparePanel:
-    """Lay out the panel."""
+def render(kept_for: float) -> ComparePanel:
+    """Lay out the panel; for `kept_for` seconds the page remembers what was compared last."""
     gr.HTML(html(_head), padding=False)
     way = gr.Radio(
         choices(),
@@ -61,7 +62,8 @@ def render() -> ComparePanel:
     with gr.Row(elem_classes="cm-beside"):
         sides = [_side("cm-compared"), _side("cm-compared-other")]
     numbers = gr.HTML(padding=False, elem_id="cm-compared-numbers")
-    return ComparePanel(way, other, start, stop, answer, *sides[0], *sides[1], numbers)
+    compared = gr.State(None, time_to_live=kept_for)
+    return ComparePanel(way, other, start, stop, answer, *sides[0], *sides[1], numbers, compared)
 
 
 def _side(name: str) -> tuple[gr.Column, gr.HTML, gr.Plot]:
@@ -93,24 +95,31 @@ def listen(
     grid: gr.State,
     chosen: clip.ClipPanel,
     page: gr.Blocks,
-    retell: gr.Button,
+    spoken: Any,
 ) -> None:
-    """The choice of what to compare with, the two buttons, another language, and what ends a comparison under way."""
+    """The choice of what to compare with, the two buttons, and the event `spoken` of another language.
+
+    What else ends a comparison stands in `app.visits`.
+    """
     comparing = Comparing(page.GRADIO_CACHE)
-    video, delete = chosen.video, chosen.delete
-    given = [panel.way, state, grid, video, panel.other, chosen.language]
-    together: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": GROUP, **_QUIET}
+    given = [panel.way, state, grid, chosen.video, panel.other, chosen.language]
     panel.way.change(
         lambda way: gr.update(visible=way == "other"), panel.way, panel.other, queue=False, **_QUIET
     )
-    panel.start.click(comparing.run, given, outputs(panel), **together)
-    retell.click(comparing.again, [panel.answer, *given], outputs(panel), **together)
-    for ends in (panel.stop.click, video.change, delete.click):
-        ends(comparing.stop, None, None, queue=False, api_visibility="private")
-    delete.click(lambda: None, None, panel.other, queue=False, **_QUIET)
+    panel.start.click(
+        comparing.run,
+        given,
+        outputs(panel),
+        concurrency_limit=AT_ONCE,
+        concurrency_id=GROUP,
+        trigger_mode="multiple",
+        **_QUIET,
+    )
+    spoken.then(comparing.again, [panel.compared, state], outputs(panel), trigger_mode="multiple", **_QUIET)
+    panel.stop.click(comparing.stop, None, None, queue=False, api_visibility="private")
     # The files are gone with the session's folder, and so is what was made of them.
-    delete.click(lambda: [None, *reset()], None, [panel.other, *outputs(panel)], queue=False, **_QUIET)
-    page.unload(comparing.stop)
+    forgotten = [panel.other, *outputs(panel)]
+    chosen.delete.click(lambda: [None, *reset()], None, forgotten, queue=False, **_QUIET)
 
 
 def outputs(panel: ComparePanel) -> list[Any]:
@@ -126,6 +135,7 @@ def outputs(panel: ComparePanel) -> list[Any]:
         panel.right_head,
         panel.right_plot,
         panel.numbers,
+        panel.compared,
     ]
 
 

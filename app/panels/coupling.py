@@ -15,14 +15,15 @@ from app.figures import draw_coupling
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label, language_of
 from app.panels import status
-from app.windows import within
+from app.windows import Window, window_of, within
 from app.wording import clock
 from extractors.records import Grid
 
-_WINDOW = (
+WINDOW = (
     "(...given) => { const axis = document.querySelector('#cm-timeline .js-plotly-plot')?._fullLayout?.xaxis; "
-    "return [null, ...(axis ? axis.range : [0, 1e9])] }"
+    "return [...given.slice(0, -2), ...(axis ? axis.range : [0, 1e9])] }"
 )
+"""For an event whose last two inputs are the seconds from and to of the window that the time line shows."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def listen(panel: CouplingPanel, state: gr.State) -> None:
         _restrict,
         [state, panel.start, panel.end],
         outputs(panel),
-        js=_WINDOW,
+        js=WINDOW,
         show_progress="hidden",
         trigger_mode="always_last",
         api_visibility="private",
@@ -71,9 +72,15 @@ def outputs(panel: CouplingPanel) -> list[Any]:
     return [panel.matrix, panel.plot]
 
 
-def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
-    """Values for `outputs`."""
-    return [coupling_card(analysis, language), draw_coupling(analysis, language)]
+def show(analysis: Analysis, language: str = DEFAULT, window: Window | None = None) -> list[Any]:
+    """Values for `outputs`: of the whole clip, or of a window in seconds alone."""
+    if window is None:
+        return [coupling_card(analysis, language), draw_coupling(analysis, language)]
+    part = within(analysis, *window)
+    said = tell("coupling.window", language, start=clock(window[0]), end=clock(window[1]))
+    told = f'<p class="cm-small" data-said>{said}</p>'
+    picture = draw_coupling(part, language).update_xaxes(range=list(window))
+    return [told + coupling_card(part, language), picture]
 
 
 def show_layers(grid: Grid, language: str = DEFAULT) -> str:
@@ -84,18 +91,10 @@ def show_layers(grid: Grid, language: str = DEFAULT) -> str:
 def _restrict(
     analysis: Analysis | None, start: float | None, end: float | None, request: gr.Request | None = None
 ) -> list[Any]:
-    language = language_of(request)
     if analysis is None:
         status.warn_gone(request)
         return [gr.skip(), gr.skip()]
-    start, end = max(0.0, start or 0.0), min(analysis.end, end or analysis.end)
-    if end - start >= analysis.end - 0.01:
-        return show(analysis, language)
-    part = within(analysis, start, end)
-    said = tell("coupling.window", language, start=clock(start), end=clock(end))
-    told = f'<p class="cm-small" data-said>{said}</p>'
-    picture = draw_coupling(part, language).update_xaxes(range=[start, end])
-    return [told + coupling_card(part, language), picture]
+    return show(analysis, language_of(request), window_of(analysis, start, end))
 
 
 def _head(language: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.exports import FORMATS, save
+from app.exports import FORMATS, Step, save
 from app.i18n import tell
 from app.i18n.labels import html, label
 from extractors.records import Grid
@@ -62,10 +63,13 @@ def show(analysis: Analysis, clip: str, cache: str) -> list[str]:
     return [str(path) for path in paths]
 
 
-def show_report(analysis: Analysis, grid: Grid, clip: str, folder: Path) -> str:
-    """The value of the report's button, with the answers to further questions in the report; takes some seconds."""
+def show_report(analysis: Analysis, grid: Grid, clip: str, folder: Path, step: Step = nullcontext) -> str:
+    """The value of the report's button, with the answers to further questions in the report; takes some seconds.
+
+    Each part of it is done within a `step`.
+    """
     path = folder / f"{stem(clip)}.html"
-    save(analysis, "html", path, Path(clip).name, grid, clip)
+    save(analysis, "html", path, Path(clip).name, grid, clip, step)
     return str(path)
 
 

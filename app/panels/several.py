@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.i18n import tell
 from app.i18n.labels import html, label
 from app.panels import clip
 from app.service import AT_ONCE, GROUP, Service
-from app.several import KINDS, Several, heads, table_of
+from app.several import KINDS, Several, heads
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _UP = (
@@ -67,19 +68,19 @@ def render(kept_for: float) -> SeveralPanel:
     return SeveralPanel(files, analyse, stop, table, kept, number, opening)
 
 
-def speak(language: str) -> Any:
-    """The table's heads, as long as it is empty."""
-    return gr.update(value=table_of([], language))
-
-
 def _hint(language: str) -> str:
     return f'<p class="cm-small">{tell("several.hint", language)}</p>'
 
 
 def listen(
-    panel: SeveralPanel, page: gr.Blocks, chosen: clip.ClipPanel, service: Service, given: list[Any]
+    panel: SeveralPanel,
+    page: gr.Blocks,
+    chosen: clip.ClipPanel,
+    service: Service,
+    given: list[Any],
+    spoken: Sequence[Any],
 ) -> Any:
-    """Analyse all, stop, a press on a row, and the button that deletes everything.
+    """Analyse all, stop, a press on a row, the button that deletes everything, and the events `spoken` of a language.
 
     Gives the event of opening a row, which fills `given`: the video, the path that was opened, and as `Service.run`.
     """
@@ -90,13 +91,17 @@ def listen(
         [panel.table, panel.kept, panel.analyse, panel.stop],
         concurrency_limit=AT_ONCE,
         concurrency_id=GROUP,
+        trigger_mode="multiple",
         **_QUIET,
     )
+    for said in spoken:
+        said.then(clips.tell_again, panel.kept, panel.table, trigger_mode="multiple", **_QUIET)
     panel.stop.click(clips.stop, None, None, queue=False, api_visibility="private")
     panel.table.select(clips.choose, panel.kept, [panel.open, panel.number], **_QUIET)
     forgotten = [panel.files, panel.table, panel.kept, panel.open]
-    chosen.delete.click(clips.leave, None, forgotten, queue=False, **_QUIET)
-    page.unload(clips.stop)
-    opened = panel.open.click(clips.open, [panel.kept, panel.number], given, **_QUIET)
+    chosen.delete.click(clips.forget, None, forgotten, queue=False, **_QUIET)
+    opened = panel.open.click(
+        clips.open, [panel.kept, panel.number], given, trigger_mode="multiple", **_QUIET
+    )
     opened.success(None, js=_UP, api_visibility="private")
     return opened

@@ -40,6 +40,11 @@ def _coloured(modality: str, language: str) -> str:
     return f'<b class="cm-ink-{modality}">{name_of(modality, language).capitalize()}</b>'
 
 
+def progress_card(run: Run, language: str = DEFAULT) -> str:
+    """How far a run is that waits in the line or works."""
+    return waiting_card(run.place, language) if run.place else stages_card(run, language)
+
+
 def stages_card(run: Run, language: str = DEFAULT) -> str:
     """The stages of a run: done with its seconds, under way with its share, or waiting."""
     items = "".join(_item(name, tell(f"stage.{name}", language), run, language) for name in STAGES)

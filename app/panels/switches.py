@@ -69,6 +69,12 @@ def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
     return [gr.update(choices=choices, value=kept), *_answer(analysis, grid, kept, language)]
 
 
+def show_again(analysis: Analysis, grid: Grid, kept: list[str], language: str = DEFAULT) -> list[Any]:
+    """Values for `outputs` in another language, with what is switched on as it is."""
+    choices = _choices([m for m in MODALITIES if m in analysis.sentiment.alone], language)
+    return [gr.update(choices=choices), *_answer(analysis, grid, kept, language)]
+
+
 def _choices(names: Sequence[str], language: str = DEFAULT) -> list[tuple[str, str]]:
     return [(name_of(m, language), m) for m in names]
 

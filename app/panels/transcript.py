@@ -59,6 +59,11 @@ def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
     return [text, {"headers": heads(language), "data": word_rows(analysis)}]
 
 
+def show_again(analysis: Analysis, rows: list[list[Any]] | None, language: str = DEFAULT) -> list[Any]:
+    """Values for `outputs` in another language, with the table's rows as they are: corrections are not lost."""
+    return [transcript_card(analysis, language), {"headers": heads(language), "data": rows or []}]
+
+
 def heads(language: str = DEFAULT) -> list[str]:
     """The table's columns."""
     return [tell(f"words.{name}", language) for name in ("from", "to", "word")]

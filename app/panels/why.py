@@ -23,12 +23,13 @@ _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.cu
 
 @dataclass(frozen=True)
 class WhyPanel:
-    """The components; a click on the time line presses the button (see `playhead.js`)."""
+    """The components; a click on the time line presses the button (see `playhead.js`). `asked` is what is explained."""
 
     explain: gr.Button
     seconds: gr.Number
     plot: gr.Plot
     card: gr.HTML
+    asked: gr.State
 
 
 def render() -> WhyPanel:
@@ -37,7 +38,8 @@ def render() -> WhyPanel:
         gr.HTML(html(_head), padding=False)
         explain = gr.Button(label("why.explain"), size="sm", elem_id="cm-explain", min_width=150)
     plot = gr.Plot(container=False, elem_id="cm-why", elem_classes="cm-follows")
-    return WhyPanel(explain, gr.Number(0, visible=False), plot, gr.HTML(padding=False, elem_id="cm-why-card"))
+    seconds, card = gr.Number(0, visible=False), gr.HTML(padding=False, elem_id="cm-why-card")
+    return WhyPanel(explain, seconds, plot, card, gr.State(None))
 
 
 def listen(panel: WhyPanel, state: gr.State, grid: gr.State) -> None:
@@ -55,7 +57,7 @@ def listen(panel: WhyPanel, state: gr.State, grid: gr.State) -> None:
 
 def outputs(panel: WhyPanel) -> list[Any]:
     """What `show` gives values for."""
-    return [panel.plot, panel.card]
+    return [panel.plot, panel.card, panel.asked]
 
 
 def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language: str = DEFAULT) -> list[Any]:
@@ -64,7 +66,8 @@ def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language:
     if seconds is None:
         (seconds,) = telling_moments(analysis, 1)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
-    return [draw_moment(moment, words, language), moment_card(moment, words, language, asked=asked)]
+    card = moment_card(moment, words, language, asked=asked)
+    return [draw_moment(moment, words, language), card, seconds if asked else None]
 
 
 def _explain(
@@ -72,7 +75,7 @@ def _explain(
 ) -> list[Any]:
     if analysis is None or grid is None:
         status.warn_gone(request)
-        return [gr.skip(), gr.skip()]
+        return [gr.skip(), gr.skip(), gr.skip()]
     return show(analysis, grid, seconds or 0.0, language_of(request))
 
 

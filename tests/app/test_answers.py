@@ -82,10 +82,10 @@ def test_a_moment_before_anything_was_observed_is_answered_without_a_picture(
     """A recording that begins with half a second of silence, asked about at its first tick."""
     analysis, grid = analysed
     presence = {m: np.where(np.arange(len(line)) < 3, 0, line) for m, line in grid.presence.items()}
-    picture, card = why.show(analysis, replace(grid, presence=presence), 0.0)
+    picture, card, _ = why.show(analysis, replace(grid, presence=presence), 0.0)
     assert picture is None
     assert "Nothing was seen or heard by then" in card
-    picture, card = why.show(analysis, replace(grid, presence=presence), 2.0)
+    picture, card, _ = why.show(analysis, replace(grid, presence=presence), 2.0)
     assert picture is not None
     assert "Nothing was seen" not in card
 
@@ -199,8 +199,8 @@ def test_rows_that_cannot_be_read_are_told(rows: list[list[Any]], told: str, tmp
 
 def test_the_page_is_given_a_value_for_every_card(analysed: tuple[Analysis, Grid], tmp_path: Path) -> None:
     service = Service(str(tmp_path))
-    assert len(service.look(*analysed)) == len(service.look(None, None)) == 7
-    figure, card = why.show(*analysed)
+    assert len(service.look(*analysed)) == len(service.look(None, None)) == 8
+    figure, card, _ = why.show(*analysed)
     assert figure.data
     assert "the score is" in card
     assert (

@@ -348,6 +348,23 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
     page.click("#cm-tone label")  # one band more, the same stretch
     page.wait_for_selector("#cm-timeline text:has-text('pitch')", state="attached")
     assert page.evaluate(main) == window
+    # Another language, and yet another while the answers are told in the first: all ends in the last, and as it was.
+    for language in ("ja", "zh"):
+        page.click(f".cm-languages a[data-language={language}]")
+        page.wait_for_timeout(300)
+    told = {
+        "#cm-why-card": "在 0:02.0，分数为",
+        "#cm-switched-card": "面部时，整段视频会是",
+        "#cm-shares": "的窗口：",
+    }
+    for _ in range(2):
+        for card, said in told.items():
+            page.wait_for_selector(f"{card} >> text={said}")
+        page.wait_for_timeout(3000)  # whatever comes late
+    page.wait_for_selector("#cm-timeline text:has-text('面部')", state="attached")
+    assert page.evaluate(main) == window
+    kept = "() => [...document.querySelectorAll('#cm-kept input')].map((box) => box.checked)"
+    assert page.evaluate(kept) == [False, False, True]
 
 
 def test_a_corrected_word_changes_the_words_and_nothing_else(page: Any) -> None:

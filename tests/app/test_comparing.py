@@ -15,9 +15,10 @@ from app import runs as running
 from app.analysis import MODALITIES, Analysis
 from app.api import Api
 from app.asking import ask_independent
-from app.comparing import Comparing
+from app.comparing import Answer, Comparing
 from app.i18n import tell
 from app.panels.compare import reset
+from app.service import Service
 from extractors.records import InputError
 from model import inference
 from model.baselines import build_network
@@ -62,7 +63,7 @@ def test_the_same_clip_by_independent_chains(installed: Path, comparing: Compari
     assert other.sentiment != analysis.sentiment
     (step,) = comparing.run("independent", analysis, grid, "talk.mp4", None, None, ME)
     assert len(step) == len(reset())
-    start, stop, answer, left, head, picture, right, _, nothing, numbers = step
+    start, stop, answer, left, head, picture, right, _, nothing, numbers, _ = step
     assert (start["interactive"], stop["visible"]) == (True, False)
     assert (left["visible"], right["visible"], nothing) == (True, False, None)
     assert "independent" in answer
@@ -90,7 +91,7 @@ def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_pa
     steps = list(comparing.run("other", shown, grid, "/up/a.mp4", str(tmp_path / "b <i>.mp4"), None, ME))
     assert steps[0][0]["interactive"] is False
     assert steps[0][1]["visible"] is True
-    _, _, answer, left, head, first, right, other_head, second, numbers = steps[-1]
+    _, _, answer, left, head, first, right, other_head, second, numbers, _ = steps[-1]
     assert (left["visible"], right["visible"]) == (True, True)
     assert "As a whole a.mp4 is" in answer
     assert "b &lt;i&gt;.mp4" in other_head
@@ -100,17 +101,61 @@ def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_pa
     assert "all together, b &lt;i&gt;.mp4" in numbers
 
 
-def test_an_answer_is_told_again_in_another_language(
-    installed: Path, comparing: Comparing, monkeypatch: pytest.MonkeyPatch
+JAPANESE = gr.Request(session_hash="me")
+JAPANESE.query_params = {"lang": "ja"}  # type: ignore[attr-defined]
+
+
+def test_an_answer_is_told_again_as_it_was_in_another_language(
+    installed: Path, comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = ("independent", make_analysis(TICKS), make_grid(TICKS), "talk.mp4", None, None, ME)
-    (english,) = comparing.again("an answer", *given)
-    monkeypatch.setattr("app.comparing.language_of", lambda request: "ja")
-    (japanese,) = comparing.again("an answer", *given)
+    analysis = make_analysis(TICKS)
+    (english,) = comparing.run("independent", analysis, make_grid(TICKS), "talk.mp4", None, None, ME)
+    (tmp_path / "b.mp4").touch()
+    given = ("other", analysis, make_grid(TICKS), "/up/talk.mp4", str(tmp_path / "b.mp4"), None)
+    *_, beside = comparing.run(*given, ME)
+    monkeypatch.setattr("app.analyze.analyze", None)  # nothing is analysed or asked anew
+    monkeypatch.setattr("app.comparing.ask_independent", None)
+    japanese = comparing.again(english[-1], analysis, JAPANESE)
     assert "independent" in english[2]
     assert tell("compare.caveat", "ja") in japanese[2]
-    (nothing,) = comparing.again("", *given)
-    assert all(value == gr.skip() for value in nothing)
+    assert [list(t.y) for t in japanese[5].data] == [list(t.y) for t in english[5].data]
+    assert "b.mp4" in comparing.again(beside[-1], analysis, JAPANESE)[7]
+    stopped = comparing.again(Answer(key="compare.stopped"), analysis, JAPANESE)
+    assert tell("compare.stopped", "ja") in stopped[2]
+    for nothing in (comparing.again(None, analysis, JAPANESE), comparing.again(english[-1], None, JAPANESE)):
+        assert all(value == gr.skip() for value in nothing)
+
+
+def test_a_comparison_under_way_takes_the_language_up(comparing: Comparing, tmp_path: Path) -> None:
+    (tmp_path / "b.mp4").touch()
+    analysis = make_analysis(TICKS)
+    given = ("other", analysis, make_grid(TICKS), "/up/a.mp4", str(tmp_path / "b.mp4"), None)
+    steps = comparing.run(*given, ME)
+    assert tell("status.analysing") in next(steps)[2]
+    comparing._visits.speak(JAPANESE)
+    assert all(value == gr.skip() for value in comparing.again(None, analysis, JAPANESE))
+    *_, last = steps
+    assert last[2] == last[-1].show(analysis, "ja")[2] != last[-1].show(analysis)[2]
+
+
+def test_another_analysis_ends_a_comparison_and_nothing_of_it_is_shown(
+    comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    other = str(tmp_path / "b.mp4")
+    steps = comparing.run("other", make_analysis(TICKS), make_grid(TICKS), "a.mp4", other, None, ME)
+    next(steps)
+    list(Service(str(tmp_path / "kept")).run(str(tmp_path / "a.mp4"), None, ME))
+    assert list(steps)[-1] == reset()
+
+    def late(analysis: Analysis, grid: Any) -> Analysis:
+        comparing._visits.end("me", "another")
+        return analysis
+
+    monkeypatch.setattr("app.comparing.ask_independent", late)
+    given = ("independent", make_analysis(TICKS), make_grid(TICKS), "a.mp4", None, None)
+    assert list(comparing.run(*given, ME)) == [reset()]
 
 
 def test_the_other_clip_is_read_in_the_language_chosen(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -281,3 +283,14 @@ def test_words_that_pull_most_are_shown_first_and_none_overlap() -> None:
 def test_stretches_are_runs_of_true() -> None:
     assert stretches(np.array([0, 1, 1, 0, 1], bool)) == [(1, 3), (4, 5)]
     assert stretches(np.zeros(0, bool)) == []
+
+
+def test_plotly_is_imported_before_threads_could_do_so_at_once() -> None:
+    code = (
+        "import sys; from app.figures.style import ready; ready(); before = set(sys.modules);"
+        "from app.figures import draw_coupling, draw_timeline; from tests.app.made import make_analysis;"
+        "made = make_analysis(); draw_timeline(made); draw_coupling(made);"
+        "print([n for n in set(sys.modules) - before if n.startswith(('plotly', 'narwhals'))])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -138,7 +138,7 @@ def test_nothing_runs_in_the_page(page: Any, hostile: Analysis) -> None:
     from app.figures.moment import draw_moment
     from app.guard import Guard
     from app.panels.transcript import heads
-    from app.service import refusal
+    from app.refusals import refusal
 
     words, moment = hostile.transcript.words, make_moment()
 

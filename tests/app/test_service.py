@@ -20,9 +20,11 @@ from app.api import Api, can_serve_tools
 from app.exports import FORMATS
 from app.keeping import sweep
 from app.page import build_page, launch
+from app.refusals import SURPRISE, explain
 from app.runs import Runs
-from app.service import SURPRISE, Service, explain
+from app.service import Service
 from app.stages import StoppedError
+from app.visits import ANALYSIS, Visits
 from extractors.records import InputError
 from tests.app.made import make_analysis
 from tests.clips import make_clip
@@ -160,14 +162,15 @@ class _Slow:
 
 
 def test_a_run_is_stopped_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, runs = _Slow(), Runs()
+    slow, runs, visits = _Slow(), Runs(), Visits()
     monkeypatch.setattr("app.analyze.analyze", slow)
-    watched = runs.watch("me", "clip.mp4", None)
+    work = visits.begin("me", ANALYSIS)
+    watched = runs.watch("me", "clip.mp4", None, stop=work.stop)
     run = next(watched)
-    runs.stop("somebody else")
+    visits.end("somebody else", "cancel")
     assert not run.stop.is_set()
     begin = time.perf_counter()
-    runs.stop("me")
+    visits.end("me", "cancel")
     assert list(watched)[-1].result is None
     while not slow.stopped and time.perf_counter() - begin < 2:
         time.sleep(0.01)

@@ -62,7 +62,7 @@ def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp
     assert [row[:2] for row in rows] == [[1, "a.mp4"], [2, "bad.mp4"], [3, "=c.mp4"]]
     assert rows[1][-1] == "The clip is no clip."
     assert isinstance(rows[0][3], float)
-    assert [bool(path) for _, path in kept] == [True, False, True]
+    assert [bool(row.path) for row in kept] == [True, False, True]
     assert (analyse["interactive"], stop["visible"]) == (True, False)
     assert steps[0][2]["interactive"] is False
 
@@ -95,7 +95,7 @@ def test_a_row_whose_clip_browsers_cannot_play_opens_with_its_copy(several: Seve
     several._playable = lambda clip, request: f"{clip}.copy.mp4"
     kept = list(several.run(lay(tmp_path, "a.mpg"), ME))[-1][1]
     video, opened, *_ = several.open(kept, 1, ME)
-    assert video == opened == f"{kept[0][0]}.copy.mp4"
+    assert video == opened == f"{kept[0].file}.copy.mp4"
 
 
 def test_the_page_does_not_forget_what_it_opens_with_its_video() -> None:
@@ -119,13 +119,13 @@ def test_a_row_that_is_opened_ends_what_the_button_began(
 def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_path: Path) -> None:
     table, kept, *_ = list(several.run(lay(tmp_path, "a.mp4", "stop.mp4", "c.mp4"), ME))[-1]
     assert [row[-1] for row in table["data"]] == ["", "stopped", "stopped"]
-    assert bool(kept[0][1])
+    assert bool(kept[0].path)
 
 
 def test_nothing_of_a_batch_is_shown_again_after_delete_now(several: Several, tmp_path: Path) -> None:
     steps = several.run(lay(tmp_path, "a.mp4", "b.mp4"), ME)
     assert next(steps)[0]["data"]
-    several.leave(ME)
+    several._visits.end(ME.session_hash or "", "delete")
     several._rooms.leave(ME.session_hash or "")
     table, kept, *_ = list(steps)[-1]
     assert (table["data"], kept) == ([], None)
@@ -160,8 +160,29 @@ def test_none_and_too_many_are_sentences(several: Several, tmp_path: Path) -> No
 
 def test_a_row_has_numbers_where_numbers_are_sorted() -> None:
     analysis = with_warnings(make_analysis(10, ("text",)), "One.", "Two.")
-    row = dict(zip(heads(), row_of(7, "a.mp4", analysis), strict=True))
+    row = dict(zip(heads(), row_of(7, "a.mp4", analysis).cells(), strict=True))
     assert row["no"] == 7
     assert row["voice"] is None
     assert row["words"] == round(analysis.sentiment.alone["text"].score, 1)
     assert (row["remarks"], row["nine times in ten"]) == ("One. Two.", "")
+
+
+def test_another_language_keeps_the_rows_and_a_batch_under_way_takes_it_up(
+    several: Several, tmp_path: Path
+) -> None:
+    japanese = gr.Request(session_hash="ja")
+    japanese.query_params = {"lang": "ja"}  # type: ignore[attr-defined]
+    steps = several.run(lay(tmp_path, "a.mp4", "bad.mp4"), gr.Request(session_hash="ja"))
+    table, kept, *_ = next(steps)
+    assert table["headers"] == heads()
+    several._visits.speak(japanese)
+    assert several.tell_again(kept, japanese) == gr.skip()  # as the next news would else be gone again
+    last: list[Any] = list(steps)[-1]
+    assert last[0]["headers"] == heads("ja")
+    english = several.tell_again(last[1], ME)
+    assert english["headers"] == heads()
+    assert [row[1] for row in english["data"]] == ["a.mp4", "bad.mp4"]
+    assert english["data"][1][-1] == "The clip is no clip."
+    again = several.tell_again(last[1], japanese)
+    assert again == last[0]
+    assert again["data"][0][5] != english["data"][0][5]

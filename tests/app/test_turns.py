@@ -84,8 +84,7 @@ def test_whoever_stops_waiting_leaves_the_line(held: _Held) -> None:
     runs._turns = turns
     first, second = runs.watch("me", "clip.mp4", None), runs.watch("you", "clip.mp4", None)
     next(first)
-    next(second)
-    runs.stop("you")
+    next(second).stop.set()
     assert list(second)[-1].result is None
     assert turns.join().place == 1
     held.go.set()

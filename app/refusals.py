@@ -1,0 +1,35 @@
+"""Why there is no result, as a sentence for a person: nothing of what went wrong inside, and no file's path."""
+
+from __future__ import annotations
+
+import logging
+from html import escape
+
+import gradio as gr
+
+from app.i18n import DEFAULT, retell, tell
+from app.quiet import place_of
+from app.stages import StoppedError
+from app.turns import BusyError
+from extractors.records import InputError
+
+SURPRISE = tell("heard.surprise")
+_log = logging.getLogger(__name__)
+
+
+def explain(error: BaseException | None) -> str:
+    """The sentence for a person, in English; empty where the analysis was merely stopped. Surprises go to the log."""
+    if error is None or isinstance(error, StoppedError):
+        return ""
+    if isinstance(error, (InputError, BusyError)):
+        return str(error)
+    # Not the error's own words: they can hold a file's name or what was said.
+    _log.error("an analysis failed: %s", place_of(error))
+    return SURPRISE
+
+
+def refusal(sentence: str, language: str = DEFAULT) -> gr.Error:
+    """The error that shows the sentence, told again in the language, to whoever asked."""
+    # gradio draws the message as HTML, and a file's name can be in it.
+    title = tell("status.no_result", language)
+    return gr.Error(escape(retell(sentence, language)), title=title, print_exception=False)

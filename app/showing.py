@@ -1,0 +1,188 @@
+"""What is shown of an analysis that is done: the cards, the answers to further questions, the files, another language.
+
+Each is left out where something else is shown by the time it is made, and ends in the language chosen by then: see
+`app.visits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from app.copies import Copies
+from app.exports import FORMATS
+from app.keeping import date_like, rooms_in
+from app.panels import coupling, saving, space, switches, timeline, transcript, why
+from app.portraits import make_portraits, portraits_card
+from app.refusals import explain, refusal
+from app.visits import LOOK, LOOK_AGAIN, PORTRAY, REPORT, RETELL, SHOW, Work, session_of, visits_of
+from app.windows import window_of
+
+RETOLD, LOOKED = 9, 8  # values of `retell` and `look`
+SHOWN = RETOLD + len(FORMATS)  # and of `show`
+T = TypeVar("T")
+
+
+class Showing:
+    """What the visitors of a page are shown of their analyses."""
+
+    def __init__(self, cache: str) -> None:
+        self._rooms = rooms_in(cache)
+        self._visits, self._copies = visits_of(cache), Copies(self._rooms)
+
+    def show(
+        self,
+        analysis: Any,
+        video: str | None,
+        target: str,
+        tone: bool = False,
+        request: gr.Request | None = None,
+    ) -> list[Any]:
+        """Values for the cards below the result; nothing changes where there is no analysis, or no longer this one."""
+
+        def make(language: str, _: Work) -> list[Any] | None:
+            return self._work(lambda room: draw(room, language), None, session, language)
+
+        def draw(room: Path, language: str) -> list[Any]:
+            clip = self._copies.original(session, video or "clip")
+            saved = saving.show(analysis, str(clip), str(self._rooms.new(session, room)))
+            self._date(session, clip, saved)
+            return [
+                *timeline.show(analysis, target, tone, language),
+                *coupling.show(analysis, language),
+                *transcript.show(analysis, language),
+                *saved,
+            ]
+
+        session = session_of(request)
+        made = None if analysis is None else self._visits.answer(request, SHOW, make)
+        return made or nothing(SHOWN)
+
+    def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> list[Any]:
+        """Values for the cards that ask more of the kept grid; nothing changes where there is none, as for `show`."""
+
+        def make(language: str, work: Work) -> list[Any]:
+            with work.step():
+                layers = coupling.show_layers(grid, language)
+            with work.step():
+                path = space.show(analysis, grid, language)
+            with work.step():
+                moment = why.show(analysis, grid, language=language)
+            with work.step():
+                return [*moment, *switches.show(analysis, grid, language), layers, path]
+
+        asked = analysis is not None and grid is not None
+        made = self._visits.answer(request, LOOK, make) if asked else None
+        return made or nothing(LOOKED)
+
+    def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
+        """The face's pictures for the time line; nothing changes as for `look`."""
+
+        def make(language: str, work: Work) -> Any:
+            def draw(room: Path) -> str:
+                clip = self._copies.original(session, video or "clip")
+                with work.step():
+                    return portraits_card(make_portraits(analysis, grid, clip), language)
+
+            return self._work(draw, gr.skip(), session, language)
+
+        session = session_of(request)
+        made = None if analysis is None or grid is None else self._visits.answer(request, PORTRAY, make)
+        return gr.skip() if made is None else made
+
+    def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
+        """The report's file with the answers in it, after all else is shown; nothing changes as for `look`."""
+
+        def make(language: str, work: Work) -> str:
+            def write(room: Path) -> str:
+                clip = self._copies.original(session, video or "clip")
+                folder = self._rooms.new(session, room)
+                path = saving.show_report(analysis, grid, str(clip), folder, step=work.step)
+                self._date(session, clip, [path])
+                return path
+
+            return self._work(write, "", session, language)
+
+        session, asked = session_of(request), analysis is not None and grid is not None
+        return (self._visits.answer(request, REPORT, make) if asked else None) or gr.skip()
+
+    def retell(
+        self,
+        analysis: Any,
+        target: str,
+        tone: bool,
+        rows: list[list[Any]] | None,
+        start: float | None,
+        end: float | None,
+        request: gr.Request | None = None,
+    ) -> list[Any]:
+        """Values for the cards of `show` but the files, which are in English: in another language, else as they are.
+
+        The window start..end seconds, the edited rows and the face's pictures stay. Nothing changes while `show` itself
+        is under way.
+        """
+
+        def make(language: str, _: Work) -> list[Any]:
+            offered, shown, _faces, *pictures = timeline.show(analysis, target, tone, language)
+            return [
+                *(offered, shown, gr.skip()),
+                *pictures,
+                *coupling.show(analysis, language, window_of(analysis, start, end)),
+                *transcript.show_again(analysis, rows, language),
+            ]
+
+        if analysis is None or self._visits.is_under_way(session_of(request), SHOW):
+            return nothing(RETOLD)
+        return self._visits.answer(request, RETELL, make) or nothing(RETOLD)
+
+    def look_again(
+        self,
+        analysis: Any,
+        grid: Any,
+        seconds: float | None,
+        kept: list[str],
+        request: gr.Request | None = None,
+    ) -> list[Any]:
+        """Values as of `look` in another language: of the moment explained, with what is switched on; as `retell`."""
+
+        def make(language: str, work: Work) -> list[Any]:
+            with work.step():
+                moment = why.show(analysis, grid, seconds, language)
+            with work.step():
+                switched = switches.show_again(analysis, grid, kept, language)
+            with work.step():
+                layers = coupling.show_layers(grid, language)
+            with work.step():
+                return [*moment, *switched, layers, space.show(analysis, grid, language)]
+
+        if analysis is None or grid is None or self._visits.is_under_way(session_of(request), LOOK):
+            return nothing(LOOKED)
+        return self._visits.answer(request, LOOK_AGAIN, make) or nothing(LOOKED)
+
+    def _work(self, work: Callable[[Path], T], nothing: T, session: str, language: str) -> T:
+        """What `work` gives, which may write in the session's room; `nothing` where the session ended meanwhile.
+
+        Raises gr.Error where files cannot be read or written: gradio would log a path, with the visitor's own name.
+        """
+        with self._rooms.at_work(session) as room:
+            try:
+                given = work(room)
+            except OSError as error:
+                if not self._rooms.is_over(room):
+                    raise refusal(explain(error), language) from None
+                return nothing
+            # The files would be looked for, though they are gone or about to go.
+            return nothing if self._rooms.is_over(room) else given
+
+    def _date(self, session: str, clip: Path, made: list[str]) -> None:
+        """What was made of a clip is not kept longer than the clip."""
+        if self._rooms.holds(session, clip):
+            date_like(clip, *map(Path, made))
+
+
+def nothing(count: int) -> list[Any]:
+    """So many values that change nothing."""
+    return [gr.skip() for _ in range(count)]

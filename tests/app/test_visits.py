@@ -1,0 +1,224 @@
+"""What ends what: late answers are left out, answers take their turn, and what ends ends in the language of then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app import answered
+from app import runs as running
+from app import visits as visiting
+from app.analysis import Analysis
+from app.i18n import tell
+from app.page import build_page
+from app.panels import coupling, space, switches, why
+from app.service import Service
+from app.stages import StoppedError
+from app.turns import Turns
+from app.visits import ANALYSIS, BATCH, CALL, COMPARISON, ENDS, LOOK, REPORT, SHOW, Visits
+from app.windows import window_of
+from tests.app.made import make_analysis, make_grid
+
+ME = gr.Request(session_hash="me")
+
+
+def speaking(language: str) -> gr.Request:
+    request = gr.Request(session_hash="me")
+    request.query_params = {"lang": language}  # type: ignore[attr-defined]
+    return request
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service whose analyses and answers are made by hand."""
+
+    def answer(clip: str, transcript: str | None, progress: Any, *_: object, **more: Any) -> Analysis:
+        progress("probe", 0.5)
+        time.sleep(0.1)  # long enough to be seen under way
+        more["keep"](make_grid())
+        return make_analysis(20)
+
+    monkeypatch.setattr("app.analyze.analyze", answer)
+    monkeypatch.setattr(running, "POLL", 0.01)
+    monkeypatch.setattr(coupling, "show_layers", lambda grid, language: f"layers {language}")
+    monkeypatch.setattr(space, "show", lambda analysis, grid, language: f"paths {language}")
+    monkeypatch.setattr(
+        why, "show", lambda analysis, grid, seconds=None, language="en": [None, language, seconds]
+    )
+    monkeypatch.setattr(switches, "_answer", lambda analysis, grid, kept, language: [kept, language])
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    return Service(str(tmp_path / "kept"))
+
+
+def changes_nothing(values: list[Any]) -> bool:
+    return all(value == gr.skip() for value in values)
+
+
+def test_each_event_ends_what_it_is_said_to_end_and_nothing_of_anybody_else() -> None:
+    for event, ended in ENDS.items():
+        visits = Visits()
+        mine = {
+            kind: visits.begin("me", kind) for kind in (ANALYSIS, SHOW, LOOK, REPORT, COMPARISON, BATCH, CALL)
+        }
+        yours = visits.begin("you", ANALYSIS)
+        visits.end("me", event)
+        assert {kind for kind, work in mine.items() if work.stop.is_set()} == set(ended) & set(mine), event
+        assert not yours.stop.is_set()
+        assert mine[ANALYSIS].is_replaced == (ANALYSIS in ended and event != "cancel")
+
+
+def test_what_is_begun_again_ends_what_goes_on_but_calls_go_on_beside() -> None:
+    visits = Visits()
+    first, second = visits.begin("me", LOOK), visits.begin("me", LOOK)
+    assert (first.is_replaced, second.stop.is_set()) == (True, False)
+    calls = [visits.begin("me", CALL) for _ in range(2)]
+    assert not any(work.stop.is_set() for work in calls)
+    visits.finished("me", first)
+    assert visits.is_under_way("me", LOOK)
+    visits.finished("me", second)
+    assert not visits.is_under_way("me", LOOK)
+
+
+@pytest.mark.parametrize("event", ["run", "forget", "delete"])
+def test_late_answers_about_an_earlier_analysis_are_left_out(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    def meanwhile(*_: object, **more: object) -> str:
+        if event == "run":
+            list(service.run(str(tmp_path / "b.mp4"), None, ME))
+        elif event == "forget":
+            service.forget(str(tmp_path / "b.mp4"), None, ME)
+        else:
+            service.delete(ME)
+        return "late"
+
+    shown = make_analysis(20), make_grid()
+    monkeypatch.setattr(space, "show", meanwhile)
+    assert changes_nothing(service.look(*shown, ME))
+    monkeypatch.setattr("app.panels.saving.show_report", meanwhile)
+    assert service.report(*shown, "a.mp4", ME) == gr.skip()
+    monkeypatch.setattr("app.panels.saving.show", meanwhile)
+    assert changes_nothing(service.show(shown[0], "a.mp4", "text", False, ME))
+
+
+def test_an_analysis_in_place_of_another_takes_nothing_from_it(service: Service, tmp_path: Path) -> None:
+    first = service.run(str(tmp_path / "a.mp4"), None, ME)
+    next(first)
+    service.forget(str(tmp_path / "b.mp4"), None, ME)
+    assert changes_nothing(list(first)[-1])  # and no word of a stop over the invitation
+    cancelled = service.run(str(tmp_path / "a.mp4"), None, ME)
+    next(cancelled)
+    service.stop(ME)
+    assert tell("status.stopped") in list(cancelled)[-1][0]
+
+
+def test_a_report_is_ended_between_its_steps(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def ask(grid: object, seconds: float) -> None:
+        asked.append(seconds)
+        service.leave(ME)
+
+    monkeypatch.setattr(answered, "ask_why", ask)
+    assert service.report(make_analysis(200), make_grid(), "a.mp4", ME) == gr.skip()
+    assert len(asked) == 1
+
+
+def test_answers_take_their_turn_and_whoever_leaves_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Turns(at_once=2, waiting=9)
+    monkeypatch.setattr(visiting, "answers_of_server", lambda: line)
+    visits, done = Visits(), threading.Event()
+    with visits.begin("you", LOOK).step(), visits.begin("they", LOOK).step():
+        mine = visits.begin("me", LOOK)
+
+        def wait() -> None:
+            with pytest.raises(StoppedError, match="leave"), mine.step():
+                pytest.fail("a third step at once")
+            done.set()
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not done.wait(0.3)
+        visits.end("me", "leave")
+        waiting.join(5)
+    assert done.is_set()
+    assert line.join().place == 0
+
+
+def test_an_analysis_ends_in_the_language_chosen_meanwhile(service: Service, tmp_path: Path) -> None:
+    steps = service.run(str(tmp_path / "a.mp4"), None, speaking("en"))
+    assert tell("status.analysing") in next(steps)[0]
+    service.speak(speaking("ja"))
+    assert service.tell_again(None, None, speaking("ja")) == gr.skip()
+    told = list(steps)
+    assert tell("status.analysing", "ja") in told[0][0]
+    assert told[-1][0] == service.tell_again(told[-1][1], None, speaking("ja"))
+    assert "動画全体" in told[-1][0]
+
+
+def test_why_there_is_no_result_is_told_again(service: Service, tmp_path: Path) -> None:
+    steps = service.run(str(tmp_path / "a.mp4"), None, ME)
+    next(steps)
+    service.stop(ME)
+    list(steps)
+    service.speak(speaking("zh"))
+    assert tell("status.cancelled", "zh") in service.tell_again(None, None, speaking("zh"))
+    service.forget(str(tmp_path / "b.mp4"), None, ME)
+    assert service.tell_again(None, None, speaking("zh")) == gr.skip()
+
+
+def test_answers_under_way_end_in_the_language_chosen_meanwhile(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, chosen = (make_analysis(20), make_grid()), speaking("ja")
+
+    def choose(analysis: Analysis, grid: object, language: str) -> str:
+        if language == "en":
+            service.speak(chosen)
+            assert changes_nothing(service.look_again(*shown, 1.0, [], chosen))
+        return language
+
+    monkeypatch.setattr(space, "show", choose)
+    moment = service.look(*shown, speaking("en"))
+    assert (moment[1], moment[5], moment[6], moment[7]) == ("ja", "ja", "layers ja", "ja")
+
+
+def test_another_language_leaves_the_moment_the_switches_the_corrections_and_the_window(
+    service: Service,
+) -> None:
+    analysis, grid, rows = make_analysis(60), make_grid(60), [[0.0, 0.4, "corrected"]]
+    told = service.look_again(analysis, grid, 7.0, ["visual"], speaking("ja"))
+    assert told[2] == 7.0
+    assert "value" not in told[3]  # the switches themselves
+    assert told[4] == ["visual"]
+    again = service.retell(analysis, "audio", False, rows, 3.0, 6.0, speaking("ja"))
+    _, _, faces, _, _, said, shares, _, table = again
+    assert faces == gr.skip()
+    assert tuple(shares.layout.xaxis.range) == (3.0, 6.0)
+    assert tell("coupling.window", "ja", start="0:03.0", end="0:06.0") in said
+    assert (table["data"], table["headers"][2]) == (rows, tell("words.word", "ja"))
+    assert len(again) == len(service.retell(None, "audio", False, rows, 0, 9, ME))
+
+
+def test_a_window_is_what_the_browser_says_of_the_clip() -> None:
+    analysis = make_analysis(60)  # 12 s
+    assert window_of(analysis, 3.0, 6.0) == (3.0, 6.0)
+    assert window_of(analysis, -1.0, 6.0) == (0.0, 6.0)
+    assert (
+        window_of(analysis, 0.0, 1e9) is window_of(analysis, None, None) is window_of(analysis, 9, 8) is None
+    )
+
+
+def test_nothing_that_takes_long_is_lost_because_it_goes_on() -> None:
+    """gradio passes over an event that comes while it goes on, and with it all that follows: never in a chain."""
+    config = build_page().get_config_file()
+    ours = [d for d in config["dependencies"] if d["api_visibility"] == "private" and d["backend_fn"]]
+    chained = [d for d in ours if d["trigger_after"] is not None]
+    assert len(chained) > 10
+    assert {d["trigger_mode"] for d in chained} == {"multiple"}
