@@ -27,6 +27,7 @@ header h1 { margin: 0; font-size: 26px; } header p, footer { color: var(--cm-qui
 article { background: var(--cm-card); border: 1px solid var(--cm-line); border-radius: 14px; padding: 22px 26px;
   min-width: 0; }
 .wide { overflow-x: auto; } .wide > div { min-width: 866px; }
+.wide .cm-faces { margin-top: 10px; }
 .narrow > div { min-width: 460px; } article h4 { margin: 18px 0 2px; font-size: 15px; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
 @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } article { padding: 18px 16px; } }

@@ -67,17 +67,23 @@ def _tone_axes(tone: Tone, total: float) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _tone_notes(tone: Tone, total: float, language: str) -> list[dict[str, Any]]:
-    """Names and ranges, in the left margin."""
+    """Names and ranges, in the left margin; pointed at, they say what the numbers mean."""
     (low, high), (quiet, loud) = _pitch_range(tone), _loudness_range(tone)
     named = (
-        (PITCH, "timeline.pitch", f"{low:.0f} – {high:.0f} Hz"),
-        (LOUDNESS, "timeline.loudness", f"{_decibels(quiet)[:-3]} … {_decibels(loud)}"),
+        (PITCH, "timeline.pitch", "timeline.pitch_hint", f"{low:.0f} – {high:.0f} Hz"),
+        (
+            LOUDNESS,
+            "timeline.loudness",
+            "timeline.loudness_hint",
+            f"{_decibels(quiet)[:-3]} … {_decibels(loud)}",
+        ),
     )
     notes = []
-    for band, name, ends in named:
+    for band, name, hint, ends in named:
         middle = sum(_share(band, total)) / 2
-        notes.append(beside(tell(name, language), middle + 9 / total))
-        notes.append(beside(ends, middle - 9 / total, size=11))
+        explained = {"hovertext": tell(hint, language), "captureevents": True}
+        notes.append(beside(tell(name, language), middle + 9 / total) | explained)
+        notes.append(beside(ends, middle - 9 / total, size=11) | explained)
     return notes
 
 

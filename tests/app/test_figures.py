@@ -117,6 +117,9 @@ def test_pitch_and_loudness_are_a_band_below_all_others_on_demand() -> None:
         np.ptp(plain.layout.yaxis.domain) * inside[0]
     )
     heights = {note.text: note.y for note in more.layout.annotations}
+    told = {note.text: note.hovertext for note in more.layout.annotations if note.hovertext}
+    assert "0 dB" in told["loudness"]
+    assert set(told) == {"pitch", "loudness", "120 – 250 Hz", "−15 … +5 dB"}
     low, high = more.layout.yaxis5.domain
     assert low < heights["heard,<br>seen"] < high
     assert draw_timeline(make_analysis(), tone=True).layout.height == plain.layout.height

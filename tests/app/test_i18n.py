@@ -290,7 +290,7 @@ def shown_in(figure: Any) -> Iterator[str]:
         yield trace.name or ""
         for held in (trace.customdata, getattr(trace, "text", None)):
             yield from (str(text) for text in (() if held is None or isinstance(held, str) else held))
-    yield from (note.text for note in figure.layout.annotations)
+    yield from (f"{note.text} {note.hovertext or ''}" for note in figure.layout.annotations)
     yield (
         str(figure.layout.xaxis.ticksuffix)
         + str(figure.layout.xaxis.unifiedhovertitle.text or "").split("}")[-1]
