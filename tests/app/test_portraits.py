@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.exports import FORMATS, save
+from app.page import build_page
 from app.portraits import MOST, ROOM, Portrait, make_portraits, portraits_card
 from app.report import render_report
 from extractors.records import Grid, Looks
@@ -70,3 +71,13 @@ def test_only_the_report_holds_them_and_says_so(clip: Path, tmp_path: Path) -> N
     for kind in [kind for kind in FORMATS if kind != "html"]:
         save(analysis, kind, tmp_path / kind, clip, grid, clip)
         assert b"base64" not in (tmp_path / kind).read_bytes()
+
+
+def test_delete_now_takes_them_off_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
+    page = build_page()
+    config = page.get_config_file()
+    named = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    pressed = [d for d in config["dependencies"] if (named["cm-delete"], "click") in map(tuple, d["targets"])]
+    (empties,) = [d for d in pressed if d["outputs"] == [named["cm-faces"]]]
+    assert page.fns[empties["id"]].fn() == ""
