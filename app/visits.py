@@ -26,15 +26,8 @@ if TYPE_CHECKING:
 ANALYSIS, COMPARISON, BATCH, CALL = "analysis", "comparison", "batch", "call"
 SHOW, LOOK, PORTRAY, REPORT = "show", "look", "portray", "report"
 RETELL, LOOK_AGAIN = "retell", "look again"
-OF_ONE = (
-    ANALYSIS,
-    SHOW,
-    LOOK,
-    REPORT,
-    RETELL,
-    LOOK_AGAIN,
-    COMPARISON,
-)  # all that belongs to the analysis shown
+# All that belongs to the analysis shown.
+OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, COMPARISON)
 EVERYTHING = (*OF_ONE, BATCH, CALL)
 ENDS = {
     "another": OF_ONE,  # an analysis is begun, with corrected words too, or opened; or the video is another one

@@ -20,7 +20,7 @@ from app.panels import coupling, space, switches, why
 from app.service import Service
 from app.stages import StoppedError
 from app.turns import Turns
-from app.visits import ANALYSIS, BATCH, CALL, COMPARISON, ENDS, LOOK, REPORT, SHOW, Visits
+from app.visits import ANALYSIS, BATCH, CALL, COMPARISON, ENDS, LOOK, PORTRAY, REPORT, SHOW, Visits
 from app.windows import window_of
 from tests.app.made import make_analysis, make_grid
 
@@ -64,7 +64,8 @@ def test_each_event_ends_what_it_is_said_to_end_and_nothing_of_anybody_else() ->
     for event, ended in ENDS.items():
         visits = Visits()
         mine = {
-            kind: visits.begin("me", kind) for kind in (ANALYSIS, SHOW, LOOK, REPORT, COMPARISON, BATCH, CALL)
+            kind: visits.begin("me", kind)
+            for kind in (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, COMPARISON, BATCH, CALL)
         }
         yours = visits.begin("you", ANALYSIS)
         visits.end("me", event)
@@ -103,6 +104,8 @@ def test_late_answers_about_an_earlier_analysis_are_left_out(
     assert changes_nothing(service.look(*shown, ME))
     monkeypatch.setattr("app.panels.saving.show_report", meanwhile)
     assert service.report(*shown, "a.mp4", ME) == gr.skip()
+    monkeypatch.setattr("app.showing.portraits_card", meanwhile)
+    assert service.portray(*shown, "a.mp4", ME) == gr.skip()
     monkeypatch.setattr("app.panels.saving.show", meanwhile)
     assert changes_nothing(service.show(shown[0], "a.mp4", "text", False, ME))
 
