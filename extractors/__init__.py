@@ -5,6 +5,7 @@ Names are loaded when first used (PEP 562), so `import extractors` costs next to
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,10 @@ from extractors.records import (
     Transcript,
     Word,
 )
+
+# onnxruntime, once imported, reports its use to its makers and keeps an identifier of the machine, unless it is told
+# not to; here, before any of this package's modules imports it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Limits": "media",

@@ -97,3 +97,15 @@ def test_no_network_no_extras_and_a_process_killed_in_the_middle(tmp_path: Path)
     (kept / ".aside-half").write_bytes(entries[0].read_bytes()[:100])
     said, _ = start(ANALYSE, clip, str(kept)).communicate(timeout=900)
     assert next(line for line in said.splitlines() if line.startswith("SCORE")) in told
+
+
+def test_onnxruntime_reports_nothing_to_its_makers(tmp_path: Path) -> None:
+    """It does so from its compiled code, which no guard of sockets in Python sees, and keeps its reports on disk."""
+    told = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | told
+    code = "import extractors, onnxruntime; print(onnxruntime.__name__)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True
+    )
+    assert run.stdout.decode().strip() == "onnxruntime"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
