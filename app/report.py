@@ -12,7 +12,7 @@ from app.answered import Answered
 from app.cards import coupling_card, legend, result_card, table_card, title, transcript_card
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
-from app.figures.switches import draw_switched
+from app.figures.switches import draw_switched, left_on
 from app.i18n import tell
 from app.portraits import Portrait, portraits_card
 from app.wording import clock
@@ -72,8 +72,8 @@ def render_report(
     figures = [draw_timeline(analysis, target, tone=True), draw_coupling(analysis)]
     strip = portraits_card(portraits, seek=False)
     pictures_html = [
-        _wide(strip + f'<div id="cm-timeline">{_figure(figures[0], True)}</div>'),
-        *(_wide(_figure(figure), FOLLOWS) for figure in figures[1:]),
+        _wide(strip + f'<div id="cm-timeline">{_figure(figures[0], True)}</div>', tell("timeline.title")),
+        *(_wide(_figure(figure), tell("coupling.title"), FOLLOWS) for figure in figures[1:]),
     ]
     articles = [
         result_card(analysis),
@@ -102,15 +102,18 @@ def _answers(analysis: Analysis, answered: Answered) -> list[str]:
     words = analysis.transcript.words
     why = title(tell("why.title"), tell("why.hint"))
     for moment in answered.moments:
-        drawn = draw_moment(moment, words)
-        picture = "" if drawn is None else _wide(_figure(drawn), f"narrow {FOLLOWS}")
-        why += f"<h4>{clock(moment.seconds)}</h4>{picture}{moment_card(moment, words)}"
+        drawn, when = draw_moment(moment, words), clock(moment.seconds)
+        picture = (
+            "" if drawn is None else _wide(_figure(drawn), f"{tell('why.title')} {when}", f"narrow {FOLLOWS}")
+        )
+        why += f"<h4>{when}</h4>{picture}{moment_card(moment, words)}"
     space = title(tell("space.title"), SPACE_HINT, legend(together=False)) + space_card(
         analysis, answered.paths
     )
     without = title(tell("switches.title"), WITHOUT_HINT)
     for fewer in answered.fewer:
-        without += _wide(_figure(draw_switched(analysis, fewer)), FOLLOWS) + fewer_card(analysis, fewer)
+        kept = f"{tell('switches.title')}: {left_on(fewer.kept)}"
+        without += _wide(_figure(draw_switched(analysis, fewer)), kept, FOLLOWS) + fewer_card(analysis, fewer)
     return [why, space, *([without] if answered.fewer else ())]
 
 
@@ -126,9 +129,10 @@ def _scripts(*names: str) -> str:
     return f"<script>{''.join(f'({call})();' for call in calls)}</script>"
 
 
-def _wide(picture: str, kind: str = "") -> str:
-    """A picture that scrolls by itself where the screen is narrower than it can be drawn."""
-    return f'<div class="wide {kind}"><div>{picture}</div></div>'
+def _wide(picture: str, named: str, kind: str = "") -> str:
+    """A picture that scrolls by itself, by keys too, where the screen is narrower than it can be drawn."""
+    told = f'role="group" aria-label="{escape(named)}; the same as a table below"'
+    return f'<div class="wide {kind}" tabindex="0" {told}><div>{picture}</div></div>'
 
 
 def _figure(figure: object, first: bool = False) -> str:

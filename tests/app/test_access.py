@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.report import render_report
+from tests.app.made import make_analysis, with_intervals
 from tests.app.test_browser import (
     CHROMIUM,
     SHOTS,
@@ -16,6 +18,7 @@ from tests.app.test_browser import (
     address,  # noqa: F401 (a fixture)
     browser,  # noqa: F401 (a fixture)
 )
+from tests.app.test_report import answered
 from tests.clips import make_clip
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
@@ -137,6 +140,26 @@ def test_nothing_is_in_the_way_at_any_moment(browser: Any, address: str, tmp_pat
     assert not serious(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.screenshot(path=SHOTS / "phone-light-all.png", full_page=True)
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_nothing_is_in_the_way_in_a_saved_report(
+    browser: Any,  # noqa: F811
+    tmp_path: Path,
+    width: int,
+    scheme: str,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_report(with_intervals(make_analysis(60)), "clip", answered(60)), encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+    unfold(page)
+    assert not serious(page)
+    named = page.eval_on_selector_all(".wide", "all => all.map(picture => picture.ariaLabel)")
+    assert len(set(named)) == len(page.query_selector_all(".js-plotly-plot"))
     context.close()
 
 
