@@ -465,3 +465,8 @@ def test_cancel_and_delete_end_the_work_and_give_the_page_back(
     assert told in page.inner_text("#cm-result")
     if button == "delete":
         page.wait_for_selector("#cm-video video", state="detached")
+        page.click("#cm-sample")  # and the page, which the server has forgotten, works on
+        page.wait_for_selector("#cm-video video")
+        page.click("#cm-analyse")
+        page.wait_for_selector(".cm-stages li.now")
+        assert not page.locator(".toast-body:has-text('no longer')").count()
