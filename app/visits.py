@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ANALYSIS, COMPARISON, BATCH, CALL = "analysis", "comparison", "batch", "call"
 SHOW, LOOK, PORTRAY, REPORT = "show", "look", "portray", "report"
 RETELL, LOOK_AGAIN = "retell", "look again"
-# All that belongs to the analysis shown.
+# All that belongs to the analysis shown, or that is to be shown.
 OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, COMPARISON)
 EVERYTHING = (*OF_ONE, BATCH, CALL)
 ENDS = {
@@ -38,11 +38,8 @@ ENDS = {
     "leave": EVERYTHING,
 }
 """What is ended by each event of the page. What is begun also ends what goes on of its own kind, but for calls."""
-STOPS = (
-    "cancel",
-    "stop comparing",
-    "stop all",
-)  # pressed for the work itself, which then says that it was stopped
+# Pressed for the work itself, which then says that it was stopped.
+STOPS = ("cancel", "stop comparing", "stop all")
 POLL = 0.15  # seconds between looks at whether one is still wanted while waiting for one's turn
 Made = TypeVar("Made")
 

@@ -16,6 +16,7 @@ from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, name_of, tell
 from app.i18n.labels import html, label, language_of
 from app.panels import status
+from app.visits import LOOK, Work
 from extractors.records import Grid
 
 
@@ -85,7 +86,8 @@ def _draw(
     if analysis is None or grid is None:
         status.warn_gone(request)
         return [gr.skip(), gr.skip()]
-    return _answer(analysis, grid, kept, language_of(request), asked=True)
+    with Work(LOOK).step():
+        return _answer(analysis, grid, kept, language_of(request), asked=True)
 
 
 def _answer(

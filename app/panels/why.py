@@ -16,6 +16,7 @@ from app.figures.moment import draw_moment
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label, language_of
 from app.panels import status
+from app.visits import LOOK, Work
 from extractors.records import Grid
 
 _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
@@ -76,7 +77,8 @@ def _explain(
     if analysis is None or grid is None:
         status.warn_gone(request)
         return [gr.skip(), gr.skip(), gr.skip()]
-    return show(analysis, grid, seconds or 0.0, language_of(request))
+    with Work(LOOK).step():
+        return show(analysis, grid, seconds or 0.0, language_of(request))
 
 
 def _head(language: str) -> str:
