@@ -19,8 +19,8 @@ import gradio as gr
 from app.keeping import KEPT
 
 
-def forget_when_over(page: gr.Blocks, delete: gr.Button, quiet: dict[str, Any]) -> None:
-    """What gradio remembers of a session goes when its page is left, or at the button `delete`.
+def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> None:
+    """What gradio remembers of a session goes when its page is left, or after the event `deleted` its files.
 
     To be called once everything else listens: whatever is done for a session afterwards is remembered again.
     """
@@ -34,7 +34,7 @@ def forget_when_over(page: gr.Blocks, delete: gr.Button, quiet: dict[str, Any]) 
         await forget(request)
         _forget_answers(page, request.session_hash or "")
 
-    delete.click(forget, None, None, queue=False, **quiet)
+    deleted.then(forget, None, None, queue=False, **quiet)
     page.unload(leave)
 
 
@@ -43,6 +43,7 @@ def forget_by_age(page: gr.Blocks) -> Callable[[], None]:
 
     def forget() -> None:
         holder, before = page.state_holder, time.time() - KEPT
+        _forget_names(page)
         for state in list(holder.session_data.values()):
             for shown in list(state.config_values.values()):
                 if shown and "props" in shown:

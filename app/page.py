@@ -237,9 +237,9 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     compare.listen(panels.compare, states.analysis, states.grid, panels.clip, page, chosen)
     _wire_analyses(panels, states, service)
     _wire_files(panels, states, opened, service)
-    _wire_ends(panels, page, states, service)
+    deleted = _wire_ends(panels, page, states, service)
     add_endpoints(page)
-    forget_when_over(page, panels.clip.delete, QUIET)
+    forget_when_over(page, deleted, QUIET)
 
 
 def _wire_files(panels: Panels, states: States, opened: gr.State, service: Service) -> None:
@@ -252,12 +252,13 @@ def _wire_files(panels: Panels, states: States, opened: gr.State, service: Servi
         chosen.upload(service.take, chosen, None, queue=False, **QUIET)
 
 
-def _wire_ends(panels: Panels, page: gr.Blocks, states: States, service: Service) -> None:
-    """Cancelling, deleting and leaving; what each of them ends stands in `app.visits`."""
+def _wire_ends(panels: Panels, page: gr.Blocks, states: States, service: Service) -> Any:
+    """Cancelling, deleting and leaving; what each of them ends stands in `app.visits`. Gives the event of deleting."""
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given(states)]
-    panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
+    deleted = panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)
     page.unload(service.leave)
+    return deleted
 
 
 def _wire_analyses(panels: Panels, states: States, service: Service) -> None:

@@ -93,7 +93,7 @@ def analyse(visitor: Visitor, folder: Path) -> None:
     assert WORD not in visitor.send("Service.forget", given, None)[0]
     card = visitor.send("Service.run", given, None, "en")[0]
     assert "cm-" in card
-    shown = visitor.send("Service.show", None, given, "text", False)
+    shown = visitor.send("Showing.show", None, given, "text", False)
     assert WORD in json.dumps(shown)
     assert WORD in json.dumps(visitor.send("Api.analyze", given, None, ""))
 
