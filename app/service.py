@@ -81,9 +81,9 @@ class Service(Showing):
         clip, words = self._copies.original(session, video), given and self._rooms.claim(session, given)
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
+        self._asked[request.session_hash or ""] = clip  # first: news of the video that comes now ends nothing
         self._visits.end(session, "another")
         work = self._visits.begin(session, ANALYSIS)
-        self._asked[request.session_hash or ""] = clip
         self._failed.pop(session, None)
         try:
             run = yield from self._runs.tell(
