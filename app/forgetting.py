@@ -34,7 +34,7 @@ def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> No
         await forget(request)
         _forget_answers(page, request.session_hash or "")
 
-    deleted.then(forget, None, None, queue=False, **quiet)
+    deleted.then(forget, None, None, queue=False, trigger_mode="multiple", **quiet)
     page.unload(leave)
 
 
