@@ -178,7 +178,12 @@ def _send(url: str, session: str, what: str, data: list[Any]) -> None:
     import httpx
 
     config = json.loads(urllib.request.urlopen(f"{url}config", timeout=60).read())
-    wanted = {"change": "forget", "delete": "delete"}[what]
-    function = next(d["id"] for d in config["dependencies"] if d["api_name"] == wanted)
+    # Others are named so too, with a number behind it; what is told of a changed video alone has two inputs.
+    wanted, inputs = {"change": ("forget", 2), "delete": ("delete", 0)}[what]
+    function = next(
+        d["id"]
+        for d in config["dependencies"]
+        if str(d["api_name"]).startswith(wanted) and len(d["inputs"]) == inputs
+    )
     body = {"data": data, "fn_index": function, "session_hash": session}
     httpx.post(f"{url}gradio_api/queue/join", json=body, timeout=60).raise_for_status()
