@@ -163,8 +163,13 @@ def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, t
         else:
             route.continue_()
 
+    page.wait_for_selector("#cm-video video")
+    with page.expect_response("**/queue/join**"):  # that the sample is gone comes in time
+        page.click("#cm-video [aria-label='Clear']")
+    page.wait_for_timeout(1000)
     page.route("**/queue/join**", pass_on)
-    _upload(page, make_clip(tmp_path / "late.mp4", 3.0))
+    page.set_input_files("#cm-video input[type=file]", str(make_clip(tmp_path / "late.mp4", 3.0)))
+    page.wait_for_selector("#cm-video video[src*='late']")
     page.click("#cm-analyse")
     page.wait_for_selector(".cm-stages")
     assert held
