@@ -19,7 +19,7 @@ from app.answer_cards import fewer_card, half_life, layers_card, space_card
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
-from app.figures.space import space_points
+from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
 from app.panels import coupling, status, switches, timeline, why
 from app.service import Service
@@ -115,8 +115,12 @@ def test_memory_and_paths_of_a_clip(analysed: tuple[Analysis, Grid]) -> None:
 
 def test_long_paths_are_thinned_and_the_unseen_has_none() -> None:
     analysis = make_analysis(3000, ("text", "audio"))
-    data = space_points(analysis, Paths(np.zeros((3000, 3, 3), np.float32), 0.5))
-    assert len(data["seconds"]) == len(data["score"]) == len(data["paths"]["text"]) == 1000
+    points = np.zeros((3000, 3, 3), np.float32)
+    points[1234, 0, 2] = 0.7
+    data = space_points(analysis, Paths(points, 0.5))
+    assert len(data["seconds"]) == len(data["score"]) == len(data["paths"]["text"]) <= MOST
+    assert [0.0, 0.0, 0.7] in data["paths"]["text"]  # a turn is not passed over
+    assert max(np.diff(data["seconds"])) <= 0.2 * 3000 / (MOST // 2) + 0.2
     assert set(data["paths"]) == {"text", "audio"}
 
 
