@@ -359,7 +359,7 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
         page.wait_for_timeout(300)
     told = {
         "#cm-why-card": "在 0:02.0，分数为",
-        "#cm-switched-card": "面部时，整段视频会是",
+        "#cm-switched-card": "若输入为仅面部，整段视频会是",
         "#cm-shares": "的窗口：",
     }
     for _ in range(2):
