@@ -34,9 +34,8 @@ class Service(Showing):
     def __init__(self, cache: str) -> None:
         super().__init__(cache)
         self._runs = Runs(self._rooms)
-        self._failed: dict[
-            str, str
-        ] = {}  # by session, why its last analysis gave nothing; "" where it was stopped
+        # By session, why its last analysis gave nothing; "" where it was stopped.
+        self._failed: dict[str, str] = {}
         self._asked: dict[str, Path] = {}  # by session, the clip of the analysis under way or shown
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:

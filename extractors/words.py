@@ -88,11 +88,9 @@ def stretch_speech(speech: Sequence[Span]) -> list[list[Span]]:
     return [s for s in stretches if s[-1].end - s[0].start >= LEAST]
 
 
-def transcript_of(
-    words: Sequence[Word], source: str, confidence: float | None = None, language: str = "en"
-) -> Transcript:
+def transcript_of(words: Sequence[Word], source: str, language: str = "en") -> Transcript:
     """The words as a Transcript, parted into sentences; source "none" where there are no words."""
-    kept = tuple(w if confidence is None else Word(w.word, w.start, w.end, confidence) for w in words)
+    kept = tuple(words)
     return Transcript(kept, number_sentences(kept), source if kept else "none", language)
 
 
