@@ -10,7 +10,7 @@ from app.settings import whole_number
 from extractors.records import InputError, MediaInfo
 
 SETTING = "COUPLED_MAMBA_MEMORY"
-# Bytes, fitted to `python -m app.longrun`: a clip of 3 min held 1.45 GB at most and one of 30 min 1.39 GB, 0.07 GB of
+# Bytes, fitted to `python -m app.longrun`: a clip of 3 min held 1.45 GB at most and one of 30 min 1.46 GB, 0.07 GB of
 # each a compiler that only developers install. Long clips free the recognisers before the rest (extractors/words.py),
 # so a second more takes less than its samples and the voice's rows do.
 MODELS = 1_400_000_000  # the process with every model at work
