@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.expression import SIDE, fusion_split
+from extractors.face_figures import report
 from extractors.records import FloatArray
-from extractors.train_expression import report
 
 STRENGTHS = (0.003, 0.01, 0.03)
 DEV_SHARE = 10  # one in so many training faces chooses C

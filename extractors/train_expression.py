@@ -9,7 +9,8 @@ ends where an uninterrupted one does.
 
 With --teacher WEIGHTS a network as wide or wider starts as the trained one and goes on: `widen` keeps what it computes,
 and half of what it is to answer is what the teacher says, as the labels are right only two times in three. Of several
-teachers the first is the one to start as, and what they say together, over eight looks at each face, is taught.
+teachers the first is the one to start as, and what they say together, over eight looks at each face, is taught; with
+--afresh none is, so that teachers may be wider than what they teach. `--device cuda` trains on a GPU.
 """
 
 from __future__ import annotations
@@ -38,9 +39,8 @@ from extractors.expression import (
     load_expression,
     read_config,
 )
-from extractors.voice_encoder import SCORES
+from extractors.face_figures import report
 
-VALENCE = {name: SCORES[name] for name in EXPRESSIONS if np.isfinite(SCORES[name])}
 LOOK_EVERY = 5  # epochs
 
 
@@ -132,16 +132,15 @@ def train_epoch(
     """One pass over images [n, 48, 48] and what they are to answer [n, 7] in a seeded order; the mean loss."""
     torch.manual_seed(1000 * (schedule.seed + 1) + run.epoch)
     run.network.train()
-    order, total = torch.randperm(len(images)).numpy(), 0.0
+    order, total = torch.randperm(len(images)).cpu().numpy(), 0.0
     batches, hardness = len(images) // schedule.batch, schedule.hardness(run.epoch)
     for i in range(batches):
         run.optimiser.param_groups[0]["lr"] = schedule.rate_at(run.epoch + i / batches)
         rows = order[i * schedule.batch : (i + 1) * schedule.batch]
-        faces = augment(torch.from_numpy(images[rows])[:, None].float() / 255, hardness)
-        answers = torch.from_numpy(wanted[rows])
+        faces, answers = augment(to_faces(images[rows]), hardness), here(torch.from_numpy(wanted[rows]))
         if schedule.mixed > 0:
             faces, answers = mix(faces, answers, schedule.mixed)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(faces.device.type, torch.bfloat16):
             logits = run.network(faces)
         loss = F.cross_entropy(logits.float(), answers)
         run.optimiser.zero_grad(set_to_none=True)
@@ -153,15 +152,25 @@ def train_epoch(
     return total / batches
 
 
+def here(tensor: Tensor) -> Tensor:
+    """The tensor on the device that training runs on, torch's default one."""
+    return tensor.to(torch.get_default_device())
+
+
+def to_faces(images: NDArray[np.uint8]) -> Tensor:
+    """Images [n, 48, 48] as the network is given them: [n, 1, 48, 48] in 0..1, on torch's default device."""
+    return here(torch.from_numpy(np.ascontiguousarray(images)))[:, None].float() / 255
+
+
 @torch.inference_mode()
 def probabilities(network: torch.nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Class probabilities [n, 7] for images [n, 48, 48], averaged over each face and its mirror image."""
     network.eval()
     parts = []
     for i in range(0, len(images), 256):
-        faces = torch.from_numpy(images[i : i + 256])[:, None].float() / 255
+        faces = to_faces(images[i : i + 256])
         shown = network(torch.cat([faces, faces.flip(3)])).float().softmax(1)
-        parts.append(shown.unflatten(0, (2, -1)).mean(0).numpy())
+        parts.append(shown.unflatten(0, (2, -1)).mean(0).cpu().numpy())
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -170,10 +179,10 @@ def taught(teachers: Sequence[torch.nn.Module], images: NDArray[np.uint8]) -> ND
     """What the teachers say together of images [n, 48, 48], over eight looks at each: probabilities [n, 7]."""
     parts = []
     for i in range(0, len(images), 256):
-        looks = views(torch.from_numpy(images[i : i + 256])[:, None].float() / 255)
-        with torch.autocast("cpu", torch.bfloat16):
+        looks = views(to_faces(images[i : i + 256]))
+        with torch.autocast(looks[0].device.type, torch.bfloat16):
             said = [teacher(look).float().softmax(1) for teacher in teachers for look in looks]
-        parts.append(torch.stack(said).mean(0).numpy())
+        parts.append(torch.stack(said).mean(0).cpu().numpy())
     return np.concatenate(parts).astype(np.float32)
 
 
@@ -198,35 +207,6 @@ def sharpen(network: torch.nn.Module, images: NDArray[np.uint8], labels: NDArray
     return factor
 
 
-def report(given: NDArray[np.float32], labels: NDArray[np.int8]) -> dict[str, object]:
-    """Accuracy, macro F1, accuracy by class, and the valence CCC of the expected score without surprise."""
-    guess = given.argmax(1)
-    right, f1 = {}, []
-    for i, name in enumerate(EXPRESSIONS):
-        hits = int(((guess == i) & (labels == i)).sum())
-        right[name] = round(hits / max(int((labels == i).sum()), 1), 4)
-        f1.append(2 * hits / max(int((guess == i).sum() + (labels == i).sum()), 1))
-    signed = [i for i, name in enumerate(EXPRESSIONS) if name in VALENCE]
-    values = np.array([VALENCE[EXPRESSIONS[i]] for i in signed])
-    rows = np.isin(labels, signed)
-    share = given[rows][:, signed]
-    expected = share @ values / share.sum(1)
-    wanted = np.array([VALENCE.get(name, 0.0) for name in EXPRESSIONS])[labels[rows]]
-    return {
-        "faces": len(labels),
-        "accuracy": round(float((guess == labels).mean()), 4),
-        "macro_f1": round(float(np.mean(f1)), 4),
-        "valence_ccc": round(agreement(expected, wanted), 4),
-        "accuracy_by_class": right,
-    }
-
-
-def agreement(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
-    """Concordance correlation coefficient (Lin 1989), -1..1."""
-    covariance = float(((x - x.mean()) * (y - y.mean())).mean())
-    return 2 * covariance / float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
-
-
 def save(run: Run, path: Path) -> None:
     """Write a checkpoint that `resume` goes on from, replacing the last one only when it is whole."""
     state = {
@@ -247,7 +227,7 @@ def resume(run: Run, path: Path) -> None:
 
     Raises ValueError for one that was made of something else: its weights would pass for this run's.
     """
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=torch.get_default_device())
     if state.get("made") != run.made:
         raise ValueError(
             f"{path} is of another run: its data, schedule or start were not those of now; name another folder by "
@@ -263,7 +243,7 @@ def publish(run: Run, path: Path, trained: dict[str, object], measured: dict[str
     """Write the averaged weights at `path` as float16 and what was measured in the json beside them."""
     from safetensors.torch import save as to_bytes
 
-    state = run.averaged.module.state_dict()
+    state = {k: v.cpu() for k, v in run.averaged.module.state_dict().items()}
     kept = {k: v.half().contiguous() for k, v in state.items() if v.is_floating_point()}
     counters = {k: v.contiguous() for k, v in state.items() if not v.is_floating_point()}
     data = to_bytes(kept | counters)
@@ -289,29 +269,29 @@ def digest_of(
     return digest.hexdigest()
 
 
-def main() -> None:
-    """Parse the command line, train, measure and write the weights."""
-    options = parse()
-    schedule = Schedule(
-        options.epochs,
-        rate=options.rate,
-        taught=options.taught,
-        mixed=options.mixed,
-        widths=tuple(options.widths),
-        seed=options.seed,
-    )
-    arrays = np.load(options.data / "fer2013_train.npz")
+def learn(
+    data: Path,
+    schedule: Schedule,
+    teachers: Sequence[Path],
+    runs: Path,
+    weights: Path,
+    afresh: bool = False,
+) -> dict[str, object]:
+    """Train on the faces in `data`, from runs/last.pt where a run was stopped, and write the weights; their figures.
+
+    It starts as the first of the teachers (their weights' paths), or with `afresh` from nothing. Errors as in `widen`
+    and `resume`.
+    """
+    arrays = np.load(data / "fer2013_train.npz")
     images, labels = arrays["image"], arrays["label"]
     ours, held = fusion_split(images)
-    teachers = [load_expression(weights) for weights in options.teacher]
-    run, checkpoint = start(schedule, teachers[0] if teachers else None), options.runs / "last.pt"
-    taught_by = [read_config(path)["sha256"] for path in options.teacher]
-    run.made = digest_of(images[ours], labels[ours], schedule, taught_by)
+    crowd, taught_by = [load_expression(w) for w in teachers], [read_config(w)["sha256"] for w in teachers]
+    run, checkpoint = start(schedule, crowd[0] if crowd and not afresh else None), runs / "last.pt"
+    run.made = digest_of(images[ours], labels[ours], schedule, [*taught_by, *["afresh"] * afresh])
     if checkpoint.exists():
         resume(run, checkpoint)
     if run.epoch < schedule.epochs:
-        said = taught(teachers, images[ours]) if teachers else None
-        wanted = targets(labels[ours], schedule, said)
+        wanted = targets(labels[ours], schedule, taught(crowd, images[ours]) if crowd else None)
     while run.epoch < schedule.epochs:
         began = time.process_time()
         loss = train_epoch(run, images[ours], wanted, schedule)
@@ -320,17 +300,32 @@ def main() -> None:
         if run.epoch % LOOK_EVERY == 0:
             print(report(probabilities(run.averaged.module, images[held]), labels[held]), flush=True)
     sharper = sharpen(run.averaged.module, images[held], labels[held])
+    valid = np.load(data / "fer2013_valid.npz")
     measured: dict[str, object] = {
-        "held_tenth": report(probabilities(run.averaged.module, images[held]), labels[held])
+        "held_tenth": report(probabilities(run.averaged.module, images[held]), labels[held]),
+        "fer2013_valid": report(probabilities(run.averaged.module, valid["image"]), valid["label"]),
     }
-    valid = np.load(options.data / "fer2013_valid.npz")
-    measured["fer2013_valid"] = report(probabilities(run.averaged.module, valid["image"]), valid["label"])
-    trained = {
-        "faces": len(ours),
-        "taught_by": taught_by,
-        "sharper": round(sharper, 3),
-    }
-    publish(run, options.weights, trained | asdict(schedule), measured)
+    trained = {"faces": len(ours), "taught_by": taught_by, "afresh": afresh, "sharper": round(sharper, 3)}
+    publish(run, weights, trained | asdict(schedule), measured)
+    return measured
+
+
+def main() -> None:
+    """Parse the command line, train, measure and write the weights."""
+    options = parse()
+    torch.set_default_device(options.device)
+    schedule = Schedule(
+        options.epochs,
+        batch=options.batch,
+        rate=options.rate,
+        taught=options.taught,
+        mixed=options.mixed,
+        widths=tuple(options.widths),
+        seed=options.seed,
+    )
+    measured = learn(
+        options.data, schedule, options.teacher, options.runs, options.weights, afresh=options.afresh
+    )
     print(json.dumps(measured, indent=2))
 
 
@@ -341,6 +336,7 @@ def parse() -> argparse.Namespace:
         "--data", type=Path, required=True, help="folder of fer2013_train.npz and fer2013_valid.npz"
     )
     parser.add_argument("--epochs", type=int, default=Schedule.epochs)
+    parser.add_argument("--batch", type=int, default=Schedule.batch)
     parser.add_argument("--rate", type=float, default=Schedule.rate, help="highest learning rate")
     parser.add_argument(
         "--widths", type=int, nargs="+", default=list(Schedule.widths), help="channels of the stages"
@@ -352,6 +348,10 @@ def parse() -> argparse.Namespace:
         default=[],
         help="weights to learn from, the first also to start from",
     )
+    parser.add_argument(
+        "--afresh", action="store_true", help="start from nothing, and learn from all of the teachers"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU")
     parser.add_argument("--taught", type=float, default=Schedule.taught, help="share of the teachers' answer")
     parser.add_argument(
         "--mixed", type=float, default=Schedule.mixed, help="how far faces are laid over others"

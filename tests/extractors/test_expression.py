@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from extractors import face_figures, teach_expression
 from extractors import train_expression as training
 from extractors.expression import (
     EXPRESSIONS,
@@ -136,9 +137,9 @@ def test_the_rate_climbs_stays_and_falls_to_almost_nothing() -> None:
 
 def test_agreement_is_one_for_the_same_and_falls_with_a_shift() -> None:
     x = np.array([-2.0, 0.0, 1.0, 3.0])
-    assert training.agreement(x, x) == pytest.approx(1)
+    assert face_figures.agreement(x, x) == pytest.approx(1)
     # var 3.25 both: 2 * 3.25 / (3.25 + 3.25 + 1)
-    assert training.agreement(x, x + 1) == pytest.approx(6.5 / 7.5)
+    assert face_figures.agreement(x, x + 1) == pytest.approx(6.5 / 7.5)
 
 
 def test_a_network_less_sure_than_it_may_be_is_sharpened() -> None:
@@ -159,7 +160,7 @@ def test_a_network_less_sure_than_it_may_be_is_sharpened() -> None:
 def test_report_counts_by_class() -> None:
     labels = np.array([0, 0, 3, 6], np.int8)
     given = np.eye(7, dtype=np.float32)[[0, 3, 3, 6]]
-    measured = training.report(given, labels)
+    measured = face_figures.report(given, labels)
     assert measured["accuracy"] == 0.75
     assert measured["accuracy_by_class"]["angry"] == 0.5
     assert measured["accuracy_by_class"]["happy"] == 1.0
@@ -212,12 +213,50 @@ def test_published_weights_load_as_what_was_averaged(tmp_path: Path) -> None:
         torch.testing.assert_close(loaded[name].float(), value.half().float(), msg=name)
 
 
+def test_a_crowd_teaches_a_smaller_network_that_starts_from_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for name in ("train", "valid"):
+        images, labels = rng.integers(0, 256, (80, 48, 48), np.uint8), rng.integers(0, 7, 80).astype(np.int8)
+        np.savez(tmp_path / f"fer2013_{name}.npz", image=images, label=labels)
+    short = training.Schedule(epochs=1, batch=16, widths=(8, 8, 16))
+    weights = tmp_path / "out" / "expression.safetensors"
+    given = (tmp_path, tmp_path / "runs", weights, short, replace(short, widths=(4, 8, 8), seed=9), 2)
+    measured = teach_expression.teach(*given)
+    trained = read_config(weights)["trained"]
+    teachers = [read_config(tmp_path / "runs" / f"teacher-{i}" / weights.name)["sha256"] for i in (0, 1)]
+    assert trained["taught_by"] == teachers
+    assert teachers[0] != teachers[1]
+    assert trained["afresh"]
+    assert load_expression(weights).widths == (4, 8, 8)
+    # Asked again, it finds everything done and says the same.
+    assert teach_expression.teach(*given) == measured
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_faces_train_on_a_gpu() -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (32, 48, 48), np.uint8), rng.integers(0, 7, 32).astype(np.int8)
+    schedule = training.Schedule(epochs=1, batch=16, widths=(8, 8, 8), mixed=0.3)
+    torch.set_default_device("cuda")
+    try:
+        run = training.start(schedule)
+        said = training.taught([run.network.eval()], images)
+        assert np.isfinite(
+            training.train_epoch(run, images, training.targets(labels, schedule, said), schedule)
+        )
+        assert run.network.stem.weight.is_cuda
+        assert training.probabilities(run.averaged.module, images).shape == (32, 7)
+    finally:
+        torch.set_default_device("cpu")
+
+
 @pytest.mark.skipif(
     not (FACES / "fer2013_valid.npz").exists(), reason="needs FER2013 in COUPLED_MAMBA_DATA/faces"
 )
 def test_faces_never_trained_on_are_read() -> None:
     valid = np.load(FACES / "fer2013_valid.npz")
     given = training.probabilities(load_expression(), valid["image"][::12])
-    measured = training.report(given, valid["label"][::12])
+    measured = face_figures.report(given, valid["label"][::12])
     assert measured["accuracy"] >= 0.55
     assert measured["valence_ccc"] >= 0.6
