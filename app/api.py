@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,29 @@ from app.visits import CALL, Work, session_of, visits_of
 from app.wording import summary
 
 STOPPED = "The analysis was stopped."
+USER, TOOL = "x-gradio-user", "mcp"  # the header, and what gradio says in it of a tool's call
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call under way: `session` is whose the clip is and what is worked out of it.
+
+    `lasting` is whose the file is that is given back. `keeps` says whether the session's next call may read what this
+    one worked out.
+    """
+
+    session: str
+    lasting: str
+    keeps: bool
+    work: Work
 
 
 class Api:
     """The endpoints of one page; what they write lies in the session's room in its folder `cache`.
 
     What a session's call worked out is kept for that session, so that asking for the same clip in another form takes a
-    second.
+    second. But gradio calls all tools of MCP, whoever asks for them, through one session of its own: each of these
+    calls is a session by itself here, which ends with it.
     """
 
     def __init__(self, cache: str) -> None:
@@ -101,13 +119,12 @@ class Api:
         """
         if kind not in FORMATS:
             raise refusal(f"There is no format {kind}: choose one of {', '.join(FORMATS)}.")
-        session = session_of(request)
-        with self._rooms.at_work(session) as room, self._call(request) as work:
-            run = self._run(clip, transcript, language, request, progress, work)
+        with self._call(request) as call, self._rooms.at_work(call.lasting) as room:
+            run = self._run(clip, transcript, language, progress, call)
             assert run.result is not None
-            path = self._rooms.new(session, room) / f"{stem(clip)}.{kind}"
+            path = self._rooms.new(call.lasting, room) / f"{stem(clip)}.{kind}"
             try:
-                save(run.result, kind, path, Path(clip).name, run.grid, clip, work.step)
+                save(run.result, kind, path, Path(clip).name, run.grid, clip, call.work.step)
             except OSError as error:  # gradio would log the path, with the clip's name
                 raise refusal(explain(error)) from None
             if self._rooms.is_over(room):
@@ -136,37 +153,40 @@ class Api:
         Returns:
             A JSON object in the schema coupled-mamba-comparison/1.
         """
-        theirs = other and self._rooms.claim(session_of(request), other)
-        with self._call(request) as work:
-            with self._rooms.in_use(theirs):
-                run = self._run(clip, transcript, language, request, progress, work)
+        with self._call(request) as call:
+            with self._rooms.in_use(other and self._rooms.claim(call.session, other)):
+                run = self._run(clip, transcript, language, progress, call)
             first, grid = run.result, run.grid
             assert first is not None
             if other:
-                second = self._run(other, None, language, request, progress, work).result
+                second = self._run(other, None, language, progress, call).result
                 assert second is not None
                 sides = sides_of((Path(clip).name, Path(other).name), first, second)
                 return comparison_of(*sides, same_clip=False)
             assert grid is not None
             try:
-                with work.step():
+                with call.work.step():
                     second = ask_independent(first, grid)
             except FileNotFoundError:
                 raise refusal(tell("compare.not_installed")) from None
             return comparison_of(*sides_of((COUPLED, INDEPENDENT), first, second), same_clip=True)
 
     @contextmanager
-    def _call(self, request: gr.Request | None) -> Iterator[Work]:
-        """A call's work, which ends with its caller. Raises gr.Error where it was ended."""
-        session = session_of(request)
+    def _call(self, request: gr.Request | None) -> Iterator[_Call]:
+        """A call, which ends with its caller. Raises gr.Error where it was ended."""
+        alone = is_tool(request)
+        session = secrets.token_hex() if alone else session_of(request)
         # Beside the others: a program may ask for several clips at once.
         work = self._visits.begin(session, CALL)
+        keeps = not alone and bool(request and request.session_hash)
         try:
-            yield work
+            yield _Call(session, secrets.token_hex() if alone else session, keeps, work)
         except StoppedError:
             raise refusal(STOPPED) from None
         finally:
             self._visits.finished(session, work)
+            if alone:
+                self._rooms.leave(session)
 
     def _analysis(
         self,
@@ -176,28 +196,21 @@ class Api:
         request: gr.Request | None,
         progress: gr.Progress,
     ) -> Analysis:
-        with self._call(request) as work:
-            found = self._run(clip, transcript, language, request, progress, work).result
+        with self._call(request) as call:
+            found = self._run(clip, transcript, language, progress, call).result
         assert found is not None
         return found
 
     def _run(
-        self,
-        clip: str,
-        transcript: str | None,
-        language: str,
-        request: gr.Request | None,
-        progress: gr.Progress,
-        work: Work,
+        self, clip: str, transcript: str | None, language: str, progress: gr.Progress, call: _Call
     ) -> Run:
         """The run of the clip once it has a result. Raises gr.Error where it has none."""
         if not clip:
             raise refusal("Give a video file as `clip`.")
-        session = session_of(request)
-        mine, words = self._rooms.claim(session, clip), transcript and self._rooms.claim(session, transcript)
-        run = Run()
-        caller = (request and request.session_hash) or ""
-        for run in self._runs.watch(caller, mine, words, language=language or None, stop=work.stop):
+        mine = self._rooms.claim(call.session, clip)
+        words = transcript and self._rooms.claim(call.session, transcript)
+        run, keeper = Run(), call.session if call.keeps else ""
+        for run in self._runs.watch(keeper, mine, words, language=language or None, stop=call.work.stop):
             doing = next(
                 (told for name, told in STAGES.items() if 0 <= run.fractions.get(name, -1) < 1), None
             )
@@ -230,6 +243,21 @@ def add_endpoints(page: gr.Blocks) -> None:
         gr.Button(visible=False).click(
             function, given, answer, api_name=name, concurrency_limit=AT_ONCE, concurrency_id=GROUP
         )
+
+
+def is_tool(request: gr.Request | None) -> bool:
+    """Whether a tool of the MCP server is called, by whoever it may be."""
+    return bool((getattr(request, "headers", None) or {}).get(USER) == TOOL)
+
+
+def keep_tools_files(folder: Path) -> None:
+    """From now on a clip that comes inside a tool's call is first written in the `folder`, where it is swept.
+
+    Gradio reads the environment for it once, as it is imported, and that is before a page has a folder.
+    """
+    import gradio.mcp
+
+    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)
 
 
 def can_serve_tools() -> bool:

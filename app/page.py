@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.api import add_endpoints, can_serve_tools
+from app.api import add_endpoints, can_serve_tools, keep_tools_files
 from app.figures.style import ready
 from app.forgetting import forget_by_age, forget_when_over
 from app.i18n.labels import language_of, translations
@@ -125,6 +125,7 @@ class Panels:
 def build_page() -> gr.Blocks:
     """The page, to be launched with `launch`."""
     os.environ["GRADIO_TEMP_DIR"] = str(private_folder())  # where gradio puts what visitors upload
+    keep_tools_files(private_folder())
     with gr.Blocks(title="Coupled Mamba", analytics_enabled=False) as page:
         panels = _lay_out()
         _wire(panels, page, Service(page.GRADIO_CACHE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from app import runs as running
 from app.analysis import Analysis
 from app.api import Api, can_serve_tools
 from app.exports import FORMATS
-from app.keeping import sweep
+from app.keeping import private_folder, sweep
 from app.page import build_page, launch
 from app.refusals import SURPRISE, explain
 from app.runs import Runs
@@ -115,31 +116,79 @@ def test_asking_again_in_another_form_costs_nothing_but_the_network(
         api.describe("")
 
 
+def test_what_a_tool_is_given_is_written_where_it_is_swept(address: str) -> None:
+    import gradio.mcp
+
+    assert Path(gradio.mcp.DEFAULT_TEMP_DIR) == private_folder()
+
+
+def test_every_call_of_a_tool_is_a_session_by_itself_that_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    def note(clip: str, transcript: str | None, progress: Any, cache: Any, **more: Any) -> Analysis:
+        seen.append((str(clip), cache))
+        assert Path(clip).read_bytes() == b"x"
+        return make_analysis()
+
+    monkeypatch.setattr("app.analyze.analyze", note)
+    api = Api(str(tmp_path))
+    stranger = gr.Request(session_hash="gradio's own", headers={"x-gradio-user": "mcp"})  # whoever it may be
+    for call in (api.describe, api.analyze, api.save):
+        (tmp_path / "ab12").mkdir(exist_ok=True)
+        inbox = tmp_path / "ab12" / "clip.mp4"
+        inbox.write_bytes(b"x")
+        answer = call(str(inbox), request=stranger)
+        assert not inbox.is_symlink()
+        assert not inbox.exists()
+    assert len({clip for clip, _ in seen}) == 3  # in a room of its own each
+    assert not any(Path(clip).exists() for clip, _ in seen)
+    assert [cache for _, cache in seen] == [None] * 3  # nobody learns from a quick answer who else brought it
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == [Path(answer)]  # type: ignore[arg-type]  # which is still to be fetched, and goes by age
+
+
 @pytest.mark.skipif(not can_serve_tools(), reason="mcp is optional and not installed")
-def test_the_endpoints_are_tools_of_an_mcp_server(address: str, tmp_path: Path) -> None:
+def test_the_endpoints_are_tools_of_an_mcp_server(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import asyncio
 
+    import httpx
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
 
     clip = make_clip(tmp_path / "clip.mp4", 1.0, sound=None)
     content = f"data:video/mp4;base64,{base64.b64encode(clip.read_bytes()).decode()}"
+    callers: list[str] = []
+    watch = Runs.watch
 
-    async def talk() -> tuple[Any, Any]:
+    def note(runs: Runs, caller: str, *asked: Any, **more: Any) -> Any:
+        callers.append(caller)
+        return watch(runs, caller, *asked, **more)
+
+    monkeypatch.setattr(Runs, "watch", note)
+
+    async def talk() -> tuple[Any, Any, Any]:
         async with (
             streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
             ClientSession(read, write) as session,
         ):
             await session.initialize()
             tools = (await session.list_tools()).tools
-            return tools, await session.call_tool("describe", {"clip": content})
+            told = await session.call_tool("describe", {"clip": content})
+            return tools, told, await session.call_tool("save", {"clip": content, "kind": "csv"})
 
-    tools, called = asyncio.run(talk())
+    tools, called, saved = asyncio.run(talk())
     offered = {tool.name: tool for tool in tools}
     assert set(offered) == {"analyze", "describe", "save", "compare"}
     assert "a video file" in offered["describe"].inputSchema["properties"]["clip"]["description"]
     assert not called.isError
     assert "face alone" in called.content[0].text
+    assert callers == ["", ""]  # gradio's header says so all the way to the endpoint
+    file = httpx.get(re.search(r"http\S+\.csv", saved.content[0].text)[0])  # type: ignore[index]
+    assert file.text.removeprefix("\ufeff").startswith("time,said,score")
 
 
 class _Slow:
