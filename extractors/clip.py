@@ -127,10 +127,11 @@ class ClipReader:
         Raises:
             LanguageError: they are not English, and no encoder for other languages is at hand.
         """
-        from extractors.languages import embed_other, encoder_setting
+        from extractors.other_languages import embed_other, encoder_content
         from extractors.text import embed_words
 
-        embed = embed_words if transcript.language == "en" else embed_other
+        english = transcript.language == "en"
+        embed = embed_words if english else embed_other
 
         def make(_: list[str]) -> Track:
             tracks = []
@@ -141,7 +142,8 @@ class ClipReader:
                     progress(done / len(parts))
             return join_tracks(tracks)
 
-        return self._stage("text", [*self._on("words"), encoder_setting()], make)
+        rests_on = [] if english else self._model(encoder_content)
+        return self._stage("text", [*self._on("words"), *rests_on], make)
 
     def voice(self, sound: Sound, speech: tuple[Span, ...], progress: Progress | None = None) -> Track:
         """The voice's track."""
@@ -152,8 +154,12 @@ class ClipReader:
         )
 
     def faces(self, progress: Progress | None = None) -> Track:
-        """The main face's track; a clip without pictures gives one of no rows."""
-        from extractors.detect import yunet_setting
+        """The main face's track; a clip without pictures gives one of no rows.
+
+        Raises:
+            InputError: YuNet is asked for and cannot be had.
+        """
+        from extractors.detect import yunet_content
         from extractors.face import describe_track, find_faces
         from extractors.media import read_looks
 
@@ -167,7 +173,7 @@ class ClipReader:
             values = np.concatenate([track.values, found.boxes], axis=1)
             return replace(track, values=values, columns=(*track.columns, *BOX))
 
-        rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, yunet_setting()]
+        rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._model(yunet_content)]
         found = self._stage("faces", rests_on, make)
         track, boxes = found.values[:, : -len(BOX)], found.values[:, -len(BOX) :]
         seen = found.confidence > 0
@@ -188,7 +194,7 @@ class ClipReader:
     def _read_given(
         self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
     ) -> Transcript:
-        from extractors.languages import read_language, whisper_setting
+        from extractors.languages import read_language
         from extractors.subtitles import read_transcript
 
         def make(_: list[str]) -> Transcript:
@@ -200,7 +206,7 @@ class ClipReader:
             digest = "" if self._cache is None else digest_file(path)
         except OSError:
             return make([])  # which says what is wrong with it
-        rests_on = [digest, Path(path).suffix.lower(), self.info.duration, self.language, whisper_setting()]
+        rests_on = [digest, Path(path).suffix.lower(), self.info.duration, *self._recogniser_used()]
         return self._stage("given", [*self._on("sound", "speech"), *rests_on], make)
 
     def _read_own(self, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
@@ -218,14 +224,20 @@ class ClipReader:
     def _recognise(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
     ) -> Transcript:
-        from extractors.languages import whisper_setting
         from extractors.words import recognise
 
         def make(_: list[str]) -> Transcript:
             return Transcript() if sound is None else recognise(sound, speech, progress, self.language)
 
-        rests_on = [*self._on("sound", "speech"), self.language, whisper_setting()]
+        rests_on = [*self._on("sound", "speech"), *self._recogniser_used()]
         return self._stage("recognised", rests_on, make)
+
+    def _recogniser_used(self) -> list[str]:
+        """The language, and, where it is not English, the model that hears it."""
+        from extractors.languages import ENGLISH
+        from extractors.other_languages import whisper_content
+
+        return [self.language, *([] if self.language == ENGLISH else self._model(whisper_content))]
 
     def _recogniser(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
@@ -257,6 +269,10 @@ class ClipReader:
     def _on(self, *stages: str) -> list[str]:
         """The keys of stages before, which stand for their results. Raises KeyError where one was not asked for."""
         return [] if self._cache is None else [self._keys[stage] for stage in stages]
+
+    def _model(self, content: Callable[[], str]) -> list[str]:
+        """What stands for a model that the user named, which is not read where nothing is kept."""
+        return [] if self._cache is None else [content()]
 
     def _stage(self, name: str, rests_on: list[Any], make: Callable[[list[str]], T]) -> T:
         """The stage's result, from the cache or from `make`, which is given a list for its warnings.

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.cache import digest_model
 from extractors.records import InputError
 
 YUNET_SETTING = "COUPLED_MAMBA_YUNET"
@@ -80,6 +81,16 @@ def make_detector() -> Detector:
 def yunet_setting() -> str:
     """What COUPLED_MAMBA_YUNET says; empty where YuNet is not asked for."""
     return os.environ.get(YUNET_SETTING, "")
+
+
+def yunet_content() -> str:
+    """The sha256 of YuNet's file; empty where it is not asked for.
+
+    Raises:
+        InputError: YuNet is asked for and cannot be had.
+    """
+    setting = yunet_setting()
+    return digest_model(_yunet_file(setting)) if setting else ""
 
 
 class Cascades:

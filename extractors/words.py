@@ -1,7 +1,7 @@
 """Speech to words: moonshine hears what is said, pocketsphinx when.
 
 Only speech found beforehand is listened to, so silence, music and noise invent no words. English; other languages
-are heard by `extractors.languages`, where what that needs is at hand.
+are heard by `extractors.other_languages`, where what that needs is at hand.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def recognise(
         LanguageError: another language than English is asked for, and what recognises it is not at hand.
     """
     if language != "en":
-        from extractors.languages import recognise_other
+        from extractors.other_languages import recognise_other
 
         return recognise_other(sound, speech, language, progress)
     stretches = stretch_speech(speech)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import os
 import pickle
 import subprocess
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from extractors import cache as room
-from extractors.cache import Cache, digest_file
+from extractors.cache import LIBRARIES, Cache, digest_file, digest_model
 from extractors.records import Grid, InputError, Looks, Sound, Span, Track, Transcript, Word
 
 WORDS = Transcript((Word("naïve", 0.1, 0.30000000000000004, 0.8), Word("\udce9", 1.0, 2.0)), (0, 1), "given")
@@ -244,6 +246,48 @@ def test_the_environment_sets_folder_and_size(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is no folder"):
         Cache.from_environment(tmp_path / "file")
+
+
+def test_a_models_digest_is_that_of_its_files_and_their_names(tmp_path: Path) -> None:
+    seen = [digest_model(tmp_path)]
+    for name, content in (("config.json", "1"), ("config.json", "2"), ("1_Pooling/a", "2"), ("b", "2")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+        os.utime(tmp_path / name, (len(seen), len(seen)))  # whatever the clock's grain
+        seen.append(digest_model(tmp_path))
+    (tmp_path / "b").rename(tmp_path / "c")
+    seen += [digest_model(tmp_path), digest_model(tmp_path / "c")]
+    assert len(set(seen)) == 7
+    assert digest_model(tmp_path) == seen[5]
+
+
+def imports_from(start: str) -> set[str]:
+    """Names of the packages that the module and all of this room's that it imports, early or late, import."""
+    folder, waiting, seen, found = Path(room.__file__).parent, [start], set[str](), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not (folder / f"{name}.py").is_file():
+            continue
+        seen.add(name)
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            waiting += [
+                node_name for m in modules for node_name in m.removeprefix("extractors.").split(".")[:1]
+            ]
+            if isinstance(node, ast.ImportFrom) and node.module == "extractors":
+                waiting += [alias.name for alias in node.names]
+            found |= {module.split(".")[0] for module in modules}
+    assert {"face", "voice_encoder", "hearing", "adapter", "other_languages"} <= seen
+    return found - set(sys.stdlib_module_names) - {"extractors"}
+
+
+def test_the_version_is_that_of_every_library_that_a_stage_imports() -> None:
+    homes = importlib.metadata.packages_distributions() | {"faster_whisper": ["faster-whisper"]}
+    used = {homes[name][0].lower().replace("_", "-") for name in imports_from("clip")}
+    # The one fetches files, whose bytes are in the key; the other only names shapes.
+    assert used - {"huggingface-hub", "jaxtyping"} <= set(LIBRARIES)
+    assert {"onnxruntime", "transformers", "torch"} <= used
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from extractors.cache import Cache
 from extractors.clip import ClipReader
+from extractors.detect import Cascades
 from extractors.records import Grid, InputError, Sound
 from tests.clips import make_clip
 
@@ -98,6 +99,28 @@ def test_another_clip_another_owner_and_other_limits_begin_anew(
     monkeypatch.setenv("COUPLED_MAMBA_MAX_SECONDS", "100")
     # Other limits could cut what is decoded; the same sound then gives the same voice.
     assert {"sound", "faces"} <= set(read(clip, cache=cache)[0])
+
+
+def test_another_yunet_in_the_same_place_looks_anew(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tmp_path / "yunet.onnx"
+    monkeypatch.setenv("COUPLED_MAMBA_YUNET", str(network))
+    monkeypatch.setattr("extractors.detect.YuNet", lambda _: Cascades())  # its weights are not shipped
+
+    def worked() -> list[str]:
+        reader = ClipReader(clip, cache=Cache(tmp_path / "cache"))
+        reader.faces()
+        return reader.worked
+
+    network.write_bytes(b"one")
+    assert worked() == ["faces"]
+    assert worked() == []
+    network.write_bytes(b"another")
+    assert worked() == ["faces"]
+    network.unlink()
+    with pytest.raises(InputError, match=r"COUPLED_MAMBA_YUNET is .* which is no file"):
+        worked()
 
 
 def test_a_damaged_entry_is_worked_out_anew(tmp_path: Path, clip: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from extractors import languages
+from extractors import other_languages
+from extractors.cache import Cache, digest_model
 from extractors.clip import ClipReader
 from extractors.embedded import read_embedded
-from extractors.languages import LanguageError, embed_other, guess_language, language_setting
+from extractors.languages import LanguageError, guess_language, language_setting
+from extractors.other_languages import embed_other, encoder_content, whisper_content
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words import recognise
 from tests.clips import RATE, Subtitles, make_clip, make_sound
@@ -98,7 +101,7 @@ def whisper(monkeypatch: pytest.MonkeyPatch) -> type[FakeWhisper]:
     monkeypatch.setenv("COUPLED_MAMBA_WHISPER", "small")
     monkeypatch.setattr(FakeWhisper, "made", [])
     monkeypatch.setattr(FakeWhisper, "asked", [])
-    languages._whisper.cache_clear()
+    other_languages._whisper.cache_clear()
     return FakeWhisper
 
 
@@ -140,7 +143,7 @@ def test_what_is_missing_is_told_in_a_sentence(
     monkeypatch.delenv("COUPLED_MAMBA_WHISPER", raising=False)
     if missing == "package":
         monkeypatch.setenv("COUPLED_MAMBA_WHISPER", "small")
-    languages._whisper.cache_clear()
+    other_languages._whisper.cache_clear()
     with pytest.raises(
         LanguageError, match=r"^Words in German .* faster-whisper and, in COUPLED_MAMBA_WHISPER.*\.$"
     ):
@@ -218,6 +221,45 @@ def test_a_transcript_in_another_language_is_known_as_such(tmp_path: Path) -> No
         assert reader.words(sound, reader.speech(sound)).language == language
 
 
+def test_another_model_in_the_same_folder_hears_anew(
+    tmp_path: Path, whisper: type[FakeWhisper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, model = make_clip(tmp_path / "a.wav", 4.0, video=None), tmp_path / "model"
+    monkeypatch.setenv("COUPLED_MAMBA_WHISPER", str(model))
+    model.mkdir()
+
+    def worked() -> list[str]:
+        reader = ClipReader(clip, cache=Cache(tmp_path / "cache"), language="de")
+        sound = reader.sound()
+        assert reader.words(sound, reader.speech(sound)).language == "de"
+        return reader.worked
+
+    (model / "model.bin").write_bytes(b"one")
+    assert "recognised" in worked()
+    assert worked() == []
+    (model / "model.bin").write_bytes(b"two")
+    os.utime(model / "model.bin", (1e9, 1e9))  # whatever the clock's grain
+    assert worked() == ["recognised"]
+    # And the one that hears is the new one.
+    assert len(whisper.made) == 2
+
+
+def test_a_model_is_known_by_its_files_and_by_its_name_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text("of something else")
+    (tmp_path / "other").mkdir()
+    monkeypatch.delenv("COUPLED_MAMBA_WHISPER", raising=False)
+    assert whisper_content() == ""
+    for name in ("never-fetched", "other"):
+        monkeypatch.setenv("COUPLED_MAMBA_WHISPER", name)
+        monkeypatch.setenv("COUPLED_MAMBA_MULTILINGUAL", name)
+        assert (whisper_content(), encoder_content()) == (name, name)
+    (tmp_path / "other" / "modules.json").write_text("[]")
+    assert encoder_content() == digest_model(tmp_path / "other")
+
+
 class FakeEncoding(dict):  # type: ignore[type-arg]
     """A tokenizer's answer: two tokens a word between a first and a last token of no word; none for an empty word."""
 
@@ -255,7 +297,7 @@ def test_words_of_other_languages_are_embedded_apart(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(sentence_transformers, "SentenceTransformer", FakeEncoder)
     monkeypatch.setenv("COUPLED_MAMBA_MULTILINGUAL", "mine")
-    languages._multilingual.cache_clear()
+    other_languages._multilingual.cache_clear()
     words = (Word("guten", 0.0, 0.4, 0.9), Word("", 0.4, 0.5), Word("Tag", 0.5, 0.8), Word("ja", 1.0, 1.2))
     track = embed_other(Transcript(words, (0, 0, 0, 1), "recognised", "de"))
     assert track.columns == ("multilingual_minilm",)
@@ -267,4 +309,4 @@ def test_words_of_other_languages_are_embedded_apart(monkeypatch: pytest.MonkeyP
         LanguageError, match=r"Words in German cannot be embedded .* COUPLED_MAMBA_MULTILINGUAL"
     ):
         embed_other(Transcript(words, (0, 0, 0, 1), "recognised", "de"))
-    languages._multilingual.cache_clear()
+    other_languages._multilingual.cache_clear()
