@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.estimate import Estimate, about
 from app.exports import FORMATS, save
+from app.faults import fault_of
 from app.i18n import tell
 from app.stages import STAGES
 from extractors.records import InputError
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from app.figures.compare import Side
     from extractors.records import Grid
 
-SOME_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+SOME_FAILED, BAD_INPUT, BROKEN, INTERRUPTED = 1, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status.
 
-    0, 1 where some clips of many failed, 2 for a clip, transcript or path that cannot be used, 130 where stopped.
+    0, 1 where some clips of many failed, 2 for a clip, transcript or path that cannot be used, 3 where a file of the
+    program itself is damaged, 130 where stopped.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -42,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except OSError as error:
         print(f"coupled-mamba: {error.strerror or error}: {error.filename}", file=sys.stderr)
+    except Exception as error:
+        if not (fault := fault_of(error)):
+            raise
+        print(f"coupled-mamba: {fault}", file=sys.stderr)
+        return BROKEN
     return BAD_INPUT
 
 

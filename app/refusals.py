@@ -7,6 +7,7 @@ from html import escape
 
 import gradio as gr
 
+from app.faults import fault_of
 from app.i18n import DEFAULT, retell, tell
 from app.quiet import place_of
 from app.stages import StoppedError
@@ -24,8 +25,9 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, (InputError, BusyError)):
         return str(error)
     # Not the error's own words: they can hold a file's name or what was said.
-    _log.error("an analysis failed: %s", place_of(error))
-    return SURPRISE
+    fault = fault_of(error)
+    _log.error("an analysis failed: %s", fault or place_of(error))
+    return fault or SURPRISE
 
 
 def refusal(sentence: str, language: str = DEFAULT) -> gr.Error:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 INDEPENDENT = WEIGHTS / "independent"
+READ = ("config.json", made_from.NAME, "model.safetensors")
 Line = NDArray[np.float32]
 
 
@@ -81,7 +82,8 @@ def load_default() -> CoupledMamba:
 
     Read by hand: `CoupledMamba.from_pretrained`, which does the same for folders and hub names, prints to stdout.
     """
-    check(WEIGHTS / "model.safetensors")
+    for name in READ:
+        check(WEIGHTS / name)
     made_from.warn_of_folder(WEIGHTS)
     config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
     network = CoupledMamba(CoupledMambaConfig(**config))
@@ -115,7 +117,8 @@ def load_checked(folder: Path) -> Network:
             raise FileNotFoundError(
                 f"there is no {folder / name}: put a network saved by save_pretrained there"
             )
-    check(folder / "model.safetensors")
+    for name in READ:
+        check(folder / name)
     made_from.warn_of_folder(folder)
     return load_network(folder)
 

@@ -204,7 +204,8 @@ def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
     """
     from safetensors.torch import load_file
 
-    check(path)
+    for file in (path, path.with_suffix(".json")):
+        check(file)
     tensors = load_file(path)
     described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     made_from.warn(described.get("made_from"), path, "run `python -m model.mosi FOLDER --final`")

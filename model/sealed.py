@@ -1,7 +1,8 @@
 """Checksums of packaged weights, so that a file with a bit turned is told and never used: a `SHA256SUMS` beside them.
 
-`python -m model.sealed FOLDER` writes the sums of a folder's safetensors (by default the packaged ones), which is to be
-done whenever they were trained anew. The file is that of `sha256sum`, which can check it too.
+`python -m model.sealed FOLDER...` writes the sums of folders' weights and of what is read with them (by default of the
+packaged ones), which is to be done whenever they were trained anew. A bit turned in a config can be worse than one in
+the weights: another interval, and nothing to see. The file is that of `sha256sum`, which can check it too.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import sys
 from pathlib import Path
 
 SUMS = "SHA256SUMS"
+SEALED = (".safetensors", ".json", ".npz")
 WEIGHTS = Path(__file__).parent / "weights"
 
 
 class DamagedWeightsError(ValueError):
-    """A weights file is not the one that its folder's sums name."""
+    """A weights file, or one that is read with it, is not the one that its folder's sums name."""
 
 
 def check(path: Path) -> None:
-    """Hold a weights file against the sums in its folder; nothing is checked where there are none, or none of it.
+    """Hold a file against the sums in its folder; nothing is checked where there are none, or none of it.
 
     Raises:
         DamagedWeightsError: the file is another than the one named.
@@ -32,7 +34,7 @@ def check(path: Path) -> None:
     if found != wanted:
         raise DamagedWeightsError(
             f"{path} has sha256 {found[:12]} but {SUMS} beside it names {wanted[:12]}: fetch the folder again, or run "
-            f"`python -m model.sealed {path.parent}` if you trained the file anew"
+            f"`python -m model.sealed {path.parent}` if you made the file anew"
         )
 
 
@@ -46,9 +48,9 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def seal(folder: Path = WEIGHTS) -> dict[str, str]:
-    """Write the sums of every safetensors in the folder; gives them."""
+    """Write the sums of every file in the folder whose kind is in SEALED; gives them."""
     sums = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in SEALED):
         with path.open("rb") as file:
             sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
@@ -57,4 +59,5 @@ def seal(folder: Path = WEIGHTS) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(seal(Path(sys.argv[1]) if len(sys.argv) > 1 else WEIGHTS)))
+    for chosen in map(Path, sys.argv[1:] or [WEIGHTS, WEIGHTS / "independent"]):
+        print("\n".join(str(chosen / name) for name in seal(chosen)))

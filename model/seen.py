@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.sealed import check
+
 NAME = "seen.npz"
 
 
@@ -38,13 +40,17 @@ class Seen:
 
     @classmethod
     def load(cls, folder: Path) -> Seen:
-        """What folder/seen.npz holds. Raises FileNotFoundError where the checkpoint came without one."""
+        """What folder/seen.npz holds. Raises FileNotFoundError where the checkpoint came without one.
+
+        And DamagedWeightsError where it is not the one that came with the checkpoint.
+        """
         path = folder / NAME
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} is missing: without it nobody can tell what the weights were trained on; "
                 "train again, or restore the file"
             )
+        check(path)
         with np.load(path, allow_pickle=False) as arrays:
             return cls(**arrays)
 

@@ -14,6 +14,7 @@ from app.batch.rows import Row, key_of, row_of
 from app.batch.table import write_table
 from app.decoding import SchemaError
 from app.exports import save
+from app.faults import fault_of
 from app.stages import Progress
 from extractors.records import Grid, InputError
 
@@ -126,7 +127,8 @@ def analyse_one(path: Path, name: str, out: Path, progress: Progress | None = No
     except InputError as error:
         return Row(name, "failed", str(error))
     except Exception as error:  # of any library, on a clip nobody has seen: the others are not to suffer
-        return Row(name, "failed", f"{type(error).__name__}: {error}".replace("\n", " "))
+        reason = fault_of(error) or f"{type(error).__name__}: {error}".replace("\n", " ")
+        return Row(name, "failed", reason)
     return _row(analysis, name, key)
 
 

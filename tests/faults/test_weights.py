@@ -1,16 +1,26 @@
-"""A packaged weights file with a bit turned is told in a sentence that names it, and never used."""
+"""A packaged file with a bit turned, weights and what goes with them, is told in a sentence and never used.
+
+Whoever brought a clip is told so too, and not that another clip may work.
+"""
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app import faults
+from app.__main__ import BROKEN, main
+from app.faults import damaged_file, fault_of
+from app.i18n import retell, tell
+from app.refusals import SURPRISE, explain
 from extractors import adapter, expression, voice_encoder
 from model import inference, mosi
-from model.sealed import SUMS, DamagedWeightsError, check, read_sums, seal
+from model.sealed import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
+from model.seen import Seen
 
 
 def load_fusion(path: Path, patch: pytest.MonkeyPatch) -> object:
@@ -18,9 +28,23 @@ def load_fusion(path: Path, patch: pytest.MonkeyPatch) -> object:
     return inference.load_default.__wrapped__()
 
 
+def load_independent(path: Path, _: pytest.MonkeyPatch) -> object:
+    return inference._load_independent.__wrapped__(path.parent)
+
+
+def load_mosi(path: Path, _: pytest.MonkeyPatch) -> object:
+    return mosi.load_final(path.with_suffix(".safetensors"))
+
+
 WAYS: dict[str, tuple[Path, Callable[[Path, pytest.MonkeyPatch], object]]] = {
     "fusion": (inference.WEIGHTS / "model.safetensors", load_fusion),
-    "mosi": (mosi.WEIGHTS, lambda path, _: mosi.load_final(path)),
+    "fusion's config": (inference.WEIGHTS / "config.json", load_fusion),
+    "fusion's extractors": (inference.WEIGHTS / "extractors.json", load_fusion),
+    "independent": (inference.INDEPENDENT / "model.safetensors", load_independent),
+    "independent's config": (inference.INDEPENDENT / "config.json", load_independent),
+    "what trained it": (inference.WEIGHTS / "seen.npz", lambda path, _: Seen.load(path.parent)),
+    "mosi": (mosi.WEIGHTS, load_mosi),
+    "mosi's config": (mosi.WEIGHTS.with_suffix(".json"), load_mosi),
     "face": (expression.WEIGHTS, lambda path, _: expression.load_expression.__wrapped__(path)),
     "voice": (voice_encoder.WEIGHTS, lambda path, _: voice_encoder.load_head.__wrapped__(path)),
     "words": (adapter.WEIGHTS / adapter.ADAPTER, lambda path, _: adapter.check(path.parent)),
@@ -42,12 +66,13 @@ def test_a_turned_bit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
         load(copy, monkeypatch)
 
 
-def test_every_packaged_file_of_the_network_is_sealed() -> None:
+@pytest.mark.parametrize("folder", [inference.WEIGHTS, inference.INDEPENDENT], ids=["coupled", "independent"])
+def test_every_packaged_file_of_the_network_is_sealed(folder: Path) -> None:
     """Where this fails, weights were trained anew and their sums are the old ones: run `python -m model.sealed`."""
-    files = {path.name for path in inference.WEIGHTS.glob("*.safetensors")}
-    assert set(read_sums(inference.WEIGHTS)) == files
+    files = {path.name for path in folder.iterdir() if path.suffix in SEALED}
+    assert set(read_sums(folder)) == files
     for name in files:
-        check(inference.WEIGHTS / name)
+        check(folder / name)
 
 
 def test_sums_are_those_of_sha256sum_and_only_what_they_name_is_checked(tmp_path: Path) -> None:
@@ -59,5 +84,65 @@ def test_sums_are_those_of_sha256sum_and_only_what_they_name_is_checked(tmp_path
     (tmp_path / "b.safetensors").write_bytes(b"")
     check(tmp_path / "b.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"abd")
-    with pytest.raises(DamagedWeightsError, match="if you trained the file anew"):
+    with pytest.raises(DamagedWeightsError, match="if you made the file anew"):
         check(tmp_path / "a.safetensors")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Another copy of the packaged files, as they lie in the project."""
+    for room in ("model", "extractors"):
+        shutil.copytree(faults.ROOT / room / "weights", tmp_path / room / "weights")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model/weights/independent/config.json",
+        "model/weights/model.safetensors",
+        "extractors/weights/voice.safetensors",
+        "extractors/weights/text/adapter_config.json",
+    ],
+)
+def test_the_file_that_is_damaged_is_found(program: Path, name: str) -> None:
+    assert damaged_file() == damaged_file(program) == ""
+    data = bytearray((program / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (program / name).write_bytes(data)
+    assert damaged_file(program) == name
+    (program / name).unlink()
+    assert damaged_file(program) == name
+
+
+def test_checksums_that_cannot_be_read_are_damage_too(program: Path) -> None:
+    (program / "extractors" / "weights" / "voice.json").write_bytes(b"\xff{")
+    assert damaged_file(program) == "extractors/weights/voice.json"
+
+
+def test_a_visitor_is_told_of_the_damage_and_not_to_try_another_clip(
+    program: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surprise = RuntimeError("of any library")
+    assert explain(surprise) == SURPRISE
+    weights = program / "model" / "weights"
+    (weights / "config.json").write_bytes((weights / "config.json").read_bytes() + b" ")
+    monkeypatch.setattr(faults, "ROOT", program)
+    monkeypatch.setattr(inference, "WEIGHTS", weights)
+    told = tell("heard.weights", file="model/weights/config.json")
+    assert explain(surprise) == told
+
+    def fail(*_: object, **__: object) -> object:
+        return inference.load_default.__wrapped__()
+
+    monkeypatch.setattr("app.analyze.analyze", fail)
+    assert main(["analyze", "clip.mp4"]) == BROKEN
+    assert capsys.readouterr().err.splitlines()[-1] == f"coupled-mamba: {told}"
+    assert {retell(told, language) for language in ("zh", "ja")}.isdisjoint({told})
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_visitor_is_told_of_a_disk_that_takes_nothing(code: int) -> None:
+    told = explain(OSError(code, "said by the system", "/home/me/clip.mp4"))
+    assert told == fault_of(OSError(code, "")) == tell("heard.disk")
+    assert fault_of(OSError(errno.ENOENT, "gone")) == ""
