@@ -169,6 +169,8 @@ class Api:
                     second = ask_independent(first, grid)
             except FileNotFoundError:
                 raise refusal(tell("compare.not_installed")) from None
+            except ValueError as error:  # its weights are damaged
+                raise refusal(explain(error)) from None
             return comparison_of(*sides_of((COUPLED, INDEPENDENT), first, second), same_clip=True)
 
     @contextmanager

@@ -26,6 +26,7 @@ from functools import cache
 from pathlib import Path
 
 from app import settings
+from app.quiet import place_of
 from app.sample import cache_folder, is_sample
 
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
@@ -238,12 +239,17 @@ def sweep(folder: Path, older_than: float = KEPT, most: int | None = None) -> No
             path.unlink()
 
 
+def most_kept() -> int:
+    """Bytes that all visitors' files may take. Raises InputError where COUPLED_MAMBA_KEPT_BYTES is no whole number."""
+    return settings.whole_number(settings.KEPT_BYTES, KEPT_BYTES)
+
+
 def keep_sweeping(folder: Path, also: Callable[[], None] = lambda: None) -> None:
     """Sweep now and every SWEEP seconds, and do `also` with it, in a thread that ends with the program.
 
-    Raises InputError where COUPLED_MAMBA_KEPT_BYTES is no whole number.
+    Raises what `most_kept` raises.
     """
-    most = settings.whole_number(settings.KEPT_BYTES, KEPT_BYTES)
+    most = most_kept()
 
     def work() -> None:
         while True:
@@ -251,8 +257,12 @@ def keep_sweeping(folder: Path, also: Callable[[], None] = lambda: None) -> None
                 rooms_in(folder).renew()
                 sweep(folder, most=most)
                 also()
-            except Exception:  # what could not be swept now is swept next time, or nothing ever would be
-                _log.warning("a sweep of old files failed", exc_info=True)
+            except (
+                Exception
+            ) as error:  # what could not be swept now is swept next time, or nothing ever would be
+                _log.warning(
+                    "a sweep of old files failed: %s", place_of(error)
+                )  # whose words can hold a name
             time.sleep(SWEEP)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()

@@ -37,7 +37,7 @@ def check_memory(info: MediaInfo) -> None:
     Raises:
         InputError: it needs more than there is, or than COUPLED_MAMBA_MEMORY allows the process; both numbers are told.
     """
-    wanted, allowed = need(info), whole_number(SETTING, 0)
+    wanted, allowed = need(info), most_allowed()
     held, free = resident(), available()
     # What the process holds already is not asked for again, but a clip's own part may still lie ahead.
     ahead = max(wanted - held, _growth(info))
@@ -51,6 +51,11 @@ def check_memory(info: MediaInfo) -> None:
             f"The clip needs about {ahead / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free: cut it, or close "
             f"what else is running; where that number is wrong, set {SETTING} to the bytes there are."
         )
+
+
+def most_allowed() -> int:
+    """Bytes that the process may take, 0 for what there is. Raises InputError where the setting is no number."""
+    return whole_number(SETTING, 0)
 
 
 def resident() -> int:

@@ -14,7 +14,9 @@ from typing import Any
 
 import gradio as gr
 
+from app import settings
 from app.api import add_endpoints, can_serve_tools, keep_tools_files
+from app.faults import fault_of
 from app.figures.style import ready
 from app.forgetting import forget_by_age, forget_when_over
 from app.i18n.labels import language_of, translations
@@ -34,7 +36,7 @@ from app.panels import (
     transcript,
     why,
 )
-from app.quiet import keep_errors_quiet
+from app.quiet import keep_errors_quiet, place_of
 from app.sample import NAME, cache_folder
 from app.service import AT_ONCE, GROUP, Service
 
@@ -136,7 +138,8 @@ def build_page() -> gr.Blocks:
 def launch(page: gr.Blocks, **options: Any) -> Any:
     """Serve the page on 127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say.
 
-    The models are loaded behind it, so that the first analysis is as quick as the second.
+    The models are loaded behind it, so that the first analysis is as quick as the second. Raises InputError, before
+    anything is served, where a setting cannot be used.
     """
     from starlette.middleware import Middleware
 
@@ -145,9 +148,10 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     from extractors.media import Limits
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    settings = {
+    settings.check_all()
+    given = {
         "server_name": os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        "server_port": int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
+        "server_port": settings.whole_number(settings.PORT, PORT),
         "theme": _theme(),
         "css_paths": [ASSETS / name for name in STYLES],
         "js": _scripts(),
@@ -166,7 +170,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     }
     keep_errors_quiet()
     ready()
-    running = page.launch(**(settings | options))
+    running = page.launch(**(given | options))
     # Only now: importing the heavy libraries beside the server's start would hold it up.
     threading.Thread(target=_warm, daemon=True, name="warm").start()
     keep_sweeping(private_folder(), forget_by_age(page))
@@ -343,5 +347,5 @@ def _warm() -> None:
         from app.service import warm
 
         warm()
-    except Exception:
-        _log.warning("the models could not be loaded ahead", exc_info=True)
+    except Exception as error:
+        _log.warning("the models could not be loaded ahead: %s", fault_of(error) or place_of(error))

@@ -26,7 +26,7 @@ def explain(error: BaseException | None) -> str:
         return str(error)
     # Not the error's own words: they can hold a file's name or what was said.
     fault = fault_of(error)
-    _log.error("an analysis failed: %s", fault or place_of(error))
+    _log.error("an analysis failed: %s", " ".join([place_of(error), fault]).strip())
     return fault or SURPRISE
 
 

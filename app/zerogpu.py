@@ -71,7 +71,10 @@ def borrow(duration: Callable[..., int]) -> Callable[[Function], Function]:
 def on_borrowed(
     values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[Prediction, Dynamics]:  # arrays in and out: they cross to another process
-    """The network's answer from a GPU that was lent. Raises gr.Error where none is to be had."""
+    """The network's answer from a GPU that was lent.
+
+    Raises gr.Error where none is to be had, and torch.OutOfMemoryError where its memory is full.
+    """
     import torch
 
     from model.inference import predict
@@ -100,8 +103,8 @@ def predict_clip(
 
         try:
             return on_borrowed(values, presence)
-        except gr.Error as error:
-            _log.warning("no GPU was lent (%s): the CPU is used", type(error).__name__)
+        except (gr.Error, torch.OutOfMemoryError) as error:
+            _log.warning("no GPU was lent, or not enough of it (%s): the CPU is used", type(error).__name__)
     elif not is_zerogpu() and (device := chosen_device()) != "cpu":
         try:
             return predict(_network(device), values, presence, told)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import gradio.queueing
 import pytest
 
+from app.keeping import keep_sweeping
 from app.quiet import LOGGERS, keep_errors_quiet
 from app.service import Service
 from tests.app.made import make_analysis, make_grid
@@ -87,3 +90,21 @@ def test_a_disk_that_takes_nothing_is_told_without_a_name(
     assert caught.value.print_exception is False
     assert NAME not in caplog.text
     assert "OSError in refuse" in caplog.text
+
+
+def test_a_sweep_that_fails_tells_no_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    def fail(folder: Path, most: int | None = None) -> None:
+        raise PermissionError(13, "Permission denied", f"{folder}/{NAME}.mp4")
+
+    monkeypatch.setattr("app.keeping.sweep", fail)
+    monkeypatch.setattr(
+        "app.keeping.time", SimpleNamespace(sleep=lambda _: [told.set(), threading.Event().wait()])
+    )
+    keep_sweeping(tmp_path)
+    assert told.wait(10)
+    assert "PermissionError in fail" in caplog.text
+    assert NAME not in caplog.text

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from app.page import launch
+from app.turns import answers_of_server, turns_of_server
 from extractors.media import Limits
+from extractors.records import InputError
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"COUPLED_MAMBA_[A-Z_]*[A-Z]")
@@ -34,6 +41,45 @@ def in_code() -> set[str]:
 
 def test_every_setting_that_is_read_stands_in_the_table_and_the_other_way_round() -> None:
     assert in_table() == in_code()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "COUPLED_MAMBA_AT_ONCE",
+        "COUPLED_MAMBA_WAITING",
+        "COUPLED_MAMBA_KEPT_BYTES",
+        "COUPLED_MAMBA_CACHE_BYTES",
+        "COUPLED_MAMBA_MEMORY",
+        "COUPLED_MAMBA_MAX_SECONDS",
+        "GRADIO_SERVER_PORT",
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_before_the_page_is_up(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line in (turns_of_server, answers_of_server):
+        line.cache_clear()
+    monkeypatch.setenv(name, "many")
+    page: Any = SimpleNamespace(launch=lambda **_: pytest.fail("it was served"))
+    with pytest.raises(InputError, match=f"{name} is 'many': a "):
+        launch(page)
+
+
+def test_whoever_starts_the_page_is_told_in_one_line(tmp_path: Path) -> None:
+    environment = os.environ | {"COUPLED_MAMBA_CACHE": str(tmp_path), "COUPLED_MAMBA_WAITING": "many"}
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("coupled-mamba: COUPLED_MAMBA_WAITING is 'many'")
+    assert "Traceback" not in done.stderr
 
 
 def header() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 
 from app import zerogpu
 from extractors.records import InputError
@@ -96,9 +97,12 @@ print(spaces.asked)
     assert wanted in (done.stdout if installed else done.stderr), done.stderr
 
 
-def test_without_a_gpu_after_all_the_cpu_answers(clip: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("why", [gr.Error("quota exceeded"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_without_a_gpu_after_all_the_cpu_answers(
+    clip: Any, why: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any) -> None:
-        raise gr.Error("quota exceeded")
+        raise why
 
     here, _ = zerogpu.predict_clip(*clip)
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
@@ -110,8 +114,6 @@ def test_without_a_gpu_after_all_the_cpu_answers(clip: Any, monkeypatch: pytest.
 
 
 def test_the_device_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     monkeypatch.delenv(zerogpu.SETTING, raising=False)
     assert zerogpu.chosen_device() == ("cuda" if torch.cuda.is_available() else "cpu")
     monkeypatch.setenv(zerogpu.SETTING, "cuda:1")
@@ -123,8 +125,6 @@ def test_the_device_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_cpus_answer(clip: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     found, dynamics = zerogpu.predict_clip(*clip)
