@@ -2,9 +2,10 @@
 
 A key is the hash of all that the result depends on: the clip's bytes, the settings, the results before it, the code,
 weights and libraries that work it out (`version_of_extractors`), and the bytes of a model that the user names
-(`digest_model`). So nothing kept is stale: what was found from something else has another key. An entry is one file: a line with its hash, then an uncompressed .npz of plain
-arrays and JSON. It is written aside and renamed, and believed only where its hash is right, so several processes may
-share a folder and one that is killed leaves nothing that is read.
+(`digest_model`). So nothing kept is stale: what was found from something else has another key. An entry is one file: a
+line with its hash, then an uncompressed .npz of plain arrays and JSON. It is written aside and renamed, and believed
+only where its hash is right, so several processes may share a folder and one that is killed leaves nothing that is
+read.
 
 Why no library: diskcache and joblib.Memory both read pickle, which runs whatever code it holds, and neither checks
 what it reads.
@@ -235,7 +236,7 @@ def pack(value: Kept) -> tuple[Arrays, Any]:
         for name, by_modality in (("values", value.values), ("presence", value.presence)):
             arrays |= {f"{name}.{modality}": part for modality, part in by_modality.items()}
         if value.looks is not None:
-            arrays |= {"looks.time": value.looks.time, "looks.boxes": value.looks.boxes}
+            arrays |= {f"looks.{f.name}": getattr(value.looks, f.name) for f in fields(Looks)}
         return arrays, {"kind": "Grid", "step": value.step}
     if isinstance(value, Transcript):
         words = [[getattr(word, f.name) for f in fields(word)] for word in value.words]
@@ -260,8 +261,8 @@ def unpack(arrays: Arrays, plain: Mapping[str, Any]) -> Kept:
         words = tuple(Word(*word) for word in rest.pop("words"))
         return Transcript(words=words, **rest)
     if kind == "Grid":
-        seen = arrays.pop("looks.time", None), arrays.pop("looks.boxes", None)
-        looks = None if seen[0] is None or seen[1] is None else Looks(seen[0], seen[1])
+        seen = {f.name: arrays.pop(f"looks.{f.name}") for f in fields(Looks) if f"looks.{f.name}" in arrays}
+        looks = Looks(**seen) if seen else None
         grid = Grid(step=rest["step"], start=arrays.pop("start"), looks=looks)
         for name, part in arrays.items():
             field, _, modality = name.partition(".")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
 from extractors.cache import Cache, Kept, digest_file, pack
+from extractors.parts import join_tracks, part_sentences
 from extractors.records import MODALITIES, Frame, Glance, Grid, Looks, Sound, Span, Track, Transcript
 
 FACES_A_SECOND = 5.0
@@ -27,8 +27,6 @@ GLANCES_A_SECOND = 12.5
 _STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
 
 LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
-BOX = ("x", "y", "width", "height")  # columns that are kept beside those of the faces' track
-SENTENCES = 48  # whose words are embedded between two reports: a few batches of the encoder's
 
 T = TypeVar("T", bound=Kept)
 Progress = Callable[[float], None]
@@ -161,6 +159,7 @@ class ClipReader:
         """
         from extractors.detect import yunet_content
         from extractors.face import describe_track, find_faces
+        from extractors.looks import join_looks, part_looks, tell_several
         from extractors.media import read_looks
 
         def make(warnings: list[str]) -> Track:
@@ -169,16 +168,12 @@ class ClipReader:
             looked = self._counted(frames, lambda done: told(LOOKING * done))
             found = find_faces(looked, self.sound)
             track = describe_track(found, lambda done: told(LOOKING + (1 - LOOKING) * done))
-            # One entry of the cache for both: what is shown, and where it was.
-            values = np.concatenate([track.values, found.boxes], axis=1)
-            return replace(track, values=values, columns=(*track.columns, *BOX))
+            tell_several(found.count, warnings)
+            return join_looks(track, found)
 
         rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._model(yunet_content)]
-        found = self._stage("faces", rests_on, make)
-        track, boxes = found.values[:, : -len(BOX)], found.values[:, -len(BOX) :]
-        seen = found.confidence > 0
-        self._looks = Looks(found.start[seen], boxes[seen])
-        return replace(found, values=track, columns=found.columns[: -len(BOX)])
+        track, self._looks = part_looks(self._stage("faces", rests_on, make))
+        return track
 
     def grid(self, tracks: dict[str, Track]) -> Grid:
         """The tracks on the common grid, by modality; they are those that this reader gave.
@@ -295,26 +290,24 @@ class ClipReader:
         return found
 
 
-def part_sentences(transcript: Transcript) -> list[Transcript]:
-    """The transcript in parts of at most SENTENCES whole sentences, in order; one part where it is empty."""
-    numbers = sorted(set(transcript.sentences))
-    parts = []
-    for first in range(0, max(1, len(numbers)), SENTENCES):
-        kept = set(numbers[first : first + SENTENCES])
-        chosen = [i for i, number in enumerate(transcript.sentences) if number in kept]
-        words = tuple(transcript.words[i] for i in chosen)
-        parts.append(
-            replace(transcript, words=words, sentences=tuple(transcript.sentences[i] for i in chosen))
-        )
-    return parts
+def read_tracks(reader: ClipReader) -> tuple[Transcript, dict[str, Track]]:
+    """The clip's words and the tracks of what it holds, by modality; the faces' in a thread beside the rest.
 
+    Words that are not English have no track.
 
-def join_tracks(tracks: list[Track]) -> Track:
-    """Tracks with the same columns, one after the other."""
-    if len(tracks) == 1:
-        return tracks[0]
-    parts = {
-        name: np.concatenate([getattr(track, name) for track in tracks])
-        for name in ("values", "start", "end", "confidence")
-    }
-    return Track(**parts, columns=tracks[0].columns)
+    Raises:
+        InputError: as the stages do.
+    """
+    tracks = {}
+    with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
+        looking = beside.submit(reader.faces) if reader.info.has_video else None
+        sound = reader.sound()
+        speech = reader.speech(sound)
+        transcript = reader.words(sound, speech)
+        if transcript.words and transcript.language == "en":
+            tracks["text"] = reader.text(transcript)
+        if sound is not None and speech:
+            tracks["audio"] = reader.voice(sound, speech)
+        if looking is not None:
+            tracks["visual"] = looking.result()
+    return transcript, tracks

@@ -36,8 +36,10 @@ class FaceTrack:
 
     time [T] seconds; boxes [T, 4] x, y, width, height as shares (0..1) of the upright picture, zero where there
     is no face; confidence [T] in 0..1; crops [T, 48, 48] grey uint8, black where there is no face; count [T] of the
-    faces followed then (0..3); movement [T, 2] since the look before, zero where the same face was not seen then:
-    how far the head went, in its own widths a second, and how much its crop changed, in grey levels (0..255).
+    faces then (0..3): the main one, and of the others those of which the detector is sure.
+
+    How a face moves is not told: the networks learn faces from photographs, in which nothing moves, so they could
+    make nothing of it. The mouths' movement is used, to find who speaks (`extractors.speaker`).
     """
 
     time: SecondsArray
@@ -45,7 +47,6 @@ class FaceTrack:
     confidence: FloatArray
     crops: Grey
     count: NDArray[np.int64]
-    movement: FloatArray
 
 
 def describe_faces(
@@ -123,21 +124,18 @@ def _main_track(
     rows = main[there]
     boxes[there], crops[there] = seen.boxes[rows], seen.crops[rows]
     confidence[there] = np.clip(seen.weight[rows] / SURE, 0, 1)
-    movement = np.zeros((looks, 2), np.float32)
-    for i in np.flatnonzero(there[1:] & there[:-1]) + 1:
-        if seen.face[main[i]] == seen.face[main[i - 1]]:
-            movement[i] = _movement(boxes[i - 1 : i + 1], crops[i - 1 : i + 1], float(time[i] - time[i - 1]))
-    count = np.bincount(seen.look[kept], minlength=looks)
-    return FaceTrack(time, boxes, confidence, crops, count, movement)
+    counts = _sure(seen, kept)
+    counts[rows] = True
+    return FaceTrack(time, boxes, confidence, crops, np.bincount(seen.look[counts], minlength=looks))
 
 
-def _movement(boxes: FloatArray, crops: Grey, seconds: float) -> tuple[float, float]:
-    """From one look to the next: boxes [2, 4], crops [2, 48, 48]."""
-    middle = boxes[:, :2] + boxes[:, 2:] / 2
-    # In widths of the face along, in heights across: the boxes' shares are of a picture that is not square.
-    went = (middle[1] - middle[0]) / np.maximum(boxes[:, 2:].mean(0), 1e-6)
-    change = np.abs(crops[1].astype(np.float32) - crops[0]).mean()
-    return float(np.hypot(*went)) / max(seconds, 1e-3), float(change)
+def _sure(seen: Sightings, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the sightings [N] that count are of a face that is no stain: its weight is STRONG half of the time."""
+    sure = kept.copy()
+    for rows in seen.rows():
+        weight = seen.weight[rows][kept[rows]]
+        sure[rows] &= bool(len(weight)) and bool(np.median(weight) >= STRONG)
+    return sure
 
 
 def _kept(seen: Sightings) -> NDArray[np.bool_]:

@@ -144,16 +144,19 @@ class Track:
 class Looks:
     """Where the main face was at the looks that found it.
 
-    time [T] seconds; boxes [T, 4]: x, y, width, height as shares (0..1) of the upright picture.
+    time [T] seconds; boxes [T, 4]: x, y, width, height as shares (0..1) of the upright picture; count [T]: faces in
+    the picture, this one among them.
     """
 
     time: SecondsArray
     boxes: FloatArray
+    count: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.boxes.shape != (len(self.time), 4):
+        if self.boxes.shape != (len(self.time), 4) or self.count.shape != (len(self.time),):
             raise ValueError(
-                f"expected boxes [T, 4] for {len(self.time)} times, got shape {self.boxes.shape}"
+                f"expected boxes [T, 4] and count [T] for {len(self.time)} times, got shapes {self.boxes.shape} and "
+                f"{self.count.shape}"
             )
 
 

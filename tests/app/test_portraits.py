@@ -32,7 +32,7 @@ def seen(ticks: int, until: float) -> Grid:
     """A grid with a face in the middle at every tick until then."""
     time = np.arange(0, until, 0.2)
     boxes = np.tile(np.array([0.4, 0.3, 0.2, 0.25], np.float32), (len(time), 1))
-    return replace(make_grid(ticks), looks=Looks(time, boxes))
+    return replace(make_grid(ticks), looks=Looks(time, boxes, np.ones(len(time), np.int64)))
 
 
 def test_pictures_are_apart_and_only_where_a_face_was_seen(clip: Path) -> None:

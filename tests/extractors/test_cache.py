@@ -36,7 +36,9 @@ RESULTS = {
     "words": WORDS,
     "a track": TRACK,
     "a grid": GRID,
-    "a grid with looks": replace(GRID, looks=Looks(np.array([0.1]), np.full((1, 4), 0.5, np.float32))),
+    "a grid with looks": replace(
+        GRID, looks=Looks(np.array([0.1]), np.full((1, 4), 0.5, np.float32), np.array([2]))
+    ),
     "nothing": None,
 }
 

@@ -156,16 +156,11 @@ def test_a_profile_is_found_with_little_confidence() -> None:
     assert 90 < y < 200
 
 
-def test_the_count_and_the_movement_go_along(portrait: Picture, coffee: Picture) -> None:
+def test_the_count_goes_along(portrait: Picture, coffee: Picture) -> None:
     pair = scene(scene(coffee, portrait, 280, 0), portrait, 300, 290)
     faces = find_faces(clip(pair, pair, pair, coffee))
     assert faces.count.tolist() == [2, 2, 2, 0]
-    assert not faces.movement[[0, 3]].any()
-    assert faces.movement[2, 0] < 0.2
-    moving = find_faces(clip(*[scene(coffee, portrait, 380, 20 + 12 * i) for i in range(15)]))
-    # 12 of 600 pixels a look, of a face about 80 wide, five times a second
-    assert 0.4 < np.median(moving.movement[2:, 0]) < 1.2
-    assert (moving.count == 1).all()
+    assert (find_faces(clip(*[portrait] * 3)).count == 1).all()
 
 
 def test_sound_is_asked_for_only_where_several_faces_are(portrait: Picture, coffee: Picture) -> None:

@@ -65,15 +65,38 @@ def test_nothing_at_all_is_an_empty_grid(tmp_path: Path) -> None:
     assert found.kinds == set()
 
 
-def test_of_two_faces_the_same_is_followed_throughout(tmp_path: Path) -> None:
-    found = extract(make_clip(tmp_path / "a.mp4", 4.0, video="two", sound=None, size=(480, 240)))
+@pytest.mark.parametrize("sound", [None, "speech"])
+def test_of_two_faces_the_same_is_followed_throughout(tmp_path: Path, sound: str | None) -> None:
+    """With a voice too, to which neither of the two still mouths moves."""
+    found = extract(make_clip(tmp_path / "a.mp4", 4.0, video="two", sound=sound, size=(480, 240)))
+    assert found.kinds == ({"text", "audio", "visual"} if sound else {"visual"})
     assert all(found.seen)
-    assert np.ptp(found.boxes[:, 0]) < 0.1
+    assert np.ptp(found.looks.boxes[:, 0]) < 0.1
+    assert (found.looks.count == 2).all()
+    (warning,) = found.warnings
+    assert warning.startswith("Several faces were in the picture for 100 % of the clip")
+
+
+def test_a_second_face_for_a_moment_is_not_told_nor_a_stain_that_passes_for_one(tmp_path: Path) -> None:
+    """From the third second on, the careful cascade takes the astronaut's collar for a face."""
+    path = tmp_path / "a.mp4"
+    write_pictures(path, ["face"] * 28 + ["two"] * 2)
+    found = extract(path)
+    assert found.warnings == []
+    assert found.looks.count.tolist() == [1] * 28 + [2] * 2
 
 
 def test_a_face_that_leaves_and_returns(tmp_path: Path) -> None:
     kinds = ["face"] * 10 + ["plain"] * 10 + ["face"] * 10
     path = tmp_path / "a.mp4"
+    write_pictures(path, kinds)
+    found = extract(path)
+    assert found.seen == [kind == "face" for kind in kinds]
+    assert found.grid.presence["visual"].astype(bool).tolist() == found.seen
+
+
+def write_pictures(path: Path, kinds: list[str]) -> None:
+    """Pictures of the kinds that `make_picture` names, five a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
@@ -81,9 +104,6 @@ def test_a_face_that_leaves_and_returns(tmp_path: Path) -> None:
             picture = make_picture(kind, (320, 240), i / 5)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode(None))
-    found = extract(path)
-    assert found.seen == [kind == "face" for kind in kinds]
-    assert found.grid.presence["visual"].astype(bool).tolist() == found.seen
 
 
 def test_one_picture(tmp_path: Path) -> None:

@@ -16,7 +16,13 @@ from extractors.stills import SIDE, face_pictures
 from tests.clips import make_clip
 
 SIZE, FPS, SECONDS = (320, 240), 10, 12.0
-LOOKS = Looks(np.array([0.0, 5.0, 11.5]), np.full((3, 4), [0.25, 0.25, 0.25, 1 / 3], np.float32))
+BOX = np.array([0.25, 0.25, 0.25, 1 / 3], np.float32)
+
+
+def looks_at(*times: float, box: NDArray[np.float32] = BOX) -> Looks:
+    """One face at each time, in the box."""
+    count = np.ones(len(times), np.int64)
+    return Looks(np.array(times, np.float64), np.tile(box, (len(times), 1)), count)
 
 
 def greys(pictures: list[tuple[float, bytes]]) -> list[float]:
@@ -53,7 +59,7 @@ def test_the_picture_is_that_of_its_time_though_there_is_one_key_frame(
         patch.setitem(globals(), "SECONDS", 120 / fps)
         write_grey(path, codec)
     last = 119 / fps
-    looks = Looks(np.array([0.0, 60 / fps, last]), LOOKS.boxes)
+    looks = looks_at(0.0, 60 / fps, last)
     found = face_pictures(path, looks, [0.1, 60 / fps - 0.1, last])
     assert [round(seconds * fps) for seconds, _ in found] == [0, 60, 119]
     assert greys(found) == pytest.approx([0, 120, 238], abs=8)
@@ -61,14 +67,14 @@ def test_the_picture_is_that_of_its_time_though_there_is_one_key_frame(
 
 def test_only_where_a_face_was_seen_and_each_look_once(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", 3.0, sound=None)
-    looks = Looks(np.array([1.0, 1.2]), LOOKS.boxes[:2])
+    looks = looks_at(1.0, 1.2)
     assert [seconds for seconds, _ in face_pictures(path, looks, [0.9, 0.95, 2.9])] == pytest.approx([1.0])
-    assert face_pictures(path, Looks(np.zeros(0), np.zeros((0, 4), np.float32)), [1.0]) == []
+    assert face_pictures(path, looks_at(), [1.0]) == []
 
 
 def test_a_turned_clip_and_a_box_at_the_edge(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", 1.0, sound=None, rotation=90)
-    looks = Looks(np.array([0.5]), np.array([[0.8, -0.1, 0.3, 0.3]], np.float32))
+    looks = looks_at(0.5, box=np.array([0.8, -0.1, 0.3, 0.3], np.float32))
     ((seconds, jpeg),) = face_pictures(path, looks, [0.5])
     assert seconds == pytest.approx(0.5)
     assert 500 < len(jpeg) < 12_000
@@ -78,7 +84,7 @@ def test_what_cannot_be_decoded_is_left_out_and_no_clip_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_clip(tmp_path / "a.mp4", 1.0, sound=None)
-    looks = Looks(np.array([0.5, 7.0]), LOOKS.boxes[:2])
+    looks = looks_at(0.5, 7.0)
     assert len(face_pictures(path, looks, [0.5, 7.0])) == 1
     monkeypatch.setattr(stills, "MOST_DECODED", 2)
     assert face_pictures(path, looks, [0.5]) == []

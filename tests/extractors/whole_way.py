@@ -1,6 +1,7 @@
 """A clip through everything that extractors does, from its file to the grid: the right answer in time, or one sentence.
 
-test_media looks closely at decoding; the hostile and the odd clips of this folder go the whole way.
+It goes through ClipReader's stages, as the page's clips do. test_media looks closely at decoding; the hostile and the
+odd clips of this folder go the whole way.
 """
 
 from __future__ import annotations
@@ -14,18 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import av
-import numpy as np
 import pytest
 
-from extractors.embedded import read_embedded
-from extractors.face import describe_track, find_faces
-from extractors.grid import to_grid
+from extractors.clip import ClipReader, read_tracks
 from extractors.media import probe, read_frames, read_sound
-from extractors.records import Grid, InputError, MediaInfo, Track, Transcript
-from extractors.text import embed_words
-from extractors.vad import find_speech
-from extractors.voice import describe_voice
-from extractors.words import recognise
+from extractors.records import Grid, InputError, Looks, MediaInfo, Track, Transcript
 from tests.clips import make_clip
 
 WITHIN = 10.0  # seconds that any clip may take, once libraries and weights are loaded
@@ -38,7 +32,6 @@ class Found:
     info: MediaInfo
     transcript: Transcript
     tracks: dict[str, Track]
-    boxes: np.ndarray
     grid: Grid
     warnings: list[str]
 
@@ -46,6 +39,12 @@ class Found:
     def kinds(self) -> set[str]:
         """Modalities that are present on the grid."""
         return {name for name, presence in self.grid.presence.items() if presence.any()}
+
+    @property
+    def looks(self) -> Looks:
+        """Where the face was found."""
+        assert self.grid.looks is not None
+        return self.grid.looks
 
     @property
     def seen(self) -> list[bool]:
@@ -64,22 +63,9 @@ def extract(path: Path) -> Found:
 
 
 def _extract(path: Path) -> Found:
-    warnings: list[str] = []
-    info = probe(path, warnings=warnings)
-    sound = read_sound(path, warnings) if info.has_audio else None
-    speech = find_speech(sound) if sound is not None else ()
-    transcript = read_embedded(path, sound, speech, info.duration, warnings)
-    if transcript is None:
-        transcript = recognise(sound, speech) if sound is not None else Transcript()
-    tracks = {}
-    if transcript.words:
-        tracks["text"] = embed_words(transcript)
-    if sound is not None and speech:
-        tracks["audio"] = describe_voice(sound, speech)
-    faces = find_faces(read_frames(path, 5, warnings=warnings) if info.has_video else ())
-    if len(faces.time):
-        tracks["visual"] = describe_track(faces)
-    return Found(info, transcript, tracks, faces.boxes, to_grid(tracks, info.duration), warnings)
+    reader = ClipReader(path)
+    transcript, tracks = read_tracks(reader)
+    return Found(reader.info, transcript, tracks, reader.grid(tracks), reader.warnings)
 
 
 def refused(path: Path, said: str) -> None:
