@@ -15,24 +15,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from app.memory import resident
 from app.runs import Run
 from app.stages import STAGES
 from extractors.cache import Cache
+from extractors.looped import make_long_apart
 from extractors.records import InputError
 
-RATE = 25  # pictures a second of the clip made
-SOUND = 16_000
 EVERY = 0.05  # seconds between looks at the memory
 # The cache's names of what each stage works out; what rests on it has another key, and is worked out too.
 KEPT = {"sound": "sound", "speech": "speech", "words": "recognised", "text": "text", "voice": "voice"}
@@ -92,96 +85,6 @@ class Watch:
             for stage in list(self.stages.values()):
                 if not stage.done:
                     stage.peak = max(stage.peak, held)
-
-
-def make_long(sources: Sequence[Path], path: Path, seconds: float, height: int) -> Path:
-    """Write the sources, one after another and again, as `seconds` of mp4 `height` pixels high; the path.
-
-    They are encoded once and their packets repeated, so half an hour is made in a minute. Raises InputError where a
-    source cannot be read.
-    """
-    import av
-
-    with tempfile.TemporaryDirectory() as folder:
-        piece = Path(folder) / "piece.mp4"
-        _encode(sources, piece, height)
-        with av.open(str(piece)) as container, av.open(str(path), "w") as out:
-            copies = {
-                s.index: out.add_stream_from_template(s)
-                for s in (*container.streams.video, *container.streams.audio)
-            }
-            pictures: Any = container.streams.video[0]
-            lasts = float(pictures.duration * pictures.time_base)
-            for k in range(int(seconds // lasts) + 1):
-                container.seek(0)
-                for packet in container.demux():
-                    _repeat(packet, copies, k * lasts, lasts, seconds, out)
-    return path
-
-
-def _repeat(
-    packet: Any, copies: dict[int, Any], offset: float, lasts: float, seconds: float, out: Any
-) -> None:
-    """Mux the packet `offset` seconds later, unless it lies outside of its piece or past the end."""
-    if packet.pts is None or not packet.size:
-        return
-    base = packet.time_base
-    begin = float(packet.pts * base)
-    if begin < 0 or begin + float((packet.duration or 0) * base) > lasts + 1e-3 or offset + begin >= seconds:
-        return
-    later = round(offset / float(base))
-    packet.pts, packet.dts = packet.pts + later, packet.dts + later
-    packet.stream = copies[packet.stream.index]
-    out.mux(packet)
-
-
-def _encode(sources: Sequence[Path], path: Path, height: int) -> None:
-    """The sources one after another, RATE pictures a second `height` high, with their sound."""
-    import av
-
-    from extractors.media import probe, read_sound
-
-    first = probe(sources[0])
-    width = round(first.width * height / max(first.height, 1) / 2) * 2
-    with av.open(str(path), "w") as out:
-        options = {"preset": "ultrafast", "crf": "27"}
-        pictures = out.add_stream("libx264", rate=RATE, options=options)
-        pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
-        voice: Any = out.add_stream("aac", rate=SOUND, layout="mono")
-        sound = []
-        for source in sources:
-            count = 0
-            for image in _steady(source):
-                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-                out.mux(pictures.encode(frame.reformat(width=width, height=height, format="yuv420p")))
-                count += 1
-            heard = read_sound(source)
-            samples = np.zeros(0, np.float32) if heard is None else heard.samples
-            samples = samples[: count * SOUND // RATE]
-            sound.append(np.pad(samples, (0, count * SOUND // RATE - len(samples))))
-        out.mux(pictures.encode(None))
-        spoken = av.AudioFrame.from_ndarray(np.concatenate(sound)[None], format="fltp", layout="mono")
-        spoken.sample_rate, spoken.pts = SOUND, 0
-        fifo = av.AudioFifo()
-        fifo.write(spoken)
-        while part := fifo.read(1024, partial=True):
-            out.mux(voice.encode(part))
-        out.mux(voice.encode(None))
-
-
-def _steady(source: Path) -> Iterator[NDArray[np.uint8]]:
-    """The source's pictures RATE a second, whatever its own rate: of each moment the one then shown."""
-    from extractors.media import probe, read_frames
-
-    shown, given, time = None, 0, 0.0
-    for frame in read_frames(source, RATE, None):
-        while shown is not None and given < round(frame.time * RATE):
-            yield shown
-            given += 1
-        shown, time = frame.image, frame.time
-    while shown is not None and given < round((time + 1 / (probe(source).fps or RATE)) * RATE):
-        yield shown
-        given += 1
 
 
 def run_once(clip: Path, cache: Cache | None = None) -> tuple[Watch, float, float]:
@@ -270,9 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(given: argparse.Namespace, folder: Path) -> None:
     clip = given.keep or folder / "long.mp4"
     if not clip.exists():
-        # In a process of its own: what the encoder leaves behind would count as the analysis's.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
-            apart.submit(make_long, given.clips, clip, 60 * given.minutes, given.height).result()
+        make_long_apart(given.clips, clip, 60 * given.minutes, given.height)
     print(f"{clip.stat().st_size / 1e6:,.0f} MB, {resident() / 1e6:,.0f} MB of memory before", flush=True)
     cache = Cache(folder / "kept") if given.cancels else None
     watch, seconds, busy = run_once(clip, cache)

@@ -2,6 +2,9 @@
 
 Every stage runs twice: first with the loading of its libraries and weights, then warm. Processor seconds (all
 cores together) and memory are those of the warm run; memory is the whole process's high-water mark, models included.
+Each stage is what the page runs, on as many threads. First they follow one another, and their sum is given; then they
+run as they do for the page, the faces beside all else, which is what a clip takes. With --seconds and --height the
+clips given are looped to that length and brought to that height, and the result is measured.
 """
 
 from __future__ import annotations
@@ -9,23 +12,26 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from extractors.bench_peers import ON_PICTURES, ON_SOUND, PEER_SECONDS
+from extractors.bench_run import Run, Step
 from extractors.cache import Cache
-from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader
-from extractors.records import FloatArray, InputError, MediaInfo, Sound, Span, Track, Transcript
+from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader, read_tracks
+from extractors.looped import make_long_apart
+from extractors.records import InputError, Transcript
 
-PEER_SECONDS = 20.0  # peers on sound get this much of it at most: pyin takes longer than the clip lasts
+IMPORTS = 3  # how often the import is timed
+SUM = "sum of the stages"
 LIBRARIES = ("av", "librosa", "moonshine-voice", "opencv-python-headless", "silero-vad", "torch")
 
 
@@ -47,33 +53,19 @@ class Row:
         return self.warm / max(self.span, 1e-9)
 
 
-@dataclass
-class Run:
-    """What the stages have made so far, for those that follow."""
-
-    clip: Path
-    info: MediaInfo | None = None
-    sound: Sound | None = None
-    speech: tuple[Span, ...] = ()
-    transcript: Transcript = field(default_factory=Transcript)
-    tracks: dict[str, Track] = field(default_factory=dict)
-    folder: Path = Path()
-    corrections: int = 0
-
-    @property
-    def duration(self) -> float:
-        """The clip's seconds."""
-        return self.info.duration if self.info else 0.0
-
-
-Step = Callable[[Run], str]
-
-
 def _probe(run: Run) -> str:
     from extractors.media import probe
 
     run.info = probe(run.clip)
     return f"{run.info.width} x {run.info.height}, {run.info.duration:.1f} s"
+
+
+def _threads(run: Run) -> str:
+    """As many as each of the page's two branches has; this also loads torch, which several stages need."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    return f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
 
 def _sound(run: Run) -> str:
@@ -107,11 +99,11 @@ def _text(run: Run) -> str:
 
 
 def _voice(run: Run) -> str:
-    from extractors.voice import describe_voice
+    from extractors.voice_long import describe_long
 
     if run.sound is None or not run.speech:
         return "no voice"
-    run.tracks["audio"] = describe_voice(run.sound, run.speech)
+    run.tracks["audio"] = describe_long(run.sound, run.speech)
     return f"{len(run.tracks['audio'].values)} hops"
 
 
@@ -131,35 +123,35 @@ def _grid(run: Run) -> str:
     return f"{len(to_grid(run.tracks, run.duration).start)} ticks"
 
 
+def _side_by_side(run: Run) -> str:
+    """From the file to the grid as for the page, nothing kept."""
+    reader = _read(run, None, None)
+    return f"{len(reader.worked)} stages worked out"
+
+
 def _again(run: Run) -> str:
-    """Every stage through a cache: the first time it is filled, the second time all is read from it."""
-    return f"{len(_read_cached(run, None))} stages worked out"
+    """The same through a cache: the first time it is filled, the second time all is read from it."""
+    return f"{len(_read(run, None, run.cache).worked)} stages worked out"
 
 
 def _corrected(run: Run) -> str:
     """Another word in the transcript each time: its words, their features and the grid are worked out anew."""
     run.corrections += 1
     cues = run.folder / "words.srt"
+    said = [f"once{run.corrections}", *(word.word for word in run.transcript.words[1:])]
     lines = [
-        f"{i}\n{_stamp(word.start)} --> {_stamp(max(word.end, word.start + 0.05))}\n{word.word}\n"
-        for i, word in enumerate(run.transcript.words, 1)
+        f"{i}\n{_stamp(word.start)} --> {_stamp(max(word.end, word.start + 0.05))}\n{written}\n"
+        for i, (word, written) in enumerate(zip(run.transcript.words, said, strict=True), 1)
     ]
-    lines[0] = lines[0].replace(run.transcript.words[0].word, f"once{run.corrections}")
     cues.write_text("\n".join(lines), encoding="utf-8")
-    return f"{', '.join(_read_cached(run, cues))} worked out"
+    return f"{', '.join(_read(run, cues, run.cache).worked)} worked out"
 
 
-def _read_cached(run: Run, transcript: Path | None) -> list[str]:
-    """All of the clip's stages, one after another; the names of those that were worked out."""
-    reader = ClipReader(run.clip, transcript, Cache(run.folder / "cache"))
-    sound = reader.sound()
-    speech = reader.speech(sound)
-    words = reader.words(sound, speech)
-    tracks = {"text": reader.text(words)} if words.words else {}
-    if sound is not None and speech:
-        tracks["audio"] = reader.voice(sound, speech)
-    reader.grid(tracks | ({"visual": reader.faces()} if reader.info.has_video else {}))
-    return reader.worked
+def _read(run: Run, transcript: Path | None, cache: Cache | None) -> ClipReader:
+    """A reader that has read the clip to its grid."""
+    reader = ClipReader(run.clip, transcript, cache)
+    reader.grid(read_tracks(reader)[1])
+    return reader
 
 
 def _stamp(seconds: float) -> str:
@@ -168,56 +160,9 @@ def _stamp(seconds: float) -> str:
     return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02},{whole % 1000:03}"
 
 
-def _peer_pictures(run: Run) -> str:
-    """Decoding alone: the part of pictures + faces that no faster detection can save."""
-    from extractors.media import read_frames
-
-    return f"{sum(1 for _ in read_frames(run.clip, FACES_A_SECOND))} pictures"
-
-
-def _peer_detection(run: Run) -> str:
-    """Every picture searched as a whole, as if there had been none before it; decoding included."""
-    from extractors.follow import FaceFollower
-    from extractors.media import read_frames
-
-    follower, seen, count = FaceFollower(), 0, 0
-    for frame in read_frames(run.clip, FACES_A_SECOND):
-        follower.forget()
-        seen += follower.look(frame) > 0
-        count += 1
-    return f"a face in {seen} of {count} pictures"
-
-
-def _peer_words(run: Run) -> str:
-    """Pocketsphinx with its own language model, over the same speech."""
-    decoder = _plain_decoder()
-    decoder.start_utt()
-    decoder.process_raw((_excerpt(run) * 32767).astype(np.int16).tobytes(), full_utt=True)
-    decoder.end_utt()
-    heard = decoder.hyp()
-    return f"{len(heard.hypstr.split()) if heard else 0} words"
-
-
-@cache
-def _plain_decoder() -> Any:
-    from pocketsphinx import Decoder
-
-    return Decoder(loglevel="FATAL")
-
-
-def _peer_pitch(run: Run) -> str:
-    import librosa
-
-    voiced = librosa.pyin(_excerpt(run), fmin=65.0, fmax=500.0, sr=16_000, hop_length=160)[1]
-    return f"{len(voiced)} frames of pitch alone"
-
-
-def _excerpt(run: Run) -> FloatArray:
-    return np.zeros(0, np.float32) if run.sound is None else run.sound.samples[: round(PEER_SECONDS * 16_000)]
-
-
 STAGES: dict[str, Step] = {
     "probe": _probe,
+    "torch": _threads,
     "sound": _sound,
     "speech": _speech,
     "words": _words,
@@ -226,19 +171,14 @@ STAGES: dict[str, Step] = {
     "pictures + faces": _faces,
     "grid": _grid,
 }
+WHOLE: dict[str, Step] = {
+    "clip to grid, side by side": _side_by_side,
+}
 CACHED: dict[str, Step] = {
     "cache: filled, then read": _again,
 }
 ON_WORDS: dict[str, Step] = {
     "cache: another transcript": _corrected,
-}
-ON_SOUND: dict[str, Step] = {
-    "words: pocketsphinx alone": _peer_words,
-    "voice: librosa.pyin": _peer_pitch,
-}
-ON_PICTURES: dict[str, Step] = {
-    "faces: decoding alone": _peer_pictures,
-    "faces: full search of each picture": _peer_detection,
 }
 
 
@@ -253,7 +193,7 @@ def measure(run: Run, steps: dict[str, Step], span: float | None = None) -> list
 
 
 def bench(clip: str | Path, peers: bool = True) -> list[Row]:
-    """All stages in order, their sum, the same through a cache, and the peers that apply to the clip.
+    """All stages in order, their sum, all side by side and through a cache, and the peers that apply to the clip.
 
     Raises:
         InputError: the clip cannot be used.
@@ -262,7 +202,7 @@ def bench(clip: str | Path, peers: bool = True) -> list[Row]:
     rows = measure(run, STAGES)
     peaks = [row.peak_mb for row in rows if row.peak_mb is not None]
     total = Row(
-        "all stages",
+        SUM,
         sum(row.first for row in rows),
         sum(row.warm for row in rows),
         sum(row.processor for row in rows),
@@ -270,7 +210,7 @@ def bench(clip: str | Path, peers: bool = True) -> list[Row]:
         max(peaks, default=None),
         "",
     )
-    rows.append(total)
+    rows += [total, *measure(run, WHOLE)]
     with tempfile.TemporaryDirectory() as folder:
         run.folder = Path(folder)
         rows += measure(run, CACHED | (ON_WORDS if run.transcript.words else {}))
@@ -290,6 +230,9 @@ def table(rows: Sequence[Row]) -> str:
             f"{row.stage:36}{row.first:9.2f}{row.warm:9.3f}{row.processor:9.3f}{row.factor:9.4f}{peak:>9}"
             f"  {row.found}".rstrip()
         )
+    lines.append(
+        f"import extractors: {import_seconds():.3f} s in an interpreter of its own, the least of {IMPORTS}"
+    )
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     lines.append(
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {versions}"
@@ -297,14 +240,40 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def import_seconds() -> float:
+    """What the first `import extractors` of a process takes, without the start of the interpreter: the least of a few.
+
+    The rest was just read from the disk, as it is by whoever starts the page a second time.
+    """
+    code = "import time; begin = time.perf_counter(); import extractors; print(time.perf_counter() - begin)"
+    home = str(Path(__file__).parents[1])
+    runs = [
+        subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, check=True)
+        for _ in range(IMPORTS)
+    ]
+    return min(float(run.stdout) for run in runs)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 and a sentence where the clip cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m extractors.bench", description=__doc__)
-    parser.add_argument("clip", help="a video or sound file")
+    parser.add_argument(
+        "clips", metavar="CLIP", nargs="+", type=Path, help="a video or sound file; to loop, several"
+    )
     parser.add_argument("--no-peers", action="store_true", help="the stages alone")
+    parser.add_argument("--seconds", type=float, help="loop the clips to this length")
+    parser.add_argument(
+        "--height", type=int, default=720, help="and bring them to this height (default: 720)"
+    )
     given = parser.parse_args(arguments)
+    if given.seconds is None and len(given.clips) > 1:
+        parser.error("several clips are only measured looped: give --seconds")
     try:
-        print(table(bench(given.clip, peers=not given.no_peers)))
+        with tempfile.TemporaryDirectory() as folder:
+            clip = given.clips[0]
+            if given.seconds is not None:
+                clip = make_long_apart(given.clips, Path(folder) / "long.mp4", given.seconds, given.height)
+            print(table(bench(clip, peers=not given.no_peers)))
     except InputError as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,19 +5,23 @@ from pathlib import Path
 import pytest
 
 from extractors import bench
-from extractors.bench import CACHED, ON_PICTURES, ON_SOUND, ON_WORDS, STAGES, Row, main, table
+from extractors.bench import CACHED, ON_WORDS, STAGES, SUM, WHOLE, Row, main, table
+from extractors.bench_peers import ON_PICTURES, ON_SOUND
+from extractors.bench_run import Run
+from extractors.records import Transcript, Word
 from tests.clips import make_clip
 
 
 def test_every_stage_and_peer_gets_a_row(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", 3.0)
     rows = {row.stage: row for row in bench.bench(clip)}
-    assert list(rows) == [*STAGES, "all stages", *CACHED, *ON_WORDS, *ON_SOUND, *ON_PICTURES]
+    assert list(rows) == [*STAGES, SUM, *WHOLE, *CACHED, *ON_WORDS, *ON_SOUND, *ON_PICTURES]
     assert all(row.warm > 0 and row.first > 0 for row in rows.values())
-    assert rows["all stages"].warm == pytest.approx(sum(rows[name].warm for name in STAGES))
+    assert rows[SUM].warm == pytest.approx(sum(rows[name].warm for name in STAGES))
     assert rows["pictures + faces"].found == "a face in 15 of 15 pictures"
     assert rows["grid"].found in ("15 ticks", "16 ticks")
     assert int(rows["words"].found.split()[0]) >= 4
+    assert rows["clip to grid, side by side"].found == "8 stages worked out"
     again, corrected = rows["cache: filled, then read"], rows["cache: another transcript"]
     assert again.found == "0 stages worked out"
     assert again.first > 2 * again.warm
@@ -26,9 +30,9 @@ def test_every_stage_and_peer_gets_a_row(tmp_path: Path) -> None:
 
 
 def test_memory_is_the_peak_of_the_stage_alone() -> None:
-    run = bench.Run(Path("none"))
+    run = Run(Path("none"))
 
-    def hungry(_: bench.Run) -> str:
+    def hungry(_: Run) -> str:
         return str(len(bytearray(b"1") * 200_000_000))
 
     rows = bench.measure(run, {"hungry": hungry, "frugal": lambda _: ""}, span=2.0)
@@ -39,18 +43,70 @@ def test_memory_is_the_peak_of_the_stage_alone() -> None:
 
 def test_clips_without_sound_or_pictures_are_measured_all_the_same(tmp_path: Path) -> None:
     silent = [row.stage for row in bench.bench(make_clip(tmp_path / "a.mp4", 0.4, sound=None))]
-    assert silent == [*STAGES, "all stages", *CACHED, *ON_PICTURES]
+    assert silent == [*STAGES, SUM, *WHOLE, *CACHED, *ON_PICTURES]
     heard = [row.stage for row in bench.bench(make_clip(tmp_path / "a.wav", 3.0, video=None), peers=False)]
-    assert heard == [*STAGES, "all stages", *CACHED, *ON_WORDS]
+    assert heard == [*STAGES, SUM, *WHOLE, *CACHED, *ON_WORDS]
 
 
-def test_the_table_says_how_many_times_faster_than_the_clip() -> None:
+def test_the_table_says_how_many_times_faster_than_the_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "import_seconds", lambda: 0.25)
     text = table(
         [Row("words", 3.0, 1.5, 2.5, 60.0, 812.0, "140 words"), Row("voice", 1.0, 0.5, 0.5, 60.0, None, "")]
     )
     first, second = text.splitlines()[1:3]
     assert first.split() == ["words", "3.00", "1.500", "2.500", "0.0250", "812", "140", "words"]
     assert second.split() == ["voice", "1.00", "0.500", "0.500", "0.0083", "-"]
+
+
+def test_the_corrected_word_is_the_first_and_nothing_else_of_its_cue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    class Reader:
+        worked = ("given",)
+
+    def look(_: Run, transcript: Path, __: object) -> type[Reader]:
+        read.append(transcript.read_text(encoding="utf-8"))
+        return Reader
+
+    monkeypatch.setattr(bench, "_read", look)
+    run = Run(
+        Path("none"),
+        transcript=Transcript((Word("0", 0.0, 1.0), Word("1", 1.0, 2.0)), (0, 0)),
+        folder=tmp_path,
+    )
+    for _ in range(2):
+        assert bench._corrected(run) == "given worked out"
+    assert read[1] == ("1\n00:00:00,000 --> 00:00:01,000\nonce2\n\n2\n00:00:01,000 --> 00:00:02,000\n1\n")
+
+
+def test_a_clip_is_looped_and_scaled_before_it_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "import_seconds", lambda: 0.25)
+    measured = bench.bench
+
+    def only_probed(clip: Path, peers: bool) -> list[Row]:
+        assert not peers
+        monkeypatch.setattr(bench, "STAGES", {"probe": STAGES["probe"]})
+        monkeypatch.setattr(bench, "WHOLE", {})
+        monkeypatch.setattr(bench, "CACHED", {})
+        return measured(clip, peers)
+
+    monkeypatch.setattr(bench, "bench", only_probed)
+    clip = str(make_clip(tmp_path / "a.mp4", 1.0))
+    assert main([clip, clip, "--seconds", "3", "--height", "120", "--no-peers"]) == 0
+    said = capsys.readouterr().out
+    assert "160 x 120, 3.0 s" in said
+    assert "import extractors: 0.250 s" in said
+    with pytest.raises(SystemExit):
+        main([clip, clip])
+    assert "give --seconds" in capsys.readouterr().err
+
+
+def test_the_import_is_timed() -> None:
+    assert 0 < bench.import_seconds() < 60
 
 
 def test_a_bad_clip_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
