@@ -28,7 +28,7 @@ from extractors.records import (
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
-    "Limits": "media",
+    "Limits": "opening",
     "probe": "media",
     "read_frames": "media",
     "read_looks": "media",

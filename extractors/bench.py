@@ -64,7 +64,8 @@ def _threads(run: Run) -> str:
     """As many as each of the page's two branches has; this also loads torch, which several stages need."""
     import torch
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // 2))
     return f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
 

@@ -71,7 +71,7 @@ def decode(
             packet = next(packets, None)
         except (av.FFmpegError, OSError):
             packet = None  # the container itself breaks off here: flush the decoder and end
-        frames = _decode_packet(stream, packet, tally)
+        frames = decode_packet(stream, packet, tally)
         if packet is not None and packet.size:
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
@@ -84,7 +84,7 @@ def decode(
             return
 
 
-def _decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
+def decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
     """Frames that the packet completes; none where it is damaged. No packet, or an empty one, drains the decoder."""
     counted = packet is not None and packet.size > 0
     try:

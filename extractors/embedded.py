@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from extractors.languages import DETECT, ENGLISH, UNTOLD, language_name, language_tags, read_language
-from extractors.media import Limits, clip_start, open_clip
+from extractors.opening import Limits, clip_start, open_clip
 from extractors.records import Sound, Span, Transcript
 from extractors.subtitles import MAX_BYTES, Cue, gather_cues, is_too_much, place_cues
 from extractors.words import transcript_of

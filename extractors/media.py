@@ -1,4 +1,4 @@
-"""The one place that opens clips: a path in, a probed description, upright pictures and mono sound out.
+"""The one place that reads clips: a path in, a probed description, upright pictures and mono sound out.
 
 Every time is a presentation time in seconds from the clip's start. Damage is not an error: what can be
 decoded is given, and a sentence with the share of it is appended to the `warnings` list that a caller passes
@@ -8,9 +8,7 @@ in. A clip that cannot be used at all raises InputError with one sentence fit fo
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,62 +16,15 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 
 from extractors.decode import Mixer, Tally, decode, picture, pixel_aspect, slots, turns
+from extractors.opening import Limits, clip_start, first_stream, open_clip
 from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
 
-# Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
-SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
 PROBE_PACKETS = 600  # packets read in search of the first picture and sound
 FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
 CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
 LONG_SIDE = 640  # pixels to which pictures are shrunk
-TIMEOUT = 30.0  # seconds without a byte before a read is given up
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a clip may cost, checked before any decoding; each can be set by an environment variable.
-
-    The variables are COUPLED_MAMBA_ and the field's name in capitals, for example COUPLED_MAMBA_MAX_SECONDS.
-    """
-
-    max_bytes: int = 500_000_000
-    max_seconds: int = 1800
-    max_width: int = 4096
-    max_height: int = 4096
-    max_streams: int = 32
-
-    @classmethod
-    def from_environment(cls) -> Limits:
-        """The defaults, with whatever the environment sets instead.
-
-        Raises:
-            InputError: a variable is not a positive whole number.
-        """
-        values = {}
-        for name in (f.name for f in fields(cls)):
-            text = os.environ.get(_variable(name), "")
-            if text and not (text.isascii() and text.isdigit() and int(text) > 0):
-                raise InputError(f"{_variable(name)} is {text!r}: a positive whole number is needed.")
-            if text:
-                values[name] = int(text)
-        return cls(**values)
-
-    def check(self, name: str, value: float, unit: str) -> None:
-        """Raise InputError where `value` passes the limit called `name`."""
-        limit = getattr(self, name)
-        if value > limit:
-            raise InputError(
-                f"The clip has {value:,.0f} {unit}, more than the limit of {limit:,}: "
-                f"cut it or raise {_variable(name)}."
-            )
-
-
-def _variable(name: str) -> str:
-    return f"COUPLED_MAMBA_{name.upper()}"
 
 
 def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | None = None) -> MediaInfo:
@@ -89,7 +40,7 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
     limits = limits or Limits.from_environment()
     name = Path(path).name
     with open_clip(path, limits) as container:
-        streams = {kind: _stream(container, kind) for kind in ("video", "audio")}
+        streams = {kind: first_stream(container, kind) for kind in ("video", "audio")}
         frames = _first_frames(container, {k: s for k, s in streams.items() if s is not None})
         for kind, what in (("video", "pictures"), ("audio", "sound")):
             if streams[kind] is not None and kind not in frames and warnings is not None:
@@ -143,7 +94,7 @@ def _mix(
 ) -> Sound | None:
     """The clip's sound mixed to the layout, of which the first channel is kept."""
     with open_clip(path, limits) as container:
-        stream = _stream(container, "audio")
+        stream = first_stream(container, "audio")
         if stream is None:
             return None
         tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
@@ -207,7 +158,7 @@ def _read_pictures(
     """Every undamaged picture of the clip, in order, not yet made."""
     limits = limits or Limits.from_environment()
     with open_clip(path, limits) as container:
-        stream = _stream(container, "video")
+        stream = first_stream(container, "video")
         if stream is None:
             return
         rate = float(stream.average_rate or 25)
@@ -221,66 +172,6 @@ def _read_pictures(
                 last = time
                 yield Glance(time, partial(picture, frame, long_side, aspect))
         _report(tally.warning("pictures", stream.frames, _promised_seconds(container, stream)), warnings)
-
-
-def open_clip(path: str | Path, limits: Limits) -> InputContainer:
-    """The container, opened without following references to other files or to the network, for the caller to close.
-
-    Raises:
-        InputError: no such file, not a clip, past a limit.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        if path.is_dir():
-            raise InputError(f"{path.name} is a folder: give a video file.")
-        if size == 0:
-            raise InputError(f"{path.name} is empty (0 bytes).")
-        limits.check("max_bytes", size, "bytes")
-        container = av.open(
-            str(path.resolve()),
-            metadata_errors="replace",
-            timeout=TIMEOUT,
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
-        )
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path.name}.") from None
-    except PermissionError:
-        raise InputError(f"{path.name} cannot be read: permission is denied.") from None
-    except (av.FFmpegError, OSError, ValueError):
-        raise InputError(
-            f"{path.name} cannot be read as a video ({SPOKEN_FORMATS}): it is damaged, cut short or no video."
-        ) from None
-    try:
-        _check_streams(container, limits)
-    except InputError:
-        container.close()
-        raise
-    return container
-
-
-def _check_streams(container: InputContainer, limits: Limits) -> None:
-    """Raise InputError where the header already says that the clip passes a limit."""
-    limits.check("max_streams", len(container.streams), "streams")
-    for stream in container.streams.video:
-        if stream.codec_context is None:  # a codec that is not known: `_stream` passes it over
-            continue
-        limits.check("max_width", stream.width, "pixels across")
-        limits.check("max_height", stream.height, "pixels down")
-        # The header can lie: the decoder itself refuses pictures past the limit.
-        stream.codec_context.options = {"max_pixels": str(limits.max_width * limits.max_height)}
-    limits.check("max_seconds", (container.duration or 0) / av.time_base, "seconds")
-
-
-def _stream(container: InputContainer, kind: str) -> Any:
-    """The first stream of the kind that has a decoder; a cover picture is no video."""
-    for stream in getattr(container.streams, kind):
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
-            stream.codec_context.thread_type = "AUTO"
-            return stream
-    return None
 
 
 def _first_frames(container: InputContainer, streams: dict[str, Any]) -> dict[str, Any]:
@@ -316,11 +207,6 @@ def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
     rotation = -turns(frame) % 360
     width, height = round(frame.width * pixel_aspect(stream)), frame.height
     return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
-
-
-def clip_start(container: InputContainer) -> float:
-    """The clip's first presentation time as the file counts it, seconds."""
-    return (container.start_time or 0) / av.time_base
 
 
 def _promised_seconds(container: InputContainer, stream: Any) -> float:

@@ -16,8 +16,8 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from extractors.decode import Tally, _decode_packet, picture, pixel_aspect
-from extractors.media import Limits, _stream, clip_start, open_clip
+from extractors.decode import Tally, decode_packet, picture, pixel_aspect
+from extractors.opening import Limits, clip_start, first_stream, open_clip
 from extractors.records import FloatArray, Frame, Looks
 
 SIDE = 112  # pixels of a face's picture: twice what a page shows, for dense screens
@@ -43,7 +43,7 @@ def face_pictures(
     chosen = sorted({i for moment in moments for i in _nearest(looks, moment)})
     found = []
     with open_clip(path, limits or Limits.from_environment()) as container:
-        stream = _stream(container, "video")
+        stream = first_stream(container, "video")
         for i in chosen if stream is not None else ():
             still = _find(container, stream, float(looks.time[i]))
             if still is not None:
@@ -77,7 +77,7 @@ def _first_from(container: InputContainer, stream: Any, time: float) -> Frame | 
         # On the way there, pictures that no other is made from are passed over: about half of them.
         near = packet.pts is None or float(packet.pts * packet.time_base) - start > time - CLOSE
         codec.skip_frame = "DEFAULT" if near else "NONREF"
-        for frame in _decode_packet(stream, packet, Tally()):
+        for frame in decode_packet(stream, packet, Tally()):
             stamp = -1.0 if frame.pts is None else float(frame.pts * stream.time_base) - start
             if stamp >= time - 1e-3:
                 found = stamp <= time + LATE and not frame.is_corrupt

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import make_clip
+from extractors.media import probe
+from tests.clips import Subtitles, make_clip
 from tests.extractors.whole_way import extract, refused, write_black
 
 
@@ -56,6 +57,19 @@ def test_hours_of_black_under_a_header_of_two_seconds_are_cut_at_the_limit(
     assert found.info.duration < 3
     assert len(found.seen) == pytest.approx(300, abs=2)
     assert found.kinds == set()
+
+
+def test_too_many_streams_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = [Subtitles([(0.1, 0.4, "hello")])] * 40
+    refused(
+        make_clip(tmp_path / "crowd.mkv", 0.5, video=None, subtitles=crowd),
+        "The clip has 41 streams, more than the limit of 32: .*_MAX_STREAMS",
+    )
+    path = make_clip(tmp_path / "a.mkv", 0.5)
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_STREAMS", "1")
+    refused(path, "2 streams, more than the limit of 1")
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_STREAMS", "2")
+    assert probe(path).has_video
 
 
 def test_a_day_between_two_pictures_is_refused(tmp_path: Path) -> None:

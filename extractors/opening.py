@@ -1,0 +1,127 @@
+"""A clip's container opened, once it is known to keep to the limits and without following it to any other file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+
+from extractors.records import InputError
+
+# Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
+SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
+TIMEOUT = 30.0  # seconds without a byte before a read is given up
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a clip may cost, checked before any decoding; each can be set by an environment variable.
+
+    The variables are COUPLED_MAMBA_ and the field's name in capitals, for example COUPLED_MAMBA_MAX_SECONDS.
+    """
+
+    max_bytes: int = 500_000_000
+    max_seconds: int = 1800
+    max_width: int = 4096
+    max_height: int = 4096
+    max_streams: int = 32
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """The defaults, with whatever the environment sets instead.
+
+        Raises:
+            InputError: a variable is not a positive whole number.
+        """
+        values = {}
+        for name in (f.name for f in fields(cls)):
+            text = os.environ.get(_variable(name), "")
+            if text and not (text.isascii() and text.isdigit() and int(text) > 0):
+                raise InputError(f"{_variable(name)} is {text!r}: a positive whole number is needed.")
+            if text:
+                values[name] = int(text)
+        return cls(**values)
+
+    def check(self, name: str, value: float, unit: str) -> None:
+        """Raise InputError where `value` passes the limit called `name`."""
+        limit = getattr(self, name)
+        if value > limit:
+            raise InputError(
+                f"The clip has {value:,.0f} {unit}, more than the limit of {limit:,}: "
+                f"cut it or raise {_variable(name)}."
+            )
+
+
+def _variable(name: str) -> str:
+    return f"COUPLED_MAMBA_{name.upper()}"
+
+
+def open_clip(path: str | Path, limits: Limits) -> InputContainer:
+    """The container, opened without following references to other files or to the network, for the caller to close.
+
+    Raises:
+        InputError: no such file, not a clip, past a limit.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(f"{path.name} is a folder: give a video file.")
+        if size == 0:
+            raise InputError(f"{path.name} is empty (0 bytes).")
+        limits.check("max_bytes", size, "bytes")
+        container = av.open(
+            str(path.resolve()),
+            metadata_errors="replace",
+            timeout=TIMEOUT,
+            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+        )
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path.name}.") from None
+    except PermissionError:
+        raise InputError(f"{path.name} cannot be read: permission is denied.") from None
+    except (av.FFmpegError, OSError, ValueError):
+        raise InputError(
+            f"{path.name} cannot be read as a video ({SPOKEN_FORMATS}): it is damaged, cut short or no video."
+        ) from None
+    try:
+        _check_streams(container, limits)
+    except InputError:
+        container.close()
+        raise
+    return container
+
+
+def _check_streams(container: InputContainer, limits: Limits) -> None:
+    """Raise InputError where the header already says that the clip passes a limit."""
+    limits.check("max_streams", len(container.streams), "streams")
+    for stream in container.streams.video:
+        if stream.codec_context is None:  # a codec that is not known: `_stream` passes it over
+            continue
+        limits.check("max_width", stream.width, "pixels across")
+        limits.check("max_height", stream.height, "pixels down")
+        # The header can lie: the decoder itself refuses pictures past the limit.
+        stream.codec_context.options = {"max_pixels": str(limits.max_width * limits.max_height)}
+    limits.check("max_seconds", (container.duration or 0) / av.time_base, "seconds")
+
+
+def first_stream(container: InputContainer, kind: str) -> Any:
+    """The first stream of the kind that has a decoder; a cover picture is no video."""
+    for stream in getattr(container.streams, kind):
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+            stream.codec_context.thread_type = "AUTO"
+            return stream
+    return None
+
+
+def clip_start(container: InputContainer) -> float:
+    """The clip's first presentation time as the file counts it, seconds."""
+    return (container.start_time or 0) / av.time_base
