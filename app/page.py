@@ -104,7 +104,8 @@ class Panels:
 
     def cards(self) -> list[Any]:
         """The components that `Service.show` gives values for, in its order."""
-        return [*self.told(), *saving.outputs(self.saving)]
+        shown = [self.detail, self.saving_box, *self.told(), *saving.outputs(self.saving)]
+        return [*shown, *self.answers()]
 
     def told(self) -> list[Any]:
         """The components that `Service.retell` gives values for, in its order."""
@@ -286,14 +287,15 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
 
 
 def _show_result(running: Any, panels: Panels, states: States, service: Service) -> None:
-    """What follows an event that gave an analysis: the other panels are filled.
+    """What follows an event that gave an analysis: the other panels are filled, and only then seen.
 
-    Once all is shown, the face's pictures come, and a report with these and the answers to further questions.
+    One after another, so that none is seen with what was said of another clip. Once all is shown, the face's pictures
+    come, and a report with these and the answers to further questions.
     """
-    shown = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
-    running.then(service.show, shown, panels.cards(), **AGAIN)
-    running.then(compare.reset, None, compare.outputs(panels.compare), **AGAIN)
-    looked = running.then(service.look, [states.analysis, states.grid], panels.answers(), **AGAIN)
+    emptied = running.then(compare.reset, None, compare.outputs(panels.compare), **AGAIN)
+    given = [states.analysis, panels.clip.video, *timeline.inputs(panels.timeline)]
+    shown = emptied.then(service.show, given, panels.cards(), **AGAIN)
+    looked = shown.then(service.look, [states.analysis, states.grid], panels.answers(), **AGAIN)
     asked = [states.analysis, states.grid, panels.clip.video]
     portrayed = looked.then(service.portray, asked, panels.timeline.faces, **AGAIN)
     portrayed.then(service.report, asked, panels.saving.buttons["html"], **AGAIN)

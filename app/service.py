@@ -16,7 +16,7 @@ from app.i18n import tell
 from app.panels import status
 from app.refusals import explain, refusal
 from app.runs import Run, Runs
-from app.showing import Showing, nothing
+from app.showing import Showing, parts
 from app.stages import StoppedError
 from app.visits import ANALYSIS, Work, session_of
 from app.zerogpu import at_home
@@ -25,7 +25,6 @@ from extractors.records import Grid
 # gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
 GROUP = "analysis"
-GIVEN = 7  # values of `Service.run`
 
 
 class Service(Showing):
@@ -66,7 +65,7 @@ class Service(Showing):
 
     def run(
         self, video: str | None, given: str | None, request: gr.Request, spoken: str | None = None
-    ) -> Iterator[list[Any]]:
+    ) -> Iterator[Any]:
         """Values for (result, state, analyse, cancel, detail, saving, grid), stage by stage, then with the analysis.
 
         `spoken` is the language of the speech.
@@ -100,9 +99,9 @@ class Service(Showing):
 
     def _under_way(self, run: Run, request: gr.Request) -> list[Any]:
         card = status.progress_card(run, self._visits.language(request))
-        return [card, None, *_buttons(busy=True), *_shown(False), None]
+        return [card, None, *_buttons(busy=True), *parts(seen=False), None]
 
-    def _ended(self, run: Run, work: Work, request: gr.Request) -> Iterator[list[Any]]:
+    def _ended(self, run: Run, work: Work, request: gr.Request) -> Iterator[Any]:
         """The last values of a run, in the language the visitor has chosen by then; none where it was replaced."""
         session, sentence = session_of(request), explain(run.error)
         while not work.is_replaced:
@@ -111,12 +110,12 @@ class Service(Showing):
                 yield result(run.result, run.grid, language)
             else:
                 self._failed[session] = sentence
-                yield [failure_card(sentence, language), None, *_buttons(busy=False), *_shown(False), None]
+                yield [failure_card(sentence, language), None, *_buttons(busy=False), *parts(seen=False), None]
             # Only now the page has the values, so that whoever tells it again finds them.
             if self._visits.finished_in(language, work, request, session):
                 break
         if work.is_replaced:
-            yield nothing(GIVEN)
+            yield gr.skip()
         elif sentence:
             raise refusal(sentence, language)
 
@@ -156,7 +155,7 @@ class Service(Showing):
 
         return self._work(write, "", session, self._visits.language(request))
 
-    def forget(self, video: str | None, opened: str | None, request: gr.Request) -> list[Any]:
+    def forget(self, video: str | None, opened: str | None, request: gr.Request) -> Any:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
 
         Nothing changes where the video is the one under analysis or shown, which a browser may tell late: the button
@@ -166,13 +165,13 @@ class Service(Showing):
         clip = self._copies.original(session, video) if video else None
         self._copies.stop(session, but=clip)
         if clip is not None and clip == self._asked.get(request.session_hash or ""):
-            return nothing(GIVEN)
+            return gr.skip()
         self._asked.pop(request.session_hash or "", None)
         if video and video == opened:  # which ended what was under way before
-            return nothing(GIVEN)
+            return gr.skip()
         self._visits.end(session, "another")
         self._failed.pop(session, None)
-        return [status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
+        return [status.invitation(), None, *_buttons(busy=False), *parts(seen=False), None]
 
     def take(self, files: str | list[str] | None, request: gr.Request) -> None:
         """Files were chosen: from now on they are the session's, whether or not they are ever analysed."""
@@ -184,7 +183,7 @@ class Service(Showing):
         language = self._visits.language(request)
         self._end(request, "delete")
         gr.Info(tell("clip.deleted", language))
-        return [None, None, status.invitation(), None, *_buttons(busy=False), *_shown(False), None]
+        return [None, None, status.invitation(), None, *_buttons(busy=False), *parts(seen=False), None]
 
     def leave(self, request: gr.Request) -> None:
         """The page was left: stop what it had under way and delete everything of it."""
@@ -206,9 +205,9 @@ class Service(Showing):
 
 
 def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
-    """Values for (result, state, analyse, cancel, detail, saving, grid) with an analysis."""
+    """Values for (result, state, analyse, cancel, detail, saving, grid) with an analysis, whose parts `show` brings."""
     card = result_card(analysis, language)
-    return [card, analysis, *_buttons(busy=False), *_shown(True), grid]
+    return [card, analysis, *_buttons(busy=False), *parts(seen=False), grid]
 
 
 def failure_card(sentence: str, language: str) -> str:
@@ -232,8 +231,3 @@ def warm() -> None:
 def _buttons(*, busy: bool) -> list[Any]:
     """(analyse, cancel) while busy or not."""
     return [gr.update(interactive=not busy), gr.update(visible=busy)]
-
-
-def _shown(visible: bool) -> list[Any]:
-    """(detail, saving) shown or hidden."""
-    return [gr.update(visible=visible), gr.update(visible=visible)]

@@ -194,7 +194,7 @@ class Several:
         name, language = Path(kept[number - 1].file).name, self._visits.language(request)
         return [gr.update(value=tell("several.open", language, name=name), visible=True), number]
 
-    def open(self, kept: list[Row] | None, number: int, request: gr.Request | None = None) -> list[Any]:
+    def open(self, kept: list[Row] | None, number: int, request: gr.Request | None = None) -> Any:
         """Values for (video, opened) and as of `Service.run`: the row's clip and its analysis in the page's own panels.
 
         Nothing changes where another video was chosen meanwhile. Raises gr.Error where they were swept before.
@@ -206,7 +206,7 @@ class Several:
         try:
             video = self._playable(clip, request)
         except StoppedError:
-            return [gr.skip() for _ in range(9)]
+            return gr.skip()
         self._visits.end(session_of(request), "another")
         return [video, video, *result(*found, language)]
 

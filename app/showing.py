@@ -6,14 +6,13 @@ Each is left out where something else is shown by the time it is made, and ends 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from app.copies import Copies
-from app.exports import FORMATS
 from app.keeping import date_like, rooms_in
 from app.panels import coupling, saving, space, switches, timeline, transcript, why
 from app.portraits import make_portraits, portraits_card
@@ -21,8 +20,6 @@ from app.refusals import explain, refusal
 from app.visits import LOOK, LOOK_AGAIN, PORTRAY, REPORT, RETELL, SHOW, Work, session_of, visits_of
 from app.windows import window_of
 
-RETOLD, LOOKED = 9, 8  # values of `retell` and `look`
-SHOWN = RETOLD + len(FORMATS)  # and of `show`
 T = TypeVar("T")
 
 
@@ -40,28 +37,33 @@ class Showing:
         target: str,
         tone: bool = False,
         request: gr.Request | None = None,
-    ) -> list[Any]:
-        """Values for the cards below the result; nothing changes where there is no analysis, or no longer this one."""
+    ) -> Any:
+        """Values for (detail, saving), which are seen from now on, the cards within, and those of `look`, still empty.
+
+        Nothing changes where there is no analysis, or no longer this one.
+        """
 
         def make(language: str, _: Work) -> list[Any] | None:
             return self._work(lambda room: draw(room, language), None, session, language)
 
         def draw(room: Path, language: str) -> list[Any]:
             clip = self._copies.original(session, video or "clip")
-            saved = saving.show(analysis, str(clip), str(self._rooms.new(session, room)))
-            self._date(session, clip, saved)
+            files = saving.write(analysis, str(clip), self._rooms.new(session, room))
+            self._date(session, clip, files.values())
             return [
+                *parts(seen=True),
                 *timeline.show(analysis, target, tone, language),
                 *coupling.show(analysis, language),
                 *transcript.show(analysis, language),
-                *saved,
+                *saving.show(files),
+                *blank(),
             ]
 
         session = session_of(request)
         made = None if analysis is None else self._visits.answer(request, SHOW, make)
-        return made or nothing(SHOWN)
+        return made or gr.skip()
 
-    def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> list[Any]:
+    def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> Any:
         """Values for the cards that ask more of the kept grid; nothing changes where there is none, as for `show`."""
 
         def make(language: str, work: Work) -> list[Any]:
@@ -76,7 +78,7 @@ class Showing:
 
         asked = analysis is not None and grid is not None
         made = self._visits.answer(request, LOOK, make) if asked else None
-        return made or nothing(LOOKED)
+        return made or gr.skip()
 
     def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The face's pictures for the time line; nothing changes as for `look`."""
@@ -107,7 +109,8 @@ class Showing:
             return self._work(write, "", session, language)
 
         session, asked = session_of(request), analysis is not None and grid is not None
-        return (self._visits.answer(request, REPORT, make) if asked else None) or gr.skip()
+        path = self._visits.answer(request, REPORT, make) if asked else None
+        return saving.offer(path) if path else gr.skip()
 
     def retell(
         self,
@@ -118,7 +121,7 @@ class Showing:
         start: float | None,
         end: float | None,
         request: gr.Request | None = None,
-    ) -> list[Any]:
+    ) -> Any:
         """Values for the cards of `show` but the files, which are in English: in another language, else as they are.
 
         The window start..end seconds, the edited rows and the face's pictures stay. Nothing changes while `show` itself
@@ -135,8 +138,8 @@ class Showing:
             ]
 
         if analysis is None or self._visits.is_under_way(session_of(request), SHOW):
-            return nothing(RETOLD)
-        return self._visits.answer(request, RETELL, make) or nothing(RETOLD)
+            return gr.skip()
+        return self._visits.answer(request, RETELL, make) or gr.skip()
 
     def look_again(
         self,
@@ -145,7 +148,7 @@ class Showing:
         seconds: float | None,
         kept: list[str],
         request: gr.Request | None = None,
-    ) -> list[Any]:
+    ) -> Any:
         """Values as of `look` in another language: of the moment explained, with what is switched on; as `retell`."""
 
         def make(language: str, work: Work) -> list[Any]:
@@ -159,8 +162,8 @@ class Showing:
                 return [*moment, *switched, layers, space.show(analysis, grid, language)]
 
         if analysis is None or grid is None or self._visits.is_under_way(session_of(request), LOOK):
-            return nothing(LOOKED)
-        return self._visits.answer(request, LOOK_AGAIN, make) or nothing(LOOKED)
+            return gr.skip()
+        return self._visits.answer(request, LOOK_AGAIN, make) or gr.skip()
 
     def _work(self, work: Callable[[Path], T], nothing: T, session: str, language: str) -> T:
         """What `work` gives, which may write in the session's room; `nothing` where the session ended meanwhile.
@@ -177,12 +180,17 @@ class Showing:
             # The files would be looked for, though they are gone or about to go.
             return nothing if self._rooms.is_over(room) else given
 
-    def _date(self, session: str, clip: Path, made: list[str]) -> None:
+    def _date(self, session: str, clip: Path, made: Iterable[str]) -> None:
         """What was made of a clip is not kept longer than the clip."""
         if self._rooms.holds(session, clip):
             date_like(clip, *map(Path, made))
 
 
-def nothing(count: int) -> list[Any]:
-    """So many values that change nothing."""
-    return [gr.skip() for _ in range(count)]
+def parts(*, seen: bool) -> list[Any]:
+    """(detail, saving) seen or hidden: they are hidden for as long as what is in them is of another analysis."""
+    return [gr.update(visible=seen), gr.update(visible=seen)]
+
+
+def blank() -> list[Any]:
+    """Values as of `look` that say nothing, as before anything was asked of an analysis."""
+    return [*why.blank(), *switches.blank(), "", ""]

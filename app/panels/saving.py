@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from app.i18n.labels import html, label
 from extractors.records import Grid
 
 TRANSLATED = ("vtt", "html")  # the others' buttons bear a format's name
+REPORT = "html"  # made after the others, since it holds answers that are worked out first
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,31 @@ def outputs(panel: SavingPanel) -> list[Any]:
     return list(panel.buttons.values())
 
 
-def show(analysis: Analysis, clip: str, cache: str) -> list[str]:
-    """Values for `outputs`: files named after the clip, in a new folder of the page's `cache`."""
-    Path(cache).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=cache))
-    paths = [folder / f"{stem(clip)}.{kind}" for kind in FORMATS]
-    for kind, path in zip(FORMATS, paths, strict=True):
+def write(analysis: Analysis, clip: str, folder: Path) -> dict[str, str]:
+    """The files that need nothing but the analysis, in the folder and named after the clip: path by format."""
+    paths = {kind: folder / f"{stem(clip)}.{kind}" for kind in FORMATS if kind != REPORT}
+    for kind, path in paths.items():
         save(analysis, kind, path, Path(clip).name)
-    return [str(path) for path in paths]
+    return {kind: str(path) for kind, path in paths.items()}
+
+
+def show(files: Mapping[str, str]) -> list[Any]:
+    """Values for `outputs` with the files of `write`; what is not among them cannot be pressed yet."""
+    return [files.get(kind) or offer(None) for kind in FORMATS]
+
+
+def offer(path: str | None) -> Any:
+    """The value of a button with its file; without one it cannot be pressed."""
+    return gr.update(value=path, interactive=path is not None)
 
 
 def show_report(analysis: Analysis, grid: Grid, clip: str, folder: Path, step: Step = nullcontext) -> str:
-    """The value of the report's button, with the answers to further questions in the report; takes some seconds.
+    """The path of the report with the answers to further questions in it; takes some seconds.
 
     Each part of it is done within a `step`.
     """
-    path = folder / f"{stem(clip)}.html"
-    save(analysis, "html", path, Path(clip).name, grid, clip, step)
+    path = folder / f"{stem(clip)}.{REPORT}"
+    save(analysis, REPORT, path, Path(clip).name, grid, clip, step)
     return str(path)
 
 

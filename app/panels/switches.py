@@ -67,13 +67,18 @@ def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
     heard = list(analysis.sentiment.alone)
     kept = [m for m in heard if m != "audio"] or heard
     choices = _choices([m for m in MODALITIES if m in heard], language)
-    return [gr.update(choices=choices, value=kept), *_answer(analysis, grid, kept, language)]
+    return [gr.update(choices=choices, value=kept, interactive=True), *_answer(analysis, grid, kept, language)]
 
 
 def show_again(analysis: Analysis, grid: Grid, kept: list[str], language: str = DEFAULT) -> list[Any]:
     """Values for `outputs` in another language, with what is switched on as it is."""
     choices = _choices([m for m in MODALITIES if m in analysis.sentiment.alone], language)
-    return [gr.update(choices=choices), *_answer(analysis, grid, kept, language)]
+    return [gr.update(choices=choices, interactive=True), *_answer(analysis, grid, kept, language)]
+
+
+def blank() -> list[Any]:
+    """Values for `outputs`: nothing to switch before it is known what was observed."""
+    return [gr.update(interactive=False), None, ""]
 
 
 def _choices(names: Sequence[str], language: str = DEFAULT) -> list[tuple[str, str]]:

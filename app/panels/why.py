@@ -71,6 +71,11 @@ def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language:
     return [draw_moment(moment, words, language), card, seconds if asked else None]
 
 
+def blank() -> list[Any]:
+    """Values for `outputs`: nothing asked yet."""
+    return [None, "", None]
+
+
 def _explain(
     analysis: Analysis | None, grid: Grid | None, seconds: float | None, request: gr.Request | None = None
 ) -> list[Any]:

@@ -68,7 +68,7 @@ def test_a_visitor_who_deletes_while_files_are_written_gets_none_and_none_are_na
     monkeypatch.setattr("app.preview.is_playable", lambda path: False)
     analysis, grid = make_analysis(), make_grid()
     given: Any = {
-        "show": lambda: service.show(analysis, str(clip), "text", request=ME),
+        "show": lambda: [service.show(analysis, str(clip), "text", request=ME)],
         "report": lambda: [service.report(analysis, grid, str(clip), ME)],
         "correct": lambda: [service.correct([["0.00", "1.00", "so"]], ME)],
         "prepare": lambda: [service.prepare(str(clip), ME)],
