@@ -232,9 +232,9 @@ def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     header.listen(panels.switch)
     clip.listen(panels.clip, page)
     timeline.listen(panels.timeline, states.analysis, panels.clip.delete)
-    why.listen(panels.why, states.analysis, states.grid)
+    why.listen(panels.why, states.analysis, states.grid, service.explain)
     coupling.listen(panels.coupling, states.analysis)
-    switches.listen(panels.switches, states.analysis, states.grid)
+    switches.listen(panels.switches, states.analysis, states.grid, service.without)
     opened = gr.State(None, time_to_live=KEPT)
     came, chosen = _wire_language(panels, page, states, service)
     given = [panels.clip.video, opened, *panels.given(states)]

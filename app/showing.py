@@ -14,10 +14,22 @@ import gradio as gr
 
 from app.copies import Copies
 from app.keeping import date_like, rooms_in
-from app.panels import coupling, saving, space, switches, timeline, transcript, why
+from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.portraits import make_portraits, portraits_card
 from app.refusals import explain, refusal
-from app.visits import LOOK, LOOK_AGAIN, PORTRAY, REPORT, RETELL, SHOW, Work, session_of, visits_of
+from app.visits import (
+    LOOK,
+    LOOK_AGAIN,
+    PORTRAY,
+    REPORT,
+    RETELL,
+    SHOW,
+    WHY,
+    WITHOUT,
+    Work,
+    session_of,
+    visits_of,
+)
 from app.windows import window_of
 
 T = TypeVar("T")
@@ -64,7 +76,10 @@ class Showing:
         return made or gr.skip()
 
     def look(self, analysis: Any, grid: Any, request: gr.Request | None = None) -> Any:
-        """Values for the cards that ask more of the kept grid; nothing changes where there is none, as for `show`."""
+        """Values for the cards that ask more of the kept grid; nothing changes where there is none, as for `show`.
+
+        What the visitor asked meanwhile, of a moment or without a modality, stays.
+        """
 
         def make(language: str, work: Work) -> list[Any]:
             with work.step():
@@ -74,11 +89,46 @@ class Showing:
             with work.step():
                 moment = why.show(analysis, grid, language=language)
             with work.step():
-                return [*moment, *switches.show(analysis, grid, language), layers, path]
+                switched = switches.show(analysis, grid, language)
+            return [*_unless(WHY in work.met, moment), *_unless(WITHOUT in work.met, switched), layers, path]
 
         asked = analysis is not None and grid is not None
         made = self._visits.answer(request, LOOK, make) if asked else None
         return made or gr.skip()
+
+    def explain(
+        self, analysis: Any, grid: Any, seconds: float | None, request: gr.Request | None = None
+    ) -> Any:
+        """Values for the card "why here?" of a moment; nothing changes as for `look`, which is said."""
+
+        def make(language: str, work: Work) -> list[Any]:
+            with work.step():
+                return why.show(analysis, grid, seconds or 0.0, language)
+
+        return self._asked(WHY, analysis, grid, make, request)
+
+    def without(self, analysis: Any, grid: Any, kept: list[str], request: gr.Request | None = None) -> Any:
+        """Values for the card of the line with the modalities `kept` alone; nothing changes as for `explain`."""
+
+        def make(language: str, work: Work) -> list[Any]:
+            with work.step():
+                return switches.answer(analysis, grid, kept, language, asked=True)
+
+        return self._asked(WITHOUT, analysis, grid, make, request)
+
+    def _asked(
+        self,
+        kind: str,
+        analysis: Any,
+        grid: Any,
+        make: Callable[[str, Work], list[Any]],
+        request: gr.Request | None,
+    ) -> Any:
+        """What `make` makes for a visitor who asked; nothing changes where the analysis is no longer kept or shown."""
+        if analysis is None or grid is None:
+            status.warn_gone(request)
+            return gr.skip()
+        return self._visits.answer(request, kind, make) or gr.skip()
 
     def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The face's pictures for the time line; nothing changes as for `look`."""
@@ -159,7 +209,8 @@ class Showing:
             with work.step():
                 layers = coupling.show_layers(grid, language)
             with work.step():
-                return [*moment, *switched, layers, space.show(analysis, grid, language)]
+                path = space.show(analysis, grid, language)
+            return [*_unless(WHY in work.met, moment), *_unless(WITHOUT in work.met, switched), layers, path]
 
         if analysis is None or grid is None or self._visits.is_under_way(session_of(request), LOOK):
             return gr.skip()
@@ -189,6 +240,11 @@ class Showing:
 def parts(*, seen: bool) -> list[Any]:
     """(detail, saving) seen or hidden: they are hidden for as long as what is in them is of another analysis."""
     return [gr.update(visible=seen), gr.update(visible=seen)]
+
+
+def _unless(asked: bool, values: list[Any]) -> list[Any]:
+    """The values; where the visitor `asked` for others of the same card, those stay."""
+    return [gr.skip() for _ in values] if asked else values
 
 
 def blank() -> list[Any]:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ANALYSIS, COMPARISON, BATCH, CALL = "analysis", "comparison", "batch", "call"
 SHOW, LOOK, PORTRAY, REPORT = "show", "look", "portray", "report"
-RETELL, LOOK_AGAIN = "retell", "look again"
+RETELL, LOOK_AGAIN, WHY, WITHOUT = "retell", "look again", "why", "without"
 # All that belongs to the analysis shown, or that is to be shown.
-OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, COMPARISON)
+OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, WHY, WITHOUT, COMPARISON)
 EVERYTHING = (*OF_ONE, BATCH, CALL)
 ENDS = {
     "another": OF_ONE,  # an analysis is begun, with corrected words too, or opened; or the video is another one
@@ -51,11 +51,17 @@ class Work:
     kind: str
     stop: threading.Event = field(default_factory=threading.Event)
     by: str = ""  # the event that ended it
+    met: set[str] = field(default_factory=set)  # kinds of what went on beside it at any time
 
     @property
     def is_replaced(self) -> bool:
         """Whether nothing of it is to be shown any more."""
         return self.stop.is_set() and self.by not in STOPS
+
+    def go_on(self, *_: object) -> None:
+        """To be called now and then by what takes long. Raises StoppedError once it was ended."""
+        if self.stop.is_set():
+            raise StoppedError(f"ended by {self.by!r}")
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -67,8 +73,7 @@ class Work:
         try:
             while (place := turn.place) and not self.stop.is_set():
                 turn.wait(place, POLL)
-            if self.stop.is_set():
-                raise StoppedError(f"ended by {self.by!r}")
+            self.go_on()
             yield
         finally:
             turn.leave()
@@ -99,6 +104,10 @@ class Visits:
             under_way = self._under_way.setdefault(session, [])
             if kind != CALL:
                 _end(under_way, (kind,), "again")
+            for other in under_way:
+                if not other.stop.is_set():
+                    other.met.add(kind)
+                    work.met.add(other.kind)
             under_way.append(work)
         return work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,7 @@ from app.asking import ask_without
 from app.cards import title
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, name_of, tell
-from app.i18n.labels import html, label, language_of
-from app.panels import status
-from app.visits import LOOK, Work
+from app.i18n.labels import html, label
 from extractors.records import Grid
 
 
@@ -45,10 +43,10 @@ def render() -> SwitchPanel:
     return SwitchPanel(kept, plot, gr.HTML(padding=False, elem_id="cm-switched-card"))
 
 
-def listen(panel: SwitchPanel, state: gr.State, grid: gr.State) -> None:
-    """Another choice draws the line again, from the grid that is kept."""
+def listen(panel: SwitchPanel, state: gr.State, grid: gr.State, without: Callable[..., Any]) -> None:
+    """Another choice draws the line again, from the grid that is kept; `without` is `Service.without`."""
     panel.kept.input(
-        _draw,
+        without,
         [state, grid, panel.kept],
         [panel.plot, panel.card],
         show_progress="hidden",
@@ -67,13 +65,13 @@ def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> list[Any]:
     heard = list(analysis.sentiment.alone)
     kept = [m for m in heard if m != "audio"] or heard
     choices = _choices([m for m in MODALITIES if m in heard], language)
-    return [gr.update(choices=choices, value=kept, interactive=True), *_answer(analysis, grid, kept, language)]
+    return [gr.update(choices=choices, value=kept, interactive=True), *answer(analysis, grid, kept, language)]
 
 
 def show_again(analysis: Analysis, grid: Grid, kept: list[str], language: str = DEFAULT) -> list[Any]:
     """Values for `outputs` in another language, with what is switched on as it is."""
     choices = _choices([m for m in MODALITIES if m in analysis.sentiment.alone], language)
-    return [gr.update(choices=choices, interactive=True), *_answer(analysis, grid, kept, language)]
+    return [gr.update(choices=choices, interactive=True), *answer(analysis, grid, kept, language)]
 
 
 def blank() -> list[Any]:
@@ -85,19 +83,10 @@ def _choices(names: Sequence[str], language: str = DEFAULT) -> list[tuple[str, s
     return [(name_of(m, language), m) for m in names]
 
 
-def _draw(
-    analysis: Analysis | None, grid: Grid | None, kept: list[str], request: gr.Request | None = None
-) -> list[Any]:
-    if analysis is None or grid is None:
-        status.warn_gone(request)
-        return [gr.skip(), gr.skip()]
-    with Work(LOOK).step():
-        return _answer(analysis, grid, kept, language_of(request), asked=True)
-
-
-def _answer(
+def answer(
     analysis: Analysis, grid: Grid, kept: list[str], language: str, *, asked: bool = False
 ) -> list[Any]:
+    """Values for the picture and the card with the modalities `kept`; a sentence where that is none."""
     if not kept:
         return [gr.skip(), f'<p class="cm-answer" data-said>{tell("switches.none", language)}</p>']
     fewer = ask_without(grid, kept, analysis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,7 @@ from app.asking import ask_why
 from app.cards import title
 from app.figures.moment import draw_moment
 from app.i18n import DEFAULT, tell
-from app.i18n.labels import html, label, language_of
-from app.panels import status
-from app.visits import LOOK, Work
+from app.i18n.labels import html, label
 from extractors.records import Grid
 
 _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
@@ -43,10 +42,10 @@ def render() -> WhyPanel:
     return WhyPanel(explain, seconds, plot, card, gr.State(None))
 
 
-def listen(panel: WhyPanel, state: gr.State, grid: gr.State) -> None:
-    """The button explains the moment at which the video stands."""
+def listen(panel: WhyPanel, state: gr.State, grid: gr.State, explain: Callable[..., Any]) -> None:
+    """The button explains the moment at which the video stands; `explain` is `Service.explain`."""
     panel.explain.click(
-        _explain,
+        explain,
         [state, grid, panel.seconds],
         outputs(panel),
         js=_NOW,
@@ -74,16 +73,6 @@ def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language:
 def blank() -> list[Any]:
     """Values for `outputs`: nothing asked yet."""
     return [None, "", None]
-
-
-def _explain(
-    analysis: Analysis | None, grid: Grid | None, seconds: float | None, request: gr.Request | None = None
-) -> list[Any]:
-    if analysis is None or grid is None:
-        status.warn_gone(request)
-        return [gr.skip(), gr.skip(), gr.skip()]
-    with Work(LOOK).step():
-        return show(analysis, grid, seconds or 0.0, language_of(request))
 
 
 def _head(language: str) -> str:

@@ -21,7 +21,7 @@ from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
-from app.panels import coupling, status, switches, timeline, why
+from app.panels import coupling, status, timeline, why
 from app.service import Service
 from app.windows import within
 from extractors.records import Grid
@@ -48,8 +48,8 @@ def test_a_result_that_is_no_longer_kept_is_told_so_wherever_it_is_asked(
     monkeypatch.setattr(gr, "Warning", told.append)
     service, me, card = Service(str(tmp_path)), gr.Request(session_hash="me"), result_card(make_analysis())
     asked: list[Callable[[], Any]] = [
-        lambda: why._explain(None, None, 1.0),
-        lambda: switches._draw(None, None, ["text"]),
+        lambda: service.explain(None, None, 1.0, me),
+        lambda: service.without(None, None, ["text"], me),
         lambda: coupling._restrict(None, 0.0, 1.0),
         lambda: timeline._draw(None, "text", False),
         lambda: service.tell_again(None, card, me),

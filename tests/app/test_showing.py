@@ -47,7 +47,7 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr(coupling, "show_layers", lambda grid, _: f"of {len(grid.start)} ticks")
     monkeypatch.setattr(space, "show", lambda analysis, *_: name_of(analysis))
     monkeypatch.setattr(why, "show", lambda analysis, *_, **__: [None, name_of(analysis), None])
-    monkeypatch.setattr(switches, "_answer", lambda analysis, *_, **__: [None, name_of(analysis)])
+    monkeypatch.setattr(switches, "answer", lambda analysis, *_, **__: [None, name_of(analysis)])
     monkeypatch.setattr("app.showing.make_portraits", lambda analysis, *_: name_of(analysis))
     monkeypatch.setattr("app.showing.portraits_card", lambda portraits, _: portraits)
     monkeypatch.setattr("app.panels.saving.show_report", write_report)

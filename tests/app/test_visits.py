@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,20 @@ from app.panels import coupling, space, switches, why
 from app.service import Service
 from app.stages import StoppedError
 from app.turns import Turns
-from app.visits import ANALYSIS, BATCH, CALL, COMPARISON, ENDS, LOOK, PORTRAY, REPORT, SHOW, Visits
+from app.visits import (
+    ANALYSIS,
+    BATCH,
+    CALL,
+    COMPARISON,
+    ENDS,
+    LOOK,
+    PORTRAY,
+    REPORT,
+    SHOW,
+    WHY,
+    WITHOUT,
+    Visits,
+)
 from app.windows import window_of
 from tests.app.made import make_analysis, make_grid
 
@@ -50,7 +64,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(
         why, "show", lambda analysis, grid, seconds=None, language="en": [None, language, seconds]
     )
-    monkeypatch.setattr(switches, "_answer", lambda analysis, grid, kept, language: [kept, language])
+    monkeypatch.setattr(switches, "answer", lambda analysis, grid, kept, language: [kept, language])
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).touch()
     return Service(str(tmp_path / "kept"))
@@ -61,7 +75,7 @@ def test_each_event_ends_what_it_is_said_to_end_and_nothing_of_anybody_else() ->
         visits = Visits()
         mine = {
             kind: visits.begin("me", kind)
-            for kind in (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, COMPARISON, BATCH, CALL)
+            for kind in (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, WHY, WITHOUT, COMPARISON, BATCH, CALL)
         }
         yours = visits.begin("you", ANALYSIS)
         visits.end("me", event)
@@ -104,6 +118,47 @@ def test_late_answers_about_an_earlier_analysis_are_left_out(
     assert service.portray(*shown, "a.mp4", ME) == gr.skip()
     monkeypatch.setattr("app.panels.saving.show", meanwhile)
     assert service.show(shown[0], "a.mp4", "text", False, ME) == gr.skip()
+
+
+@pytest.mark.parametrize("event", ["forget", "delete", "leave"])
+def test_questions_in_line_are_not_answered_once_their_clip_is_gone(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    line, shown = Turns(at_once=1, waiting=9), (make_analysis(20), make_grid())
+    monkeypatch.setattr(visiting, "answers_of_server", lambda: line)
+    monkeypatch.setattr(why, "show", lambda *_: pytest.fail("a moment of a deleted clip was explained"))
+    monkeypatch.setattr(switches, "answer", lambda *_, **__: pytest.fail("a deleted clip was read again"))
+    ends = {
+        "forget": lambda: service.forget(str(tmp_path / "b.mp4"), None, ME),
+        "delete": lambda: service.delete(ME),
+        "leave": lambda: service.leave(ME),
+    }
+    given: list[Any] = []
+    questions = (lambda: service.explain(*shown, 1.0, ME), lambda: service.without(*shown, ["text"], ME))
+    with Visits().begin("you", LOOK).step(), ThreadPoolExecutor() as pool:
+        asked = [pool.submit(question) for question in questions]
+        while not all(service._visits.is_under_way("me", kind) for kind in (WHY, WITHOUT)):
+            time.sleep(0.01)
+        ends[event]()
+        given = [answer.result(5) for answer in asked]
+    assert given == [gr.skip(), gr.skip()]
+
+
+def test_what_a_visitor_asked_meanwhile_is_not_replaced(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = make_analysis(20), make_grid()
+
+    def ask(*_: object) -> str:
+        assert service.explain(*shown, 2.0, ME) == [None, "en", 2.0]
+        assert service.without(*shown, ["text"], ME) == [["text"], "en"]
+        return "paths"
+
+    monkeypatch.setattr(switches, "answer", lambda analysis, grid, kept, language, **_: [kept, language])
+    assert service.look(*shown, ME)[1] == "en"
+    monkeypatch.setattr(space, "show", ask)
+    assert service.look(*shown, ME) == [*[gr.skip()] * 6, "layers en", "paths"]
+    assert service.look_again(*shown, 1.0, ["audio"], ME)[2] == gr.skip()
 
 
 def test_an_analysis_in_place_of_another_takes_nothing_from_it(service: Service, tmp_path: Path) -> None:
