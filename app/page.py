@@ -230,7 +230,7 @@ def _lay_out() -> Panels:
 def _wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     states = States(gr.State(None, time_to_live=KEPT), gr.State(None, time_to_live=KEPT))
     header.listen(panels.switch)
-    clip.listen(panels.clip, page)
+    clip.listen(panels.clip, page, service.sample)
     timeline.listen(panels.timeline, states.analysis, panels.clip.delete)
     why.listen(panels.why, states.analysis, states.grid, service.explain)
     coupling.listen(panels.coupling, states.analysis)
@@ -253,7 +253,7 @@ def _wire_files(panels: Panels, states: States, opened: gr.State, service: Servi
     video = panels.clip.video
     for brought in (video.upload, video.stop_recording):
         brought(service.prepare, video, video, **AGAIN)
-    video.change(service.forget, [video, opened], panels.given(states), **QUIET)
+    video.change(service.forget, [video, opened, panels.clip.at], panels.given(states), js=clip.AT, **QUIET)
     for chosen in (panels.clip.transcript, panels.several.files, panels.compare.other):
         chosen.upload(service.take, chosen, None, queue=False, **QUIET)
 
@@ -277,8 +277,9 @@ def _wire_analyses(panels: Panels, states: States, service: Service) -> None:
     ):
         running = begins(
             service.run,
-            [panels.clip.video, words, panels.clip.language],
+            [panels.clip.video, words, panels.clip.language, panels.clip.at],
             panels.given(states),
+            js=clip.AT,
             concurrency_limit=AT_ONCE,
             concurrency_id=GROUP,
             **AGAIN,

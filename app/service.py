@@ -16,6 +16,7 @@ from app.i18n import tell
 from app.panels import status
 from app.refusals import explain, refusal
 from app.runs import Run, Runs
+from app.sample import sample_clip
 from app.showing import Showing, parts
 from app.stages import StoppedError
 from app.visits import ANALYSIS, Work, session_of
@@ -63,12 +64,23 @@ class Service(Showing):
             gr.Info(tell("status.copy", language))
         return path
 
+    def sample(self, request: gr.Request) -> Any:
+        """The sample, for a page that opens; nothing changes where a video was chosen while the sample was made."""
+        path = str(sample_clip())
+        return gr.skip() if self._visits.has_video(request) else path
+
     def run(
-        self, video: str | None, given: str | None, request: gr.Request, spoken: str | None = None
+        self,
+        video: str | None,
+        given: str | None,
+        request: gr.Request,
+        spoken: str | None = None,
+        at: float | None = None,
     ) -> Iterator[Any]:
         """Values for (result, state, analyse, cancel, detail, saving, grid), stage by stage, then with the analysis.
 
-        `spoken` is the language of the speech.
+        `spoken` is the language of the speech. Nothing changes where the page, which asked `at` ms of its clock, is
+        known to have another video by now.
 
         Raises gr.Error, after the page was put back in order, where there is no result.
         """
@@ -79,6 +91,9 @@ class Service(Showing):
         clip, words = self._copies.original(session, video), given and self._rooms.claim(session, given)
         if not clip.exists():
             raise refusal(tell("status.gone", language), language)
+        if self._visits.is_late(request, at):
+            yield gr.skip()
+            return
         self._asked[request.session_hash or ""] = clip  # first: news of the video that comes now ends nothing
         self._visits.end(session, "another")
         work = self._visits.begin(session, ANALYSIS)
@@ -155,12 +170,17 @@ class Service(Showing):
 
         return self._work(write, "", session, self._visits.language(request))
 
-    def forget(self, video: str | None, opened: str | None, request: gr.Request) -> Any:
+    def forget(
+        self, video: str | None, opened: str | None, request: gr.Request, at: float | None = None
+    ) -> Any:
         """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
 
         Nothing changes where the video is the one under analysis or shown, which a browser may tell late: the button
-        can be pressed before; nor where it is the one `opened` together with its result.
+        can be pressed before; nor where it is the one `opened` together with its result; nor where the page has done
+        something newer with its video than what it tells of, `at` ms of its clock.
         """
+        if self._visits.is_late(request, at):
+            return gr.skip()
         session = session_of(request)
         clip = self._copies.original(session, video) if video else None
         self._copies.stop(session, but=clip)

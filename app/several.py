@@ -194,15 +194,24 @@ class Several:
         name, language = Path(kept[number - 1].file).name, self._visits.language(request)
         return [gr.update(value=tell("several.open", language, name=name), visible=True), number]
 
-    def open(self, kept: list[Row] | None, number: int, request: gr.Request | None = None) -> Any:
+    def open(
+        self,
+        kept: list[Row] | None,
+        number: int,
+        request: gr.Request | None = None,
+        at: float | None = None,
+    ) -> Any:
         """Values for (video, opened) and as of `Service.run`: the row's clip and its analysis in the page's own panels.
 
-        Nothing changes where another video was chosen meanwhile. Raises gr.Error where they were swept before.
+        Nothing changes where another video was chosen meanwhile, as far as is known of a page that asked `at` ms of
+        its clock. Raises gr.Error where they were swept before.
         """
         row = kept[number - 1] if kept and 0 < number <= len(kept) else Row(0, "")
         clip, language, found = row.file, self._visits.language(request), self._read(row.path)
         if found is None or not Path(clip).exists():
             raise refusal(tell("status.gone", language), language)
+        if self._visits.is_late(request, at):
+            return gr.skip()
         try:
             video = self._playable(clip, request)
         except StoppedError:

@@ -85,6 +85,7 @@ class Visits:
     def __init__(self) -> None:
         self._under_way: dict[str, list[Work]] = {}
         self._spoken: dict[str, str] = {}
+        self._newest: dict[str, float] = {}  # when, by the page's own clock, it did what is newest of its video
         self._lock = threading.RLock()
 
     def language(self, request: gr.Request | None) -> str:
@@ -96,6 +97,22 @@ class Visits:
         """From now on the visit is told in the request's language."""
         with self._lock:
             self._spoken[session_of(request)] = language_of(request)
+
+    def is_late(self, request: gr.Request | None, at: float | None) -> bool:
+        """Whether something newer is known of the page's video than what the page did `at`, in ms of its own clock.
+
+        A page's news may overtake one another on their way. None is never late.
+        """
+        session = (request and request.session_hash) or ""
+        if at is None or not session:
+            return False
+        with self._lock:
+            newest = self._newest[session] = max(at, self._newest.get(session, at))
+        return at < newest
+
+    def has_video(self, request: gr.Request | None) -> bool:
+        """Whether the page ever told anything of its video."""
+        return ((request and request.session_hash) or "") in self._newest
 
     def begin(self, session: str, kind: str) -> Work:
         """Work that is under way until it is `finished`. What goes on of its kind is ended, but for calls."""
@@ -117,6 +134,7 @@ class Visits:
             _end(self._under_way.get(session, []), ENDS[event], event)
             if event == "leave":
                 self._spoken.pop(session, None)
+                self._newest.pop(session, None)
 
     def is_under_way(self, session: str, kind: str) -> bool:
         """Whether the session has work of the kind that was not ended."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -11,6 +13,8 @@ from app.i18n.labels import html, label
 from app.panels import language
 from app.sample import sample_clip
 
+AT = "(...given) => [...given.slice(0, -1), performance.now()]"
+"""For an event whose last input is `ClipPanel.at`: when it happened, in ms of the page's own clock."""
 TRANSCRIPT_TYPES = [".srt", ".vtt", ".txt"]
 
 
@@ -25,6 +29,7 @@ class ClipPanel:
     sample: gr.Button
     delete: gr.Button
     language: gr.Dropdown
+    at: gr.Number
 
 
 def render() -> ClipPanel:
@@ -52,12 +57,13 @@ def render() -> ClipPanel:
             elem_id="cm-transcript-file",
         )
         spoken = language.render()
-    return ClipPanel(video, transcript, analyse, cancel, sample, delete, spoken)
+    at = gr.Number(0, visible=False)
+    return ClipPanel(video, transcript, analyse, cancel, sample, delete, spoken, at)
 
 
-def listen(panel: ClipPanel, page: gr.Blocks) -> None:
-    """The sample is put in on request, and when the page opens."""
-    page.load(_sample, None, panel.video, show_progress="hidden", api_visibility="private")
+def listen(panel: ClipPanel, page: gr.Blocks, first: Callable[..., Any]) -> None:
+    """The sample is put in on request, and when the page opens; `first` is `Service.sample`."""
+    page.load(first, None, panel.video, show_progress="hidden", api_visibility="private")
     panel.sample.click(_sample, None, panel.video, api_visibility="private")
 
 

@@ -101,7 +101,12 @@ def listen(
     forgotten = [panel.files, panel.table, panel.kept, panel.open]
     chosen.delete.click(clips.forget, None, forgotten, queue=False, **_QUIET)
     opened = panel.open.click(
-        clips.open, [panel.kept, panel.number], given, trigger_mode="multiple", **_QUIET
+        clips.open,
+        [panel.kept, panel.number, chosen.at],
+        given,
+        js=clip.AT,
+        trigger_mode="multiple",
+        **_QUIET,
     )
     opened.success(None, js=_UP, api_visibility="private")
     return opened

@@ -90,8 +90,8 @@ def analyse(visitor: Visitor, folder: Path) -> None:
     clip = folder / f"{NAME}.mp4"
     clip.write_bytes(b"video")
     given = visitor.upload(clip)
-    assert WORD not in visitor.send("Service.forget", given, None)[0]
-    card = visitor.send("Service.run", given, None, "en")[0]
+    assert WORD not in visitor.send("Service.forget", given, None, None)[0]
+    card = visitor.send("Service.run", given, None, "en", None)[0]
     assert "cm-" in card
     shown = visitor.send("Showing.show", None, given, "text", False)
     assert WORD in json.dumps(shown)

@@ -105,6 +105,17 @@ def test_the_page_does_not_forget_what_it_opens_with_its_video() -> None:
     assert service.forget("b.mp4", "a.mp4", ME)[1] is None
 
 
+def test_late_news_of_a_video_does_not_take_away_what_was_opened_since(
+    several: Several, tmp_path: Path
+) -> None:
+    kept = list(several.run(lay(tmp_path, "a.mp4"), ME))[-1][1]
+    service = Service(str(tmp_path / "kept"))
+    assert several.open(kept, 1, ME, 9.0)[0] == kept[0].file
+    assert service.forget("earlier.mp4", kept[0].file, ME, 5.0) == gr.skip()
+    service.forget("later.mp4", kept[0].file, ME, 12.0)
+    assert several.open(kept, 1, ME, 11.0) == gr.skip()
+
+
 def test_a_row_that_is_opened_ends_what_the_button_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app import runs as running
 from app.analysis import Analysis
 from app.panels import coupling, space, switches, timeline, transcript, why
+from app.panels.clip import AT
 from tests.app.handmade_page import HandmadePage
 from tests.app.made import make_analysis, make_grid
 
@@ -130,3 +131,12 @@ def test_every_event_has_a_value_for_each_of_its_parts(clips: dict[str, str]) ->
     page["cm-video"] = clips["a"]
     page.do("Service.forget")
     assert "cm-welcome" in page["cm-result"] or "__i18n__" in page["cm-result"]
+
+
+def test_whatever_brings_or_takes_a_video_says_when_it_happened() -> None:
+    page = HandmadePage()
+    events = [e for name in ("Service.run", "Service.forget", "Several.open") for e in page.events(name)]
+    assert len(events) == 4  # an analysis also begins with corrected words
+    at = events[0].inputs[-1]
+    assert isinstance(at, gr.Number)
+    assert {(event.js, event.inputs[-1]) for event in events} == {(AT, at)}

@@ -172,6 +172,34 @@ def test_an_analysis_in_place_of_another_takes_nothing_from_it(service: Service,
     assert tell("status.stopped") in list(cancelled)[-1][0]
 
 
+def test_news_of_an_earlier_video_ends_nothing_newer(service: Service, tmp_path: Path) -> None:
+    for began, earlier in ((10.0, str(tmp_path / "a.mp4")), (20.0, None)):
+        steps = service.run(str(tmp_path / "b.mp4"), None, ME, at=began)
+        next(steps)
+        assert service.forget(earlier, None, ME, began - 1) == gr.skip()
+        assert list(steps)[-1][1] is not None
+        assert service.forget(earlier, None, ME, began - 1) == gr.skip()
+    assert service.forget(str(tmp_path / "a.mp4"), None, ME, 30.0)[1] is None
+    # Pressed before the video was changed, and known of only after.
+    assert list(service.run(str(tmp_path / "b.mp4"), None, ME, at=29.0)) == [gr.skip()]
+    assert not service._visits.is_under_way("me", ANALYSIS)
+
+
+def test_the_sample_does_not_take_the_place_of_a_video_chosen_while_it_was_made(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> Path:
+        service.forget(str(tmp_path / "b.mp4"), None, ME, 3000.0)
+        return tmp_path / "sample.mp4"
+
+    monkeypatch.setattr("app.service.sample_clip", lambda: tmp_path / "sample.mp4")
+    assert service.sample(ME) == str(tmp_path / "sample.mp4")
+    monkeypatch.setattr("app.service.sample_clip", make)
+    assert service.sample(ME) == gr.skip()
+    service.leave(ME)
+    assert not service._visits.has_video(ME)
+
+
 def test_a_report_is_ended_between_its_steps(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
