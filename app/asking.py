@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -98,15 +98,18 @@ class _Asked:
 _ASKED = _Asked()
 
 
-def ask_independent(analysis: Analysis, grid: Grid) -> Analysis:
+def ask_independent(
+    analysis: Analysis, grid: Grid, told: Callable[[float], None] | None = None
+) -> Analysis:
     """The analysis as the network gives it whose chains do not hear each other: other scores of the same clip.
 
-    Raises FileNotFoundError where that network is not installed.
+    told(fraction) is called now and then, and ends the reading if it raises. Raises FileNotFoundError where that
+    network is not installed.
     """
     from app.analyze import dynamics_of, sentiment_of
     from model.inference import load_independent, predict
 
-    prediction, dynamics = predict(load_independent(), grid.values, grid.presence)
+    prediction, dynamics = predict(load_independent(), grid.values, grid.presence, told)
     return replace(analysis, sentiment=sentiment_of(prediction), dynamics=dynamics_of(dynamics))
 
 

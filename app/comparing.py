@@ -13,6 +13,7 @@ import gradio as gr
 from app.analysis import Analysis
 from app.asking import ask_independent
 from app.cards import folded, table
+from app.copies import Copies
 from app.differences import (
     beside_sentences,
     beside_table,
@@ -59,7 +60,7 @@ class Comparing:
 
     def __init__(self, cache: str) -> None:
         self._rooms = rooms_in(cache)
-        self._visits, self._runs = visits_of(cache), Runs(self._rooms)
+        self._visits, self._runs, self._copies = visits_of(cache), Runs(self._rooms), Copies(self._rooms)
 
     def run(
         self,
@@ -91,6 +92,7 @@ class Comparing:
             if way == "other" and mine is not None:
                 answer = yield from self._with_clip(video, mine, spoken, work, request)
             else:
+                yield told(_sentence(tell("compare.working", language)), busy=True)
                 answer = ask(analysis, grid, work)
             yield from self._ended(analysis, answer, work, request)
         finally:
@@ -114,7 +116,8 @@ class Comparing:
             also=lambda: self._visits.language(request),
         )
         if run.result is not None:
-            return Answer(run.result, (Path(video or "clip").name, mine.name))
+            shown = self._copies.original(session_of(request), video or "clip")
+            return Answer(run.result, (shown.name, mine.name))
         sentence = explain(run.error)
         return Answer(why=sentence) if sentence else Answer(key="compare.stopped")
 
@@ -151,7 +154,7 @@ def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
     """What chains that do not hear each other say of the clip; a sentence where there are none, or it was ended."""
     try:
         with work.step():
-            return Answer(ask_independent(analysis, grid))
+            return Answer(ask_independent(analysis, grid, work.go_on))
     except FileNotFoundError:
         return Answer(key="compare.not_installed")
     except StoppedError:

@@ -61,7 +61,9 @@ def test_the_same_clip_by_independent_chains(installed: Path, comparing: Compari
     other = ask_independent(analysis, grid)
     assert (other.ticks, other.transcript, other.clip) == (analysis.ticks, analysis.transcript, analysis.clip)
     assert other.sentiment != analysis.sentiment
-    (step,) = comparing.run("independent", analysis, grid, "talk.mp4", None, None, ME)
+    under_way, step = comparing.run("independent", analysis, grid, "talk.mp4", None, None, ME)
+    assert (under_way[0]["interactive"], under_way[1]["visible"]) == (False, True)
+    assert tell("compare.working") in under_way[2]
     assert len(step) == len(reset())
     start, stop, answer, left, head, picture, right, _, nothing, numbers, _ = step
     assert (start["interactive"], stop["visible"]) == (True, False)
@@ -78,7 +80,7 @@ def test_without_the_network_a_sentence_says_so(
     comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
-    (step,) = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
+    _, step = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
     assert tell("compare.not_installed") in step[2]
     assert step[3]["visible"] is False
     with pytest.raises(gr.Error, match="not installed here"):
@@ -109,7 +111,7 @@ def test_an_answer_is_told_again_as_it_was_in_another_language(
     installed: Path, comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analysis = make_analysis(TICKS)
-    (english,) = comparing.run("independent", analysis, make_grid(TICKS), "talk.mp4", None, None, ME)
+    _, english = comparing.run("independent", analysis, make_grid(TICKS), "talk.mp4", None, None, ME)
     (tmp_path / "b.mp4").touch()
     given = ("other", analysis, make_grid(TICKS), "/up/talk.mp4", str(tmp_path / "b.mp4"), None)
     *_, beside = comparing.run(*given, ME)
@@ -149,13 +151,47 @@ def test_another_analysis_ends_a_comparison_and_nothing_of_it_is_shown(
     list(Service(str(tmp_path / "kept")).run(str(tmp_path / "a.mp4"), None, ME))
     assert list(steps)[-1] == reset()
 
-    def late(analysis: Analysis, grid: Any) -> Analysis:
+    def late(analysis: Analysis, *_: object) -> Analysis:
         comparing._visits.end("me", "another")
         return analysis
 
     monkeypatch.setattr("app.comparing.ask_independent", late)
     given = ("independent", make_analysis(TICKS), make_grid(TICKS), "a.mp4", None, None)
-    assert list(comparing.run(*given, ME)) == [reset()]
+    assert list(comparing.run(*given, ME))[1:] == [reset()]
+
+
+@pytest.mark.parametrize("event", ["stop", "delete", "leave"])
+def test_independent_chains_are_stopped_while_they_read(
+    installed: Path, comparing: Comparing, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    service, passes = Service(str(comparing._rooms.folder)), []
+    ends = {"stop": comparing.stop, "delete": service.delete, "leave": service.leave}
+    monkeypatch.setattr(gr, "Info", lambda message: None)
+    read = inference._read
+
+    def count(*given: Any) -> Any:
+        passes.append(given)
+        ends[event](ME)
+        return read(*given)
+
+    monkeypatch.setattr(inference, "_read", count)
+    given = ("independent", make_analysis(TICKS), make_grid(TICKS), "a.mp4", None, None)
+    *_, last = comparing.run(*given, ME)
+    assert len(passes) == 1  # of four: all together, and each alone
+    assert (tell("compare.stopped") in last[2]) == (event == "stop")
+    assert last[-1] is None or last[-1].other is None
+
+
+def test_the_clip_shown_bears_its_own_name_and_not_that_of_its_copy(
+    comparing: Comparing, tmp_path: Path
+) -> None:
+    room = comparing._rooms.new("me")
+    (room / "talk.mp4").touch()
+    (room / "talk.original").symlink_to(tmp_path / "talk.mpg")
+    (tmp_path / "b.mp4").touch()
+    given = (make_analysis(TICKS), make_grid(TICKS), str(room / "talk.mp4"), str(tmp_path / "b.mp4"), None)
+    *_, last = comparing.run("other", *given, ME)
+    assert last[-1].names == ("talk.mpg", "b.mp4")
 
 
 def test_the_other_clip_is_read_in_the_language_chosen(
