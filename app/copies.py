@@ -31,11 +31,12 @@ class Copies:
         self._making: dict[str, _Making] = {}
         self._lock = threading.Lock()
 
-    def playable(self, session: str, video: str, room: Path) -> tuple[str, bool]:
+    def playable(self, session: str, video: str, room: Path) -> tuple[str, str]:
         """The video itself, or the path of a copy in the room where browsers cannot play it or jump about in it.
 
-        And whether the copy's pictures were made anew, so that it looks worse than what is analysed. Raises
-        StoppedError where the session chose another video meanwhile, or none.
+        And the key of what the visitor is to be told: that the copy's pictures were made anew, so that it looks worse
+        than what is analysed, or that there is none and nothing to be seen; else "". Raises StoppedError where the
+        session chose another video meanwhile, or none.
         """
         making = _Making(self._rooms.claim(session, video))
         with self._lock:
@@ -66,20 +67,22 @@ class Copies:
             return behind.readlink()
         return self._rooms.claim(session, video)
 
-    def _make(self, session: str, making: _Making, video: str, room: Path) -> tuple[str, bool]:
-        from app.preview import is_playable, is_seekable, make_preview, make_seekable
+    def _make(self, session: str, making: _Making, video: str, room: Path) -> tuple[str, str]:
+        from app.preview import is_playable, is_seekable, is_too_long, make_preview, make_seekable
 
         clip = making.clip
         played = is_playable(clip)
         if played and is_seekable(clip):
-            return video, False
+            return video, ""
+        if not played and is_too_long(clip):
+            return video, "status.no_copy"
         folder = self._rooms.new(session, room)
         copy = folder / f"{clip.stem[:60]}{clip.suffix if played else '.mp4'}"
         if not (make_seekable if played else make_preview)(clip, copy, making.stop.is_set):
             shutil.rmtree(folder, ignore_errors=True)
-            return video, False
+            return video, ""
         behind = copy.with_suffix(ORIGINAL)
         behind.symlink_to(clip)
         if self._rooms.holds(session, clip):
             date_like(clip, copy, behind)
-        return str(copy), not played
+        return str(copy), "" if played else "status.copy"

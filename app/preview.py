@@ -54,6 +54,19 @@ def is_seekable(path: str | Path) -> bool:
         return True
 
 
+def is_too_long(path: str | Path) -> bool:
+    """Whether the clip has pictures, for more time than a copy is made of; False for what is no clip."""
+    import av
+
+    from extractors.media import probe
+
+    try:
+        info = probe(path)
+    except (InputError, av.FFmpegError, OSError, ValueError):
+        return False
+    return info.has_video and info.duration > LONGEST
+
+
 def make_seekable(clip: str | Path, path: str | Path, stopped: Callable[[], bool] = lambda: False) -> bool:
     """Write the clip's packets as they are to `path`, of the same ending, with its length and an index.
 
@@ -88,7 +101,7 @@ def make_preview(clip: str | Path, path: str | Path, stopped: Callable[[], bool]
 
     try:
         info = probe(clip)
-        if not info.has_video or info.duration > LONGEST or stopped():
+        if not info.has_video or stopped():
             return False
         sound = read_sound(clip) if info.has_audio else None
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:

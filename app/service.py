@@ -56,12 +56,12 @@ class Service(Showing):
         """
         session, language = session_of(request), self._visits.language(request)
 
-        def copy(room: Path) -> tuple[str, bool]:
+        def copy(room: Path) -> tuple[str, str]:
             return self._copies.playable(session, video, room)
 
-        path, anew = self._work(copy, (video, False), session, language)
-        if anew:
-            gr.Info(tell("status.copy", language))
+        path, said = self._work(copy, (video, ""), session, language)
+        if said:
+            gr.Info(tell(said, language))
         return path
 
     def sample(self, request: gr.Request) -> Any:

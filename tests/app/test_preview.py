@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from app.i18n import tell
 from app.keeping import KEPT, sweep
 from app.page import build_page
 from app.preview import is_playable, make_preview, make_seekable
@@ -54,6 +55,27 @@ def test_no_copy_of_what_has_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     assert not make_preview(tmp_path / "text.mp4", tmp_path / "copy.mp4")
     assert not make_preview(make_clip(tmp_path / "sound.wav", 1.0, video=None), tmp_path / "copy.mp4")
+
+
+def test_a_clip_too_long_for_a_copy_is_told_so_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Info", told.append)
+    monkeypatch.setattr("app.preview.LONGEST", 0.4)
+    monkeypatch.setattr("app.preview.make_preview", lambda *_: pytest.fail("a copy nobody waits for"))
+    service, me = Service(str(tmp_path / "cache")), gr.Request(session_hash="me")
+    assert service.prepare(str(make_clip(tmp_path / "long.mpg", 0.8, fps=25)), me) == gr.skip()
+    assert told == [tell("status.no_copy")]
+    monkeypatch.setattr("app.preview.make_preview", lambda *_: False)
+    (tmp_path / "none.mpg").write_text("no video")
+    for clip in (
+        make_clip(tmp_path / "plays.mp4", 0.8),
+        make_clip(tmp_path / "sound.wav", 0.8, video=None),
+        tmp_path / "none.mpg",
+    ):
+        assert service.prepare(str(clip), me) == gr.skip()
+    assert len(told) == 1
 
 
 def test_the_original_is_what_is_analysed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
