@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from model.answers import Memory, Paths
 
 MOMENTS = 4  # moments explained; each costs half a second
+EARLY = 0.2  # part of the clip in which what comes late is waited for, and no longer
 APART = 4.0  # seconds that they lie apart at least: a peak is one moment, not twenty
 
 
@@ -48,17 +49,23 @@ def answer_ahead(analysis: Analysis, grid: Grid, step: Step = nullcontext) -> An
         return Answered(tuple(moments), tuple(fewer), memory, ask_paths(grid))
 
 
-def telling_moments(analysis: Analysis, most: int = MOMENTS, apart: float = APART) -> list[float]:
-    """Seconds of the moments farthest from neutral, in time, once each modality that is ever observed was.
+def telling_moments(
+    analysis: Analysis, most: int = MOMENTS, apart: float = APART, of: str | None = None
+) -> list[float]:
+    """Seconds of the moments farthest from neutral, in time, and `apart` seconds apart at least.
 
-    They lie `apart` seconds apart at least.
+    They come once something was observed, and every modality that appears within the first part EARLY of the clip: one
+    that comes late is not waited for. With `of` they are moments at which that modality was observed.
     """
-    first = max(
-        next((i for i, seen in enumerate(line) if seen > 0), 0) for line in analysis.presence.values()
-    )
-    starts, scores = np.asarray(analysis.ticks.start), np.asarray(analysis.sentiment.ticks)
+    scores, starts = np.abs(analysis.sentiment.ticks), np.asarray(analysis.ticks.start)
+    seen = [np.flatnonzero(np.asarray(line) > 0) for line in analysis.presence.values()]
+    firsts = [int(ticks[0]) for ticks in seen if len(ticks)] or [0]
+    first = max((i for i in firsts if i <= EARLY * len(starts)), default=min(firsts))
+    offered = np.arange(first, len(starts))
+    if of is not None:
+        offered = np.flatnonzero(np.asarray(analysis.presence[of]) > 0)
     picked: list[float] = []
-    for i in first + np.argsort(-np.abs(scores[first:]), kind="stable"):
+    for i in offered[np.argsort(-scores[offered], kind="stable")]:
         if len(picked) < most and all(abs(starts[i] - other) >= apart for other in picked):
             picked.append(float(starts[i]))
     return sorted(picked)

@@ -39,7 +39,7 @@ def make_portraits(analysis: Analysis, grid: Grid | None, clip: str | Path) -> l
     from extractors.stills import face_pictures
 
     half, apart = analysis.ticks.step / 2, max(APART, analysis.end / ROOM)
-    moments = [start + half for start in telling_moments(analysis, MOST, apart)]
+    moments = [start + half for start in telling_moments(analysis, MOST, apart, "visual")]
     try:
         pictures = face_pictures(clip, grid.looks, moments)
     except InputError:

@@ -22,12 +22,10 @@ class HandmadePage:
         self._props: dict[int, dict[str, Any]] = {}
 
     def part(self, name: str) -> Any:
-        """The component with the id, or of the class."""
-        return next(
-            block
-            for block in self.page.blocks.values()
-            if block.elem_id == name or name in (getattr(block, "elem_classes", None) or [])
-        )
+        """The component with the id, else of the class."""
+        parts = self.page.blocks.values()
+        by_class = (part for part in parts if name in (getattr(part, "elem_classes", None) or []))
+        return next((part for part in parts if part.elem_id == name), None) or next(by_class)
 
     def __getitem__(self, name: str) -> Any:
         """What stands in a part."""
@@ -55,8 +53,11 @@ class HandmadePage:
         given = [*given[: len(given) - len(last)], *last]
         if event.fn is not None:
             made = event.fn(*special_args(event.fn, given, self.request)[0])
-            for values in made if inspect.isgenerator(made) else [made]:
-                self._take(event, values)
+            if inspect.iscoroutine(made):  # gradio's own memory, of which this page has none
+                made.close()
+            else:
+                for values in made if inspect.isgenerator(made) else [made]:
+                    self._take(event, values)
         for other in self.page.fns.values():
             if other.trigger_after == event._id:
                 self._carry_out(other)

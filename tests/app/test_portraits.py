@@ -14,7 +14,7 @@ from app.portraits import MOST, ROOM, Portrait, make_portraits, portraits_card
 from app.report import render_report
 from extractors.records import Grid, Looks
 from tests.app.made import make_analysis, make_grid
-from tests.app.test_report import answered
+from tests.app.test_report import answered, since
 from tests.clips import make_clip
 
 PORTRAITS = [
@@ -51,6 +51,13 @@ def test_pictures_are_apart_and_only_where_a_face_was_seen(clip: Path) -> None:
     )
     assert make_portraits(analysis, None, clip) == []
     assert make_portraits(analysis, seen(120, 24.0), clip.with_name("gone.mp4")) == []
+
+
+def test_a_face_that_comes_late_is_shown_all_the_same(clip: Path) -> None:
+    analysis, grid = since(make_analysis(120), visual=90), seen(120, 24.0)
+    assert grid.looks is not None
+    late = replace(grid, looks=Looks(grid.looks.time[90:], grid.looks.boxes[90:]))
+    assert len(make_portraits(analysis, late, clip)) >= 2
 
 
 def test_each_picture_has_a_name_and_its_place() -> None:

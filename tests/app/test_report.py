@@ -78,6 +78,21 @@ def test_telling_moments_lie_apart_and_the_strongest_is_among_them() -> None:
     assert telling_moments(make_analysis(1)) == [0.0]
 
 
+def since(analysis: Analysis, **ticks: int) -> Analysis:
+    """The analysis with modalities that are observed only from so many ticks on, or before 0 never."""
+    count = len(analysis.ticks.start)
+    late = {m: tuple(float(0 <= first <= i) for i in range(count)) for m, first in ticks.items()}
+    return replace(analysis, presence={**analysis.presence, **late})
+
+
+def test_a_modality_that_comes_late_is_not_waited_for() -> None:
+    analysis = make_analysis(300)
+    assert telling_moments(since(analysis, visual=250)) == telling_moments(analysis)
+    assert min(telling_moments(since(analysis, visual=50))) >= 10.0  # which is early
+    assert min(telling_moments(since(analysis, text=-1, audio=-1, visual=150))) >= 30.0
+    assert min(telling_moments(since(analysis, visual=250), of="visual")) >= 50.0
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)")
 def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
