@@ -98,9 +98,7 @@ class _Asked:
 _ASKED = _Asked()
 
 
-def ask_independent(
-    analysis: Analysis, grid: Grid, told: Callable[[float], None] | None = None
-) -> Analysis:
+def ask_independent(analysis: Analysis, grid: Grid, told: Callable[[float], None] | None = None) -> Analysis:
     """The analysis as the network gives it whose chains do not hear each other: other scores of the same clip.
 
     told(fraction) is called now and then, and ends the reading if it raises. Raises FileNotFoundError where that

@@ -125,7 +125,13 @@ class Service(Showing):
                 yield result(run.result, run.grid, language)
             else:
                 self._failed[session] = sentence
-                yield [failure_card(sentence, language), None, *_buttons(busy=False), *parts(seen=False), None]
+                yield [
+                    failure_card(sentence, language),
+                    None,
+                    *_buttons(busy=False),
+                    *parts(seen=False),
+                    None,
+                ]
             # Only now the page has the values, so that whoever tells it again finds them.
             if self._visits.finished_in(language, work, request, session):
                 break

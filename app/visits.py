@@ -85,7 +85,9 @@ class Visits:
     def __init__(self) -> None:
         self._under_way: dict[str, list[Work]] = {}
         self._spoken: dict[str, str] = {}
-        self._newest: dict[str, float] = {}  # when, by the page's own clock, it did what is newest of its video
+        self._newest: dict[
+            str, float
+        ] = {}  # when, by the page's own clock, it did what is newest of its video
         self._lock = threading.RLock()
 
     def language(self, request: gr.Request | None) -> str:

@@ -11,10 +11,8 @@ from app.cards import legend, title
 from app.comparing import Comparing, told
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
-from app.panels import clip
+from app.panels import AGAIN, QUIET, clip
 from app.service import AT_ONCE, GROUP
-
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def listen(
     comparing = Comparing(page.GRADIO_CACHE)
     given = [panel.way, state, grid, chosen.video, panel.other, chosen.language]
     panel.way.change(
-        lambda way: gr.update(visible=way == "other"), panel.way, panel.other, queue=False, **_QUIET
+        lambda way: gr.update(visible=way == "other"), panel.way, panel.other, queue=False, **QUIET
     )
     panel.start.click(
         comparing.run,
@@ -112,14 +110,13 @@ def listen(
         outputs(panel),
         concurrency_limit=AT_ONCE,
         concurrency_id=GROUP,
-        trigger_mode="multiple",
-        **_QUIET,
+        **AGAIN,
     )
-    spoken.then(comparing.again, [panel.compared, state], outputs(panel), trigger_mode="multiple", **_QUIET)
+    spoken.then(comparing.again, [panel.compared, state], outputs(panel), **AGAIN)
     panel.stop.click(comparing.stop, None, None, queue=False, api_visibility="private")
     # The files are gone with the session's folder, and so is what was made of them.
     forgotten = [panel.other, *outputs(panel)]
-    chosen.delete.click(lambda: [None, *reset()], None, forgotten, queue=False, **_QUIET)
+    chosen.delete.click(lambda: [None, *reset()], None, forgotten, queue=False, **QUIET)
 
 
 def outputs(panel: ComparePanel) -> list[Any]:

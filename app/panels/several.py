@@ -10,11 +10,10 @@ import gradio as gr
 
 from app.i18n import tell
 from app.i18n.labels import html, label
-from app.panels import clip
+from app.panels import AGAIN, QUIET, clip
 from app.service import AT_ONCE, GROUP, Service
 from app.several import KINDS, Several, heads
 
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _UP = (
     "() => { document.querySelector('.cm-top')?.scrollIntoView({ block: 'start' }); "
     "document.querySelector('#cm-analyse')?.focus({ preventScroll: true }) }"
@@ -91,22 +90,20 @@ def listen(
         [panel.table, panel.kept, panel.analyse, panel.stop],
         concurrency_limit=AT_ONCE,
         concurrency_id=GROUP,
-        trigger_mode="multiple",
-        **_QUIET,
+        **AGAIN,
     )
     for said in spoken:
-        said.then(clips.tell_again, panel.kept, panel.table, trigger_mode="multiple", **_QUIET)
+        said.then(clips.tell_again, panel.kept, panel.table, **AGAIN)
     panel.stop.click(clips.stop, None, None, queue=False, api_visibility="private")
-    panel.table.select(clips.choose, panel.kept, [panel.open, panel.number], **_QUIET)
+    panel.table.select(clips.choose, panel.kept, [panel.open, panel.number], **QUIET)
     forgotten = [panel.files, panel.table, panel.kept, panel.open]
-    chosen.delete.click(clips.forget, None, forgotten, queue=False, **_QUIET)
+    chosen.delete.click(clips.forget, None, forgotten, queue=False, **QUIET)
     opened = panel.open.click(
         clips.open,
         [panel.kept, panel.number, chosen.at],
         given,
         js=clip.AT,
-        trigger_mode="multiple",
-        **_QUIET,
+        **AGAIN,
     )
     opened.success(None, js=_UP, api_visibility="private")
     return opened

@@ -16,7 +16,15 @@ from tests.app.handmade_page import HandmadePage
 from tests.app.made import make_analysis, make_grid
 
 LENGTHS = {"a": 20, "b": 30, "c": 40}  # ticks of each clip, by which it is known
-PARTS = ("cm-timeline", "cm-coupling", "cm-why-card", "cm-switched-card", "cm-layers", "cm-save-json", "cm-faces")
+PARTS = (
+    "cm-timeline",
+    "cm-coupling",
+    "cm-why-card",
+    "cm-switched-card",
+    "cm-layers",
+    "cm-save-json",
+    "cm-faces",
+)
 
 
 def name_of(analysis: Analysis) -> str:
@@ -78,7 +86,7 @@ def test_nothing_of_another_clip_is_seen_under_a_new_score(clips: dict[str, str]
         page["cm-video"] = clips["b"]
         page.do("Service.run")
     else:
-        page.do("Several.open", 2)
+        page.do("Several.open", 2, None)
     assert not [look for look in looks if "of a." in look or "a.json" in look or "of 20 " in look]
     assert looks[-1].count("of b.") == 5
     assert "b.json" in looks[-1]
@@ -88,7 +96,9 @@ def test_the_report_is_there_once_it_holds_the_answers(clips: dict[str, str]) ->
     page = HandmadePage()
     page["cm-video"] = clips["a"]
     offered: list[tuple[bool, Any]] = []
-    page.looked = lambda page: offered.append((page.prop("cm-save-html", "interactive"), page["cm-save-html"]))
+    page.looked = lambda page: offered.append(
+        (page.prop("cm-save-html", "interactive"), page["cm-save-html"])
+    )
     for name in ("a", "b"):
         page["cm-video"] = clips[name]
         offered.clear()
@@ -124,7 +134,7 @@ def test_every_event_has_a_value_for_each_of_its_parts(clips: dict[str, str]) ->
     page = HandmadePage()
     page["cm-several-files"] = [clips["b"]]
     for name in ("Several.run", "Several.open"):
-        page.do(name, *([1] if name == "Several.open" else []))
+        page.do(name, *([1, None] if name == "Several.open" else []))
     page["cm-video"] = clips["a"]
     for name in ("Service.run", "Showing.retell", "Service.delete"):
         page.do(name)
