@@ -185,6 +185,13 @@ def modules_a_clip_goes_through() -> list[Path]:
     ]
 
 
+@pytest.mark.parametrize("unit", ["bytes", "seconds", "streams", "pixels across", "pixels down"])
+def test_what_passes_a_limit_is_counted_in_the_pages_language(unit: str) -> None:
+    for language in OTHERS:
+        told = retell(f"The clip has 9 {unit}, more than the limit of 4: cut it or raise X.", language)
+        assert not re.search("[a-z]{3}", told)
+
+
 @pytest.mark.parametrize(
     "path", [p for p in modules_a_clip_goes_through() if p.exists()], ids=lambda p: p.stem
 )
