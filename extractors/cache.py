@@ -35,6 +35,7 @@ from extractors.records import Grid, InputError, Looks, Sound, Span, Track, Tran
 BYTES = 1_000_000_000
 FOLDER_VARIABLE, BYTES_VARIABLE = "COUPLED_MAMBA_CACHE", "COUPLED_MAMBA_CACHE_BYTES"
 HEAD = b"coupled-mamba 1 "
+BY_MODALITY = ("values", "presence", "confidence")  # of a grid
 PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
@@ -233,8 +234,8 @@ def pack(value: Kept) -> tuple[Arrays, Any]:
         return arrays, {"kind": type(value).__name__, **plain}
     if isinstance(value, Grid):
         arrays = {"start": value.start}
-        for name, by_modality in (("values", value.values), ("presence", value.presence)):
-            arrays |= {f"{name}.{modality}": part for modality, part in by_modality.items()}
+        for name in BY_MODALITY:
+            arrays |= {f"{name}.{modality}": part for modality, part in getattr(value, name).items()}
         if value.looks is not None:
             arrays |= {f"looks.{f.name}": getattr(value.looks, f.name) for f in fields(Looks)}
         return arrays, {"kind": "Grid", "step": value.step}
@@ -266,7 +267,7 @@ def unpack(arrays: Arrays, plain: Mapping[str, Any]) -> Kept:
         grid = Grid(step=rest["step"], start=arrays.pop("start"), looks=looks)
         for name, part in arrays.items():
             field, _, modality = name.partition(".")
-            {"values": grid.values, "presence": grid.presence}[field][modality] = part
+            {name: getattr(grid, name) for name in BY_MODALITY}[field][modality] = part
         return grid
     record = {"Sound": Sound, "Track": Track}.get(kind)
     if record is None:

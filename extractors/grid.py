@@ -20,8 +20,9 @@ def to_grid(tracks: Mapping[str, Track], duration: float, step: float = STEP) ->
 
     With o_ij the seconds that row i and tick j share and c_i the row's confidence,
         values_j = sum_i o_ij c_i v_i / sum_i o_ij c_i        presence_j = min(1, sum_i o_ij c_i / length_j)
-    where length_j is the tick's part inside the clip. A tick that no row touches has presence 0 and values 0: nothing
-    is interpolated across a gap. Rows outside the clip, or with confidence 0, count for nothing.
+        confidence_j = sum_i o_ij c_i / sum_i o_ij            over the rows with c_i > 0
+    where length_j is the tick's part inside the clip. A tick that no row touches has presence, confidence and values 0:
+    nothing is interpolated across a gap. Rows outside the clip, or with confidence 0, count for nothing.
 
     Raises:
         ValueError: the duration is not a finite number of seconds, or the step is not above 0.
@@ -35,7 +36,8 @@ def to_grid(tracks: Mapping[str, Track], duration: float, step: float = STEP) ->
         length[-1] = min(step, max(duration - start[-1], 1e-6))
     grid = Grid(step=step, start=start)
     for name, track in tracks.items():
-        grid.values[name], grid.presence[name] = _resample(track, start, length)
+        resampled = _resample(track, start, length)
+        grid.values[name], grid.presence[name], grid.confidence[name] = resampled
     return grid
 
 
@@ -59,20 +61,23 @@ def spread(
         raise ValueError(f"expected at least 1 tick and a step above 0, got {ticks} ticks and {step} s")
     sure = np.ones(len(values), np.float32) if confidence is None else confidence
     track = Track(values, start, end, sure, ("rows",))
-    return _resample(track, np.arange(ticks, dtype=np.float64) * step, np.full(ticks, step))
+    return _resample(track, np.arange(ticks, dtype=np.float64) * step, np.full(ticks, step))[:2]
 
 
 def _resample(
     track: Track, start: NDArray[np.float64], length: NDArray[np.float64]
-) -> tuple[FloatArray, FloatArray]:
-    """Values [L, D] and presence [L] of one track on ticks that begin at `start` and last `length`."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Values [L, D], presence [L] and confidence [L] of one track on ticks that begin at `start` and last `length`."""
     row, tick, shared = _overlaps(track, start, length)
     weight = shared * track.confidence[row]
     total = np.bincount(tick, weight, minlength=len(start))
     sums = np.zeros((len(start), track.values.shape[1]))
     np.add.at(sums, tick, weight[:, None] * track.values[row])
     values = np.divide(sums, total[:, None], out=np.zeros_like(sums), where=total[:, None] > 0)
-    return values.astype(np.float32), np.minimum(total / length, 1).astype(np.float32)
+    observed = np.bincount(tick, shared, minlength=len(start))
+    sure = np.divide(total, observed, out=np.zeros(len(start)), where=observed > 0)
+    presence = np.minimum(total / length, 1)
+    return values.astype(np.float32), presence.astype(np.float32), sure.astype(np.float32)
 
 
 def _overlaps(

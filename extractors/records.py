@@ -164,13 +164,16 @@ class Looks:
 class Grid:
     """Every track on the same L ticks of `step` seconds; tick i covers [start[i], start[i] + step).
 
-    values[m] [L, D_m] float32, zero where absent; presence[m] [L] in 0..1, the share of the tick observed,
-    weighted by confidence. A tick with presence 0 is masked for that modality. looks: where the face was found, for
-    pictures of it; the network is not given them.
+    values[m] [L, D_m] float32, zero where absent. presence[m] [L] in 0..1: the share of the tick observed times how
+    sure that was, which is what the network is given; a tick with presence 0 is masked for that modality.
+    confidence[m] [L] in 0..1: how sure what was observed is, whatever its share of the tick; 0 where nothing was. So
+    presence / confidence is the share of the tick observed. looks: where the face was found, for pictures of it; the
+    network is given neither.
     """
 
     step: float
     start: SecondsArray
     values: dict[str, FloatArray] = field(default_factory=dict)
     presence: dict[str, FloatArray] = field(default_factory=dict)
+    confidence: dict[str, FloatArray] = field(default_factory=dict)
     looks: Looks | None = None

@@ -27,7 +27,11 @@ TRACK = Track(
     ("a", "b"),
 )
 GRID = Grid(
-    0.2, np.array([0.0, 0.2]), {"text": np.ones((2, 3), np.float32)}, {"text": np.ones(2, np.float32)}
+    0.2,
+    np.array([0.0, 0.2]),
+    {"text": np.ones((2, 3), np.float32)},
+    {"text": np.ones(2, np.float32)},
+    {"text": np.full(2, 0.5, np.float32)},
 )
 RESULTS = {
     "sound": Sound(np.linspace(-1, 1, 1000, dtype=np.float32), start=0.25),

@@ -31,7 +31,7 @@ def read(
 
 
 def check_same(one: Grid, other: Grid, within: float = 0.0) -> None:
-    for part in ("values", "presence"):
+    for part in ("values", "presence", "confidence"):
         mine, others = getattr(one, part), getattr(other, part)
         assert set(mine) == set(others)
         for m in mine:
@@ -40,6 +40,7 @@ def check_same(one: Grid, other: Grid, within: float = 0.0) -> None:
     assert other.looks is not None
     np.testing.assert_array_equal(one.looks.time, other.looks.time)
     np.testing.assert_array_equal(one.looks.boxes, other.looks.boxes)
+    np.testing.assert_array_equal(one.looks.count, other.looks.count)
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,26 @@ def test_presence_and_values_stay_in_range(rows: list[tuple[float, float, float,
     assert np.abs(result.values["m"]).max() <= 5 + 1e-5
 
 
+@given(disjoint(), st.sampled_from([0.05, 0.2, 0.37, 1.0]))
+def test_presence_is_what_was_observed_times_how_sure_it_was(
+    rows: list[tuple[float, float, float, float]], step: float
+) -> None:
+    """The share of a tick that is observed is that of the same rows, all of them sure."""
+    result = grid(rows, 10.0, step)
+    share = grid([(a, b, float(c > 0), v) for a, b, c, v in rows], 10.0, step).presence["m"]
+    assert result.presence["m"] == pytest.approx(share * result.confidence["m"], abs=1e-5)
+    observed = result.presence["m"] > 0
+    assert ((result.confidence["m"] > 0) == observed).all()
+    assert (result.confidence["m"][observed] >= 0.3 - 1e-6).all()  # as sure as the least sure row
+    assert (result.confidence["m"] <= 1).all()
+
+
+def test_half_sure_of_a_whole_tick_is_not_sure_of_half_of_one() -> None:
+    result = grid([(0.0, 0.2, 0.5, 1.0), (0.2, 0.3, 1.0, 1.0)], 0.6)
+    assert result.presence["m"] == pytest.approx([0.5, 0.5, 0])
+    assert result.confidence["m"] == pytest.approx([0.5, 1, 0])
+
+
 def test_gaps_stay_absent() -> None:
     result = grid([(0.0, 0.4, 1, 1.0), (1.0, 1.2, 1, 3.0)], 1.4)
     assert list(result.presence["m"]) == pytest.approx([1, 1, 0, 0, 0, 1, 0], abs=1e-6)
