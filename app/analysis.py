@@ -7,7 +7,7 @@ Numbers are finite: NaN never enters; what is not there at a tick is null, in `t
 
 Fields are added under the same schema name where they have a default: earlier readers ignore them, and files without
 them are read. The name changes when a field changes its meaning, moves or goes. Added so far: `transcript.sentences`,
-`sentiment.interval`, `sentiment.alone.*.interval`, `tone`.
+`sentiment.interval`, `sentiment.alone.*.interval`, `tone`, `confidence`.
 """
 
 from __future__ import annotations
@@ -153,7 +153,11 @@ class Tone:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One analysed clip; tone is None without a voice. Raises SchemaError where the parts do not fit together."""
+    """One analysed clip; tone is None without a voice. Raises SchemaError where the parts do not fit together.
+
+    presence: the share of each tick observed times how sure that was, which is what the network is given. confidence:
+    how sure alone, 0 where nothing was observed; None in files from before it was added.
+    """
 
     schema: str
     clip: Clip
@@ -165,6 +169,7 @@ class Analysis:
     timings: Mapping[str, float]
     warnings: tuple[str, ...]
     tone: Tone | None = None
+    confidence: Mapping[str, Line] | None = None
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -176,7 +181,8 @@ class Analysis:
                 raise SchemaError(f"{where}: {score:g} is outside {LOWEST:g}..{HIGHEST:g}")
         for where, line in self._lines().items():
             _check_line(where, line, len(self.ticks.start))
-        for name in {*self.presence, *self.sentiment.alone, *self.dynamics.state_norm, *self.dynamics.share}:
+        named = {*self.presence, *self.sentiment.alone, *self.dynamics.state_norm, *self.dynamics.share}
+        for name in {*named, *(self.confidence or {})}:
             if name not in MODALITIES:
                 raise SchemaError(f"unknown modality {name!r}: known are {', '.join(MODALITIES)}")
         for target, sources in self.dynamics.share.items():
@@ -237,6 +243,7 @@ class Analysis:
         """Every line that must have one number a tick, by its place."""
         lines = {"sentiment.ticks": self.sentiment.ticks, "ticks.start": self.ticks.start}
         lines |= {f"presence.{m}": line for m, line in self.presence.items()}
+        lines |= {f"confidence.{m}": line for m, line in (self.confidence or {}).items()}
         lines |= {f"sentiment.alone.{m}.ticks": a.ticks for m, a in self.sentiment.alone.items()}
         lines |= {f"dynamics.state_norm.{m}": line for m, line in self.dynamics.state_norm.items()}
         for target, sources in self.dynamics.share.items():

@@ -130,6 +130,7 @@ def build(
         timings=dict(timings),
         warnings=tuple(dict.fromkeys(warnings)),
         tone=tone,
+        confidence={m: _line(grid.confidence.get(m, silence)) for m in MODALITIES},
     )
 
 

@@ -47,6 +47,7 @@ def within(analysis: Analysis, start: float, end: float) -> Analysis:
         ),
         ticks=replace(analysis.ticks, start=cut(analysis.ticks.start)),
         presence=each(analysis.presence),
+        confidence=None if analysis.confidence is None else each(analysis.confidence),
         sentiment=replace(
             _cut_score(analysis.sentiment, first, stop),
             alone={m: _cut_score(a, first, stop) for m, a in analysis.sentiment.alone.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ def test_json_has_the_fields_of_the_schema() -> None:
     data = json.loads(make_analysis(5).to_json())
     assert set(data) == {
         "schema", "clip", "transcript", "ticks", "presence", "sentiment", "dynamics", "timings", "warnings",
-        "tone",
+        "tone", "confidence",
     }  # fmt: skip
     assert set(data["clip"]) == {"duration", "width", "height", "fps", "has_audio", "has_video"}
     assert set(data["sentiment"]) == {"clip", "ticks", "alone", "interval"}
@@ -51,6 +52,8 @@ def test_json_has_the_fields_of_the_schema() -> None:
         (("transcript", "sentences"), [0], r"transcript\.sentences: 1 numbers for 15 words"),
         (("tone",), {"pitch": [1.0], "loudness": [None] * 60}, r"tone\.pitch: 1 numbers for 60 ticks"),
         (("tone",), {"pitch": [None] * 60, "loudness": ["loud"] * 60}, r"tone\.loudness\[0\]: expected a number"),
+        (("confidence",), {"text": [1.0]}, r"confidence\.text: 1 numbers for 60 ticks"),
+        (("confidence",), {"smell": [0.0] * 60}, r"unknown modality 'smell'"),
         (("sentiment", "interval"), [1], r"sentiment\.interval: expected an object"),
         (("sentiment", "interval", "low"), 2.9, r"sentiment\.interval: 2\.9\.\.\S+ is no interval within -3\.\.3"),
         (("sentiment", "interval", "ticks_low"), [0.0], r"sentiment\.interval\.ticks_low: 1 numbers for 60 ticks"),
@@ -83,6 +86,7 @@ def test_intervals_survive_json() -> None:
 def test_files_from_before_a_field_was_added_are_read() -> None:
     data = json.loads(make_analysis().to_json())
     del data["sentiment"]["interval"], data["transcript"]["sentences"], data["tone"]
+    del data["confidence"]
     for alone in data["sentiment"]["alone"].values():
         del alone["interval"]
     analysis = Analysis.from_dict(data)
@@ -90,6 +94,17 @@ def test_files_from_before_a_field_was_added_are_read() -> None:
     assert analysis.sentiment.alone["text"].interval is None
     assert analysis.transcript.sentences == ()
     assert analysis.tone is None
+    assert analysis.confidence is None
+
+
+def test_confidence_survives_json_and_within_a_window() -> None:
+    line = tuple(np.linspace(0, 1, 60).tolist())
+    again = Analysis.from_json(replace(make_analysis(60), confidence={"text": line}).to_json())
+    assert again.confidence is not None
+    assert again.confidence["text"] == pytest.approx(line, abs=1e-6)
+    part = within(again, 2.0, 4.0)
+    assert part.confidence is not None
+    assert part.confidence["text"] == again.confidence["text"][10:20]
 
 
 def test_tone_survives_json_with_its_gaps_and_within_a_window() -> None:
