@@ -3,6 +3,10 @@
 Who speaks is read from the mouths. At the pace of syllables, two to seven a second, a mouth opens and the voice grows
 louder together; the mouth of somebody else opens at other moments (Chandrasekaran et al. 2009, doi
 10.1371/journal.pcbi.1000436).
+
+Whether a face that is alone is the one that is heard is not judged. Of six talking heads of 3 s each, one would have
+been told that its own voice is somebody else's, and of their thirty pairings with another's voice seven would have
+passed for their own: 8 of 36 wrong, on the clips that the constants below were made on.
 """
 
 from __future__ import annotations
