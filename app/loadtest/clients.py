@@ -6,13 +6,15 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LOOK = 0.05  # seconds between looks at how a request goes
+BACK = 5.0  # seconds until a visitor who was told that the server is busy comes back
+Ask = Callable[[str, Path, str], tuple["Request", str]]
 BUSY = "The server is busy: your place in the line would be"
 _PLACE = re.compile(r"number (\d+) in line")
 
@@ -71,26 +73,33 @@ def ask(url: str, clip: Path, wanted: str | None = None) -> tuple[Request, str]:
     except Exception as error:  # whatever it is, it is counted
         ended = "busy" if BUSY in str(error) else f"{type(error).__name__}: {error}"
     end = time.perf_counter()
-    own = wanted is None or not found or found == wanted
+    own = not wanted or not found or found == wanted
     return Request(clip.name, place, turn - begin, end - turn, ended, own), found
 
 
-def visit(url: str, clip: Path, wanted: str, until: float) -> list[Request]:
-    """One visitor, who comes back until that time of the monotonic clock."""
-    done = []
-    while time.monotonic() < until:
-        done.append(ask(url, clip, wanted)[0])
+def visit(url: str, clip: Path, wanted: str, until: float, way: Ask = ask) -> list[Request]:
+    """One visitor, who comes and comes back until that time of the monotonic clock, by the API or another `way`."""
+    done = [way(url, clip, wanted)[0]]
+    while (left := until - time.monotonic()) > 0:
+        if done[-1].ended == "busy":
+            time.sleep(min(BACK, left))
+        done.append(way(url, clip, wanted)[0])
     return done
 
 
 def crowd(
-    url: str, clips: Sequence[Path], wanted: dict[Path, str], count: int, seconds: float
+    url: str,
+    clips: Sequence[Path],
+    wanted: Mapping[Path, str],
+    count: int,
+    seconds: float,
+    way: Ask = ask,
 ) -> list[Request]:
     """`count` visitors at once for so many seconds, each with a clip of its own as far as there are as many."""
     until = time.monotonic() + seconds
     with ThreadPoolExecutor(count) as pool:
         mine = [clips[i % len(clips)] for i in range(count)]
-        done = [pool.submit(visit, url, clip, wanted[clip], until) for clip in mine]
+        done = [pool.submit(visit, url, clip, wanted[clip], until, way) for clip in mine]
         return [request for visitor in done for request in visitor.result()]
 
 

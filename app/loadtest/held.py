@@ -27,10 +27,16 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Phase:
-    """So many clients at once, and all their requests."""
+    """So many clients at once, and all their requests; `where` they came, if it was not to the API."""
 
     clients: int
     requests: list[Request]
+    where: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and sentences."""
+        return f"{self.clients} {self.where}".strip()
 
     @property
     def answered(self) -> list[Request]:
@@ -58,7 +64,7 @@ class Phase:
         late = quantiles(whole, n=20)[-1] if len(whole) > 1 else whole[0]
         waits = [r for r in self.answered if r.place]
         return (
-            str(self.clients),
+            self.name,
             str(len(self.answered)),
             str(sum(r.ended == "busy" for r in self.requests)),
             str(len(self.failed)),
@@ -70,11 +76,16 @@ class Phase:
         )
 
 
-def broken(phases: Sequence[Phase], before: Count, after: Count) -> list[str]:
-    """A sentence for everything that did not hold; empty where all did."""
+def broken(phases: Sequence[Phase], before: Count, after: Count, most: int | None = None) -> list[str]:
+    """A sentence for everything that did not hold; empty where all did.
+
+    most: how many the server takes at once, in turn and in line; who comes beyond that has to be told that it is busy.
+    """
     told = []
     for phase in phases:
-        who = f"{phase.clients} clients: "
+        who = f"{phase.name} clients: "
+        if most is not None and phase.clients > most and not any(r.ended == "busy" for r in phase.requests):
+            told.append(f"{who}nobody was told that the server is busy, which takes {most}")
         told += [f"{who}{n} x {what}" for what, n in Counter(phase.failed).items()]
         told += [f"{who}{r.clip} got another's answer" for r in phase.requests if not r.own]
         told += [
@@ -106,7 +117,7 @@ def table(phases: Sequence[Phase], before: Count, after: Count) -> str:
         "",
         f"Before and after {count} analyses: memory {before.memory / 1e6:.0f} and {after.memory / 1e6:.0f} MB "
         f"({change:+.1f} %), threads {before.threads} and {after.threads}, file handles {before.handles} and "
-        f"{after.handles}, visitors' files {before.kept} and {after.kept}, objects of ours "
+        f"{after.handles}, visitors' files {before.kept} and {after.kept}, objects of ours and of gradio's "
         f"{sum(before.objects.values())} and {sum(after.objects.values())}.",
     ]
     return "\n".join(lines)

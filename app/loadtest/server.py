@@ -14,15 +14,22 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-OURS = ("app.", "extractors.", "model.", "kernels.")
+if TYPE_CHECKING:
+    import gradio as gr
+
+COUNTED = ("app.", "extractors.", "model.", "kernels.", "gradio.")
 MARK = "@count "  # begins the lines meant for whoever started the process
 PATIENCE = 600.0  # seconds until the server must be up
 
 
 @dataclass(frozen=True)
 class Count:
-    """Resident bytes, threads, open file handles, files kept for visitors, and live objects of our types by name."""
+    """Resident bytes, threads, open file handles, files kept for visitors, and live objects by the name of their type.
+
+    Of our types and of gradio's; and among them how many entries there are in what gradio keeps of visitors.
+    """
 
     memory: int
     threads: int
@@ -82,8 +89,8 @@ def _deadline(process: subprocess.Popen[str]) -> Iterator[None]:
         timer.cancel()
 
 
-def count(folder: Path) -> Count:
-    """This process, counted; `folder` is where the page keeps visitors' files."""
+def count(folder: Path, page: gr.Blocks) -> Count:
+    """This process, counted; `folder` is where the `page` keeps visitors' files."""
     import psutil
 
     from app.keeping import everything_in
@@ -99,8 +106,26 @@ def count(folder: Path) -> Count:
         process.num_threads(),
         process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
         sum(_weighs(path) for path in everything_in(folder)),
-        {name: n for name, n in sorted(names.items()) if name.startswith(OURS)},
+        {name: n for name, n in sorted(names.items()) if name.startswith(COUNTED)} | entries(page),
     )
+
+
+def entries(page: gr.Blocks) -> dict[str, int]:
+    """How much gradio keeps of visitors and of what they asked, which no type shows: lists of names and of texts."""
+    holder, queue = page.state_holder, page._queue
+    kept = {
+        "sessions": holder.session_data,
+        "times of sessions": holder.time_last_used,
+        "events": queue.event_ids_to_events,
+        "events of sessions": queue.pending_event_ids_session,
+        "answers to fetch": queue.pending_messages_per_session,
+        "events in line": queue,
+        "iterators": page.app.iterators,
+        "streams": page.pending_streams,
+        "differences": page.pending_diff_streams,
+    }
+    files = sum(len(names) for names in page.temp_file_sets)
+    return {f"gradio: {name}": len(what) for name, what in kept.items()} | {"gradio: names of files": files}
 
 
 def _weighs(path: Path) -> bool:
@@ -120,7 +145,7 @@ def serve() -> None:
     _, url, _ = launch(page, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True, quiet=True)
     print(f"{MARK}{url}", flush=True)
     for _ in sys.stdin:
-        print(f"{MARK}{json.dumps(asdict(count(private_folder())))}", flush=True)
+        print(f"{MARK}{json.dumps(asdict(count(private_folder(), page)))}", flush=True)
     page.close()
 
 

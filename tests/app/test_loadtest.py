@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app import settings
 from app.loadtest.__main__ import settled
-from app.loadtest.clients import Request, ask, crowd, digest, make_clips
+from app.loadtest.clients import BACK, Request, ask, crowd, digest, make_clips, visit
 from app.loadtest.held import Phase, broken, grown, table
+from app.loadtest.page import Visit, look
 from app.loadtest.server import Count, Server
 from extractors.media import probe
 
@@ -33,8 +36,37 @@ def test_what_holds_is_silent_and_what_does_not_is_named() -> None:
     assert "number 1 in line waited 4.0 s, a clip costs 2.0 s" in told[2]
 
 
+def test_a_line_that_nobody_was_turned_away_from_is_named() -> None:
+    crowded = Phase(16, [asked(), asked(ended="busy")])
+    assert broken([crowded], QUIET, QUIET, 10) == []
+    quiet = [Phase(16, [asked()]), Phase(10, [asked()]), Phase(12, [asked()], "on the page")]
+    told = broken(quiet, QUIET, QUIET, 10)
+    assert told[0] == "16 clients: nobody was told that the server is busy, which takes 10"
+    assert told[1].startswith("12 on the page clients: nobody")
+    assert len(told) == 2
+
+
+def test_who_is_turned_away_comes_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    ends = iter(["busy", "answered", "busy", "answered"])
+    clock = iter([1.0, 3.0, 9.0, 12.0])
+    monkeypatch.setattr(
+        "app.loadtest.clients.time", SimpleNamespace(sleep=naps.append, monotonic=lambda: next(clock))
+    )
+
+    def way(url: str, clip: Path, wanted: str) -> tuple[Request, str]:
+        return asked(ended=next(ends)), ""
+
+    done = visit("", Path("clip0.mp4"), "", 10.0, way)
+    assert [r.ended for r in done] == ["busy", "answered", "busy", "answered"]
+    assert naps == [BACK, 1.0]
+
+
 def test_growth_is_named_with_both_numbers() -> None:
     assert grown(QUIET, replace(QUIET, memory=1_049_000_000, threads=19)) == []
+    assert grown(QUIET, replace(QUIET, objects={"gradio: sessions": 1})) == [
+        "objects of gradio: sessions grew from 0 to 1"
+    ]
     more = Count(1_060_000_000, 21, 41, 4, {"app.runs.Run": 3, "app.runs.New": 1})
     told = grown(QUIET, more)
     assert told[0] == "memory grew from 1000 to 1060 MB"
@@ -84,6 +116,23 @@ def test_two_at_once_get_their_own_answers_and_leave_nothing(server: Server, cli
     after = settled(server)
     assert (before.kept, after.kept) == (0, 0)
     assert after.objects.get("app.runs.Run", 0) <= before.objects.get("app.runs.Run", 0)
+    kept = {name: n for name, n in after.objects.items() if name.startswith("gradio: ")}
+    assert set(kept) > {"gradio: sessions", "gradio: answers to fetch", "gradio: names of files"}
+    assert set(kept.values()) == {0}
+
+
+def test_a_visit_to_the_page_does_all_that_its_browser_does(server: Server, clips: list[Path]) -> None:
+    page = Visit(server.url)
+    try:
+        page.analyse(clips[0])
+        shown = page.digest()
+        assert {"run", "show", "look", "portray", "report"} <= {name.split("_")[0] for name in page.done}
+        assert clips[0].stem in json.dumps(page.shown_of("cm-save-html"))
+    finally:
+        page.leave()
+    request, again = look(server.url, clips[0], shown)
+    assert (request.ended, request.own, again) == ("answered", True, shown)
+    assert not look(server.url, clips[1], shown)[0].own
 
 
 def test_a_third_is_told_its_place_in_a_full_line(server: Server, clips: list[Path]) -> None:

@@ -19,8 +19,10 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app.keeping import KEPT
+from app.analysis import Analysis
+from app.keeping import KEPT, Rooms
 from app.presence import GRACE
+from extractors.cache import Cache
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -130,30 +132,6 @@ def test_everything_of_a_session_goes_when_it_ends(server: Serving, visit: Clien
     assert not list((server.kept / "sessions").iterdir())
 
 
-def test_after_a_crash_the_next_start_deletes_what_is_too_old(tmp_path: Path) -> None:
-    from app.keeping import Rooms, sweep
-
-    kept = tmp_path / "cache" / "visitors"
-    upload = kept / "ab12" / "clip.mp4"
-    upload.parent.mkdir(parents=True)
-    upload.write_bytes(b"x")
-    code = "import sys, time; from app.keeping import Rooms; from pathlib import Path; "
-    code += f"Rooms(Path({str(kept)!r})).claim('me', {str(upload)!r}); print('claimed', flush=True); time.sleep(60)"
-    crashing = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
-    assert crashing.stdout is not None
-    assert crashing.stdout.readline() == b"claimed\n"
-    crashing.send_signal(signal.SIGKILL)
-    crashing.wait(10)
-    assert upload.is_symlink()
-    assert Rooms(kept).holds("me", upload.resolve())
-    sweep(kept)
-    assert upload.exists()  # not yet too old
-    then = time.time() - KEPT - 1
-    os.utime(upload, (then, then))
-    sweep(kept)
-    assert not [p for p in kept.rglob("*") if not p.is_dir()]
-
-
 def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -> None:
     """The page's own events, as its browser sends them: the video changes, then Delete now is pressed."""
     session = "a-session-of-this-test"
@@ -163,6 +141,45 @@ def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -
     assert wait_for(Path(given).is_symlink)  # it is the session's now
     _send(server.url, session, "delete", [])
     assert wait_for(lambda: not any(p.name == "mine.mp4" for p in server.files()))
+
+
+def test_killed_in_mid_analysis_it_starts_again_without_what_is_old_and_reads_nothing_by_half(
+    server: Serving, tmp_path: Path
+) -> None:
+    """The last of this module: it ends the server."""
+    clip, session = make_clip(tmp_path / "killed.mp4", 8.0), "a-session-that-was-cut-off"
+    asked = _client(server, session).submit(clip=handle_file(clip), api_name="/analyze")
+    room = Rooms(server.kept).of(session)
+    stages = room / "stages"
+    assert wait_for(lambda: list(stages.glob("*.npz")), 300)
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait(10)
+    assert not asked.done() or asked.exception()  # it was in the middle of it
+    mine = next((room / "given").rglob("*.mp4"))
+    link = server.kept / mine.parent.name / mine.name
+    assert link.readlink() == mine
+    kept = {path: path.read_bytes() for path in stages.glob("*.npz")}
+    whole = next(iter(kept.values()))
+    (stages / ".aside-cut-off").write_bytes(whole[: len(whole) // 2])
+    then = time.time() - KEPT - 1
+    for path in (mine, link):
+        os.utime(path, (then, then), follow_symlinks=False)
+    again = start(server.kept.parent)
+    try:
+        assert wait_for(lambda: not mine.exists() and not link.is_symlink())  # nobody asked for it
+        assert {path: path.read_bytes() for path in stages.glob("*.npz")} == kept  # not yet too old
+        assert all(Cache(stages).get(path.stem) is not None for path in kept)  # and whole
+        answer = _client(again, session).predict(clip=handle_file(clip), api_name="/analyze")
+        assert Analysis.from_dict(answer).clip.duration == pytest.approx(8.0, abs=0.2)
+    finally:
+        again.process.kill()
+        again.process.wait(10)
+
+
+def _client(server: Serving, session: str) -> Client:
+    client = Client(server.url, verbose=False)
+    client.session_hash = session
+    return client
 
 
 def _upload(url: str, clip: Path) -> str:
