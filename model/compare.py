@@ -8,7 +8,6 @@ data in the same order, so the differences are paired.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,15 @@ from scipy.stats import ttest_rel
 
 from model import metrics
 from model.baselines import match_width, parameters
+from model.command_line import make_room, read_config, write_json
 from model.config import CoupledMambaConfig
-from model.corpora import Pool, load_training, load_unseen, what_trains
+from model.corpora import load_training, what_trains
 from model.measure_streams import tick_scores
 from model.network import CoupledMamba
+from model.pool import Pool
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train
+from model.unseen import load_unseen
 
 Network = dict[str, object]
 WAYS: dict[str, Network] = {
@@ -106,7 +108,7 @@ def table(found: Mapping[str, list[Scores]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.compare", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
@@ -114,7 +116,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--run", type=Path, default=Path("runs/compare"))
     parser.add_argument("--json", type=Path, help="write every run's figures here")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
+    make_room(parser, arguments.json)
+    settings = read_config(parser, read_settings, arguments.config)
     if not arguments.data.is_dir():
         parser.error(f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/")
     torch.set_num_threads(1)  # runs are small; start several commands with other seeds for more cores
@@ -122,15 +126,14 @@ def main() -> None:
     unseen = load_unseen(arguments.data, what_trains(arguments.data))
     valid = {m: p.select(np.isfinite(p.score)) for m, p in unseen.items()}
     found = compare(
-        read_settings(arguments.config),
+        settings,
         {m: p.train for m, p in parts.items()},
         valid,
         range(1, arguments.seeds + 1),
         arguments.run,
     )
     print(table(found))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, found)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ stretches are gone, is the deletion curve (after Samek et al. 2017, arXiv 1509.0
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.corpora import Pool, load_unseen
+from model.command_line import make_room, write_json
 from model.explain import explain
 from model.inference import WEIGHTS, load_checked
 from model.network import CoupledMamba
+from model.pool import Pool
 from model.seen import Seen
 from model.split import split_score
 from model.streams import ALL, Streams, StreamSettings
+from model.unseen import load_unseen
 
 Array = NDArray[np.float64]
 Clip = tuple[dict[str, Tensor], Tensor]
@@ -131,6 +132,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=100, help="moments")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args(given)
+    make_room(parser, arguments.json)
     try:
         seen, network = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
     except FileNotFoundError as error:
@@ -148,8 +150,7 @@ def main(given: Sequence[str] | None = None) -> None:
     print("stretches gone", *GONE, sep="\t")
     for name, curve in figures.items():
         print(name, *(f"{points:+.2f}" for points in curve), sep="\t")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, figures)
 
 
 if __name__ == "__main__":

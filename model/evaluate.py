@@ -1,15 +1,19 @@
 """Measure a checkpoint on rated data: `python -m model.evaluate DATA_DIR [--checkpoint DIR] [--json OUT]`.
 
-DATA_DIR holds any of text/*.csv.gz, speech/labels.csv, faces/*.npz and mosi_utterances/test.npz. Whatever trained the
-checkpoint or the extractors (its seen.npz) is left out. Every row stands beside the best constant for those very
-ratings, which a model has to beat to have read anything.
+DATA_DIR holds any of text/*.csv.gz, speech/labels.csv, faces/*.npz, and test.npz or valid.npz of mosi_utterances, in
+the folder of that name or by itself. Whatever trained the checkpoint or the extractors (its seen.npz) is left out and
+counted. Every row stands beside the best constant for those very ratings, which a model has to beat to have read
+anything. Figures whose names end in "_all" are of all faces of a file, those that trained too, as published ones are.
+A part that cannot be read is told, costs the other parts nothing and ends in status 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import csv
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -17,27 +21,41 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from model import metrics
-from model.corpora import Pool, load_unseen
+from model.command_line import make_room, write_json
 from model.inference import WEIGHTS, load_checked
 from model.intervals import name_of, subsets
 from model.measure_streams import coverage, on_streams
 from model.network import CoupledMamba
+from model.pool import Pool
+from model.report import NAMES, Figures, Report, left_out, notes, table
 from model.seen import Seen
 from model.streams import ALL, spread_words
+from model.unseen import FIND_UNSEEN, Unseen
 
 Array = NDArray[np.float32]
-Figures = dict[str, float | None]
-Report = dict[str, dict[str, Figures] | Figures]
-LayOut = Callable[[Pool, int], tuple[Array, Array]]
 FACE_TICKS = 5
 WORD_SECONDS = 0.36
-COUNTS = ("n", "seeds", "flips", "utterances_most")
+MOSI_FILES = {"mosi_utterances": "test.npz", "mosi_utterances_valid": "valid.npz"}
+CLASSES = {
+    "ravdess": ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise"),
+    "emodb": ("angry", "bored", "disgust", "fear", "happy", "neutral", "sad"),
+}
+"""What each utterance of a corpus was acted as one of, whichever of them a part of it holds."""
+UNREADABLE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, zlib.error, csv.Error, zipfile.BadZipFile, SafetensorError
+)  # fmt: skip
+"""What damaged files, other files under the same names and damaged weights raise."""
 
 
-def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) -> Report:
+def evaluate(
+    network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7, all_faces: Pool | None = None
+) -> Report:
     """Every modality alone on its own corpora, then streams and intervals where all three are there.
+
+    all_faces: those that trained too, for the figures whose names end in "_all".
 
     Left out is what cannot be told: a modality without ratings, signs where all ratings are 0, the intervals of a
     network that was never calibrated.
@@ -49,6 +67,9 @@ def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) ->
         report["speech"] = on_voices(network, pools["audio"])
     if "visual" in pools:
         report["faces"] = on_faces(network, pools["visual"])
+        if all_faces is not None:
+            figures = on_faces(network, all_faces)
+            report["faces"] |= {f"{k}_all": v for k, v in figures.items() if not k.endswith("_constant")}
     signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
     if all(m in signed and len(signed[m]) for m in ALL):
         report["streams"] = on_streams(network, signed, seed)
@@ -58,7 +79,7 @@ def evaluate(network: CoupledMamba, pools: Mapping[str, Pool], seed: int = 7) ->
 
 
 def on_sentences(network: CoupledMamba, pool: Pool, seed: int) -> dict[str, Figures]:
-    """{source: figures} of sentences read at an even pace, and of SST in its two and five classes."""
+    """{source: figures} of sentences read at an even pace; "sst", of all sources so called, has five classes too."""
     rng = np.random.default_rng(seed)
     clips = [spread_words(pool.features(i), WORD_SECONDS, rng) for i in range(len(pool))]
     scores = clip_scores(network, "text", clips)
@@ -66,27 +87,49 @@ def on_sentences(network: CoupledMamba, pool: Pool, seed: int) -> dict[str, Figu
     sst = np.char.startswith(pool.source, "sst")
     if sst.any():
         five = metrics.five_classes(scores[sst]) == metrics.five_classes(pool.score[sst])
-        report["sst"] = {"n": int(sst.sum()), "acc5": float(five.mean())}
-        if metrics.has_signs(pool.score[sst]):
-            report["sst"]["acc2"] = metrics.sign_accuracy(scores[sst], pool.score[sst])
+        report["sst"] = compare(scores[sst], pool.score[sst]) | {"acc5": float(five.mean())}
     return report
 
 
 def on_voices(network: CoupledMamba, pool: Pool) -> dict[str, Figures]:
-    """{corpus: figures}; uar is the recall of the emotions, averaged over them, from the voice's track."""
+    """{corpus: figures} of the recordings that have a score, with uar and n_uar where emotions can be told apart.
+
+    uar is the recall of each emotion that is there, averaged over them, from the voice's track, which chooses among the
+    corpus's `classes`; n_uar is how many recordings are of one of these.
+    """
     signed = pool.select(np.isfinite(pool.score))
     if not len(signed):
         return {}
     clips = [(signed.features(i).astype(np.float32), signed.observed(i)) for i in range(len(signed))]
     report = by_source(clip_scores(network, "audio", clips), signed, compare)
-    for source in report:
-        part = pool if source == "all" else pool.select(pool.source == source)
-        report[source]["uar"] = metrics.unweighted_recall(emotions(part), part.emotion)
+    guessed = emotions(pool)
+    for name, keep in rows_by_source(pool).items():
+        told = keep & (guessed != "")
+        if name in report and told.any():
+            report[name]["uar"] = metrics.unweighted_recall(guessed[told], pool.emotion[told])
+            report[name]["n_uar"] = int(told.sum())
     return report
 
 
+def classes(corpus: str, said: NDArray[np.str_]) -> tuple[str, ...]:
+    """The emotions of which an utterance of this corpus has one: of RAVDESS and EmoDB all that they were acted in.
+
+    Of other corpora those that their labels name, where these are more than one; else none: to choose the only one
+    there is would always be right.
+    """
+    if corpus.lower() in CLASSES:
+        return CLASSES[corpus.lower()]
+    from extractors.voice_encoder import EMOTIONS
+
+    named = tuple(e for e in EMOTIONS if e in said)
+    return named if len(named) > 1 else ()
+
+
 def emotions(pool: Pool) -> NDArray[np.str_]:
-    """The likeliest emotion of each utterance by its voice's track, among those that its corpus has."""
+    """The likeliest emotion of each utterance by its voice's track, among its corpus's `classes`.
+
+    Empty where the corpus has none, or none that is the utterance's own.
+    """
     from extractors import voice, voice_encoder
     from extractors.records import Track
 
@@ -97,11 +140,11 @@ def emotions(pool: Pool) -> NDArray[np.str_]:
         start = voice.HOP_SECONDS * np.arange(len(rows), dtype=np.float64)
         track = Track(rows, start, start + voice.HOP_SECONDS, pool.observed(i), columns)
         likely[i] = voice_encoder.emotion_probabilities(track)
-    names, found = np.array(voice_encoder.EMOTIONS), np.empty(len(pool), "<U16")
+    names, found = np.array(voice_encoder.EMOTIONS), np.full(len(pool), "", "<U16")
     for source in np.unique(pool.source):
-        rows_of = pool.source == source
-        offered = np.isin(names, pool.emotion[rows_of])
-        found[rows_of] = names[np.where(offered, likely[rows_of], -1).argmax(1)]
+        offered = classes(str(source), pool.emotion[pool.source == source])
+        rows_of = (pool.source == source) & np.isin(pool.emotion, offered)
+        found[rows_of] = names[np.where(np.isin(names, offered), likely[rows_of], -1).argmax(1)]
     return found
 
 
@@ -124,8 +167,15 @@ def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
 
 def by_source(scores: Array, pool: Pool, measure: Callable[[Array, Array], Figures]) -> dict[str, Figures]:
     """`measure(scores, ratings)` for each corpus and for all."""
-    parts = {"all": np.full(len(pool), True)} | {str(s): pool.source == s for s in np.unique(pool.source)}
-    return {name: measure(scores[keep], pool.score[keep]) for name, keep in parts.items()}
+    return {name: measure(scores[keep], pool.score[keep]) for name, keep in rows_by_source(pool).items()}
+
+
+def rows_by_source(pool: Pool) -> dict[str, NDArray[np.bool_]]:
+    """Which utterances [n] each row of the report is of: "all", then every corpus; one so called is "all (corpus)"."""
+    rows = {"all": np.full(len(pool), True)}
+    for source in np.unique(pool.source):
+        rows["all (corpus)" if source == "all" else str(source)] = pool.source == source
+    return rows
 
 
 def clip_scores(network: CoupledMamba, modality: str, clips: Sequence[tuple[Array, Array]]) -> Array:
@@ -172,59 +222,93 @@ def compare(scores: Array, rated: Array) -> Figures:
     }
 
 
-def on_mosi(data: Path) -> Figures | None:
-    """Accuracy on data/mosi_utterances/test.npz of the networks kept for it; None without the file."""
-    folder = data / "mosi_utterances"
-    if not (folder / "test.npz").is_file():
+def mosi_files(data: Path) -> dict[str, Path]:
+    """{part of the report: file}: MOSI_FILES in DATA/mosi_utterances or in DATA; DATA itself if it is a file."""
+    if data.is_file():
+        return {
+            next((part for part, name in MOSI_FILES.items() if name == data.name), "mosi_utterances"): data
+        }
+    for folder in (data / "mosi_utterances", data):
+        found = {part: folder / name for part, name in MOSI_FILES.items() if (folder / name).is_file()}
+        if found:
+            return found
+    return {}
+
+
+def attempt(
+    part: str, failed: dict[str, str], work: Callable[[], Figures | Unseen]
+) -> Figures | Unseen | None:
+    """`work()`; None where its files cannot be read, which `failed` then tells of the part."""
+    try:
+        return work()
+    except UNREADABLE as error:
+        failed[part] = f"{type(error).__name__}: {error}"
         return None
-    from model.mosi import evaluate_folder
-
-    found = evaluate_folder(folder)
-    return None if found is None else dict(found)
 
 
-def table(report: Report) -> str:
-    """The report as lines to read."""
-    lines = []
-    for part, rows in report.items():
-        nested = rows if all(isinstance(v, dict) for v in rows.values()) else {"": rows}
-        for row, figures in nested.items():
-            own = cast(Figures, figures)
-            cells = (f"{name} {written(name, figure)}" for name, figure in own.items())
-            lines.append(f"{part:16s} {row:12s} " + "  ".join(cells))
-    return "\n".join(lines)
+def look(data: Path, seen: Seen, failed: dict[str, str]) -> dict[str, Unseen]:
+    """What of each modality trained nothing; parts that cannot be read are told in `failed`."""
+    found = {m: attempt(NAMES[m], failed, lambda m=m: FIND_UNSEEN[m](data, seen)) for m in FIND_UNSEEN}
+    return {m: cast(Unseen, part) for m, part in found.items() if part is not None}
 
 
-def written(name: str, figure: float | None) -> str:
-    """Counts whole, figures with three digits, a dash for what could not be told."""
-    if figure is None:
-        return "-"
-    return f"{figure:.0f}" if name in COUNTS else f"{figure:.3f}"
+def on_mosi(data: Path, failed: dict[str, str]) -> dict[str, Figures]:
+    """Figures on mosi_utterances of the networks kept for it, which are no part of the checkpoint."""
+    files = mosi_files(data)
+    if not files:
+        return {}
+    from model.mosi import evaluate_file
+
+    found = {
+        part: attempt(part, failed, lambda path=path: dict(evaluate_file(path)))
+        for part, path in files.items()
+    }
+    return {part: cast(Figures, figures) for part, figures in found.items() if figures is not None}
+
+
+def parse(given: Sequence[str] | None) -> tuple[argparse.Namespace, Seen, CoupledMamba]:
+    """The command line: its options, what trained the checkpoint, and the checkpoint."""
+    parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="folder with any of text/, speech/, faces/, mosi_utterances/; or one with test.npz",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=WEIGHTS,
+        help="folder with config.json and model.safetensors, and with seen.npz, there or in the folder around it",
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args(given)
+    if not arguments.data.exists():
+        parser.error(f"there is no folder {arguments.data}: name one with text/, speech/ or faces/")
+    make_room(parser, arguments.json)
+    try:
+        seen, found = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
+    except UNREADABLE as error:
+        parser.error(str(error))
+    return arguments, seen, cast(CoupledMamba, found)  # or a baseline, which is read alike
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with any of text/, speech/, faces/, mosi_utterances/")
-    parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    arguments = parser.parse_args(given)
-    if not arguments.data.is_dir():
-        parser.error(f"there is no folder {arguments.data}: name one with text/, speech/ or faces/")
-    try:
-        seen, found = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
-    except FileNotFoundError as error:
-        parser.error(str(error))
-    network = cast(CoupledMamba, found)  # or a baseline, which is read alike
-    report = evaluate(network, load_unseen(arguments.data, seen))
-    mosi = on_mosi(arguments.data)
-    if mosi is not None:
-        report["mosi_utterances"] = mosi
+    arguments, seen, network = parse(given)
+    failed: dict[str, str] = {}
+    found = look(arguments.data, seen, failed)
+    pools = {m: part.pool for m, part in found.items() if len(part.pool)}
+    report = evaluate(network, pools, all_faces=found["visual"].whole if "visual" in pools else None)
+    report |= on_mosi(arguments.data, failed)
+    if report:
+        print(table(report))
+    print(*notes(found, report), sep="\n")
+    print(*(f"{part} could not be read: {why}" for part, why in failed.items()), sep="\n", file=sys.stderr)
     if not report:
         sys.exit(f"nothing in {arguments.data} is rated and new to {arguments.checkpoint}")
-    print(table(report))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, report | left_out(found))
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Every row is a network of equal size on other inputs or with another fusion, trained on some of the 62 videos and
 measured on the others, for every seed and fold; FOLDER holds train.npz and nothing of test.npz is read. Runs are kept
 in a file as they finish, so a stopped table goes on. `--final` trains ten networks on all videos and stores them;
-`evaluate_folder` measures those on a test.npz.
+`evaluate_file` measures those on a test.npz.
 
 Two accuracies a run. "as they are" takes the held-out features from the file: they were learnt from the held-out
 labels too, so it says nothing about new videos where text or visual features are used. "exchanged" weakens the
@@ -28,6 +28,7 @@ import torch
 from model import made_from
 from model.baselines import match_width, parameters
 from model.bidirectional import make
+from model.command_line import read_config
 from model.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
@@ -222,19 +223,27 @@ def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
 
 
 def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, float] | None:
-    """Two-class accuracy of the stored networks on folder/test.npz, never on train.npz; None without it.
+    """`evaluate_file` of folder/test.npz, never of train.npz; None without it."""
+    path = folder / "test.npz"
+    return evaluate_file(path, weights) if path.exists() else None
+
+
+def evaluate_file(path: Path, weights: Path = WEIGHTS) -> dict[str, float]:
+    """Two-class accuracy of the stored networks on a file laid out like train.npz, with other videos.
 
     {n, seeds, acc2, acc2_sd, acc2_together, published_acc2, published_acc2_sd, published_acc2_together}, in 0..1: acc2
     is the mean over the networks of ten seeds that read the transcripts besides the published features,
     acc2_together that of their mean score. "published_..." are the networks that see no transcript, the ones to
-    compare with the literature; where the file has no transcripts both are these.
+    compare with the literature; where the file has no transcripts both are these. Videos that stand in a train.npz
+    beside the file too are left out, and `videos_left_out` counts them. Raises ValueError where no video is left.
     """
-    path = folder / "test.npz"
-    if not path.exists():
-        return None
     with np.load(path, allow_pickle=False) as file:
         words = "transcript" in file
-    videos = read(path, words=words)
+    videos, trained = read(path, words=words), names_in(path.with_name("train.npz"))
+    new = [i for i, name in enumerate(videos.names) if name not in trained]
+    if not new:
+        raise ValueError(f"all {len(videos)} videos of {path} stand in the train.npz beside it: give others")
+    left_out, videos = len(videos) - len(new), videos.take(new)
     networks = load_final(weights)
     report = {name: measure(networks[name], videos) for name in SHIPPED if words or name == "published"}
     best = report["words"] if words else report["published"]
@@ -243,7 +252,16 @@ def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, float] |
         "seeds": len(networks["published"]),
         **best,
         **{f"published_{name}": figure for name, figure in report["published"].items()},
+        **({"videos_left_out": left_out} if left_out else {}),
     }
+
+
+def names_in(path: Path) -> set[str]:
+    """The videos of a file laid out like train.npz; none without it."""
+    if not path.is_file():
+        return set()
+    with np.load(path, allow_pickle=False) as file:
+        return set(map(str, file["video"].tolist()))
 
 
 def measure(networks: Sequence[Reader], videos: Videos) -> dict[str, float]:
@@ -289,7 +307,7 @@ def main(given: Sequence[str] | None = None) -> None:
         save_final(shipped, videos, arguments.seeds)
         seal(WEIGHTS.parent)
         return
-    settings = read_settings(arguments.config)
+    settings = read_config(parser, read_settings, arguments.config)
     held = arguments.folds if arguments.held is None else arguments.held
     runs = cross_validate(
         settings, videos, arguments.rows, arguments.seeds, arguments.folds, held, arguments.runs

@@ -59,5 +59,5 @@ def seal(folder: Path = WEIGHTS) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    for chosen in map(Path, sys.argv[1:] or [WEIGHTS, WEIGHTS / "independent"]):
+    for chosen in [Path(given) for given in sys.argv[1:]] or [WEIGHTS, WEIGHTS / "independent"]:
         print("\n".join(str(chosen / name) for name in seal(chosen)))

@@ -6,6 +6,7 @@ mirror image), speakers by name. A checksum says "seen" of something new once in
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,11 +41,19 @@ class Seen:
 
     @classmethod
     def load(cls, folder: Path) -> Seen:
-        """What folder/seen.npz holds. Raises FileNotFoundError where the checkpoint came without one.
+        """What folder/seen.npz holds, or the one in the folder around it, of which a warning is given.
 
-        And DamagedWeightsError where it is not the one that came with the checkpoint.
+        So a network that learnt from the same data may lie in a folder of its own inside another's. Raises
+        FileNotFoundError where the checkpoint came without one, and DamagedWeightsError where it is not the one that
+        came with it.
         """
-        path = folder / NAME
+        path, around = folder / NAME, folder.resolve().parent / NAME
+        if not path.is_file() and around.is_file():
+            warnings.warn(
+                f"{folder} has no {NAME} of its own: it is taken to have learnt from what {around} names",
+                stacklevel=2,
+            )
+            path = around
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} is missing: without it nobody can tell what the weights were trained on; "
@@ -69,6 +78,10 @@ class Seen:
     def faces(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which of the images [n, H, W] trained something."""
         return np.isin(face_marks(images), self.images)
+
+    def marked(self, marks: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """The same of faces given by their marks, as text."""
+        return np.isin(marks.astype(np.uint32), self.images)
 
 
 def text_mark(text: str) -> int:

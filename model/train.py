@@ -27,6 +27,7 @@ from tqdm import tqdm
 from model import made_from
 from model.baselines import build_network
 from model.calibration import calibrate
+from model.command_line import read_config
 from model.config import CoupledMambaConfig
 from model.corpora import Pool, load_training, what_trains
 from model.inference import WEIGHTS
@@ -263,8 +264,7 @@ def main(given: Sequence[str] | None = None) -> None:
     """
     from accelerate import Accelerator
 
-    arguments = parse(given)
-    settings = read_settings(arguments.config)
+    arguments, settings = parse(given)
     accelerator = Accelerator()
     with accelerator.main_process_first():
         parts = load_training(arguments.data)
@@ -282,8 +282,8 @@ def main(given: Sequence[str] | None = None) -> None:
     accelerator.wait_for_everyone()
 
 
-def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line's options."""
+def parse(given: Sequence[str] | None = None) -> tuple[argparse.Namespace, TrainSettings]:
+    """The command line's options, and the settings that its config holds."""
     parser = argparse.ArgumentParser(prog="python -m model.train", description=__doc__)
     parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "streams.toml")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with text/, speech/ and faces/")
@@ -295,7 +295,7 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(
             f"there is no folder {arguments.data}: name the one with text/, speech/ and faces/ by --data"
         )
-    return arguments
+    return arguments, read_config(parser, read_settings, arguments.config)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from model.config import CoupledMambaConfig
-from model.corpora import Pool, pool_of
 from model.network import CoupledMamba
+from model.pool import Pool, pool_of
 
 WIDTHS = {"text": 6, "audio": 5, "visual": 4}
 
@@ -53,3 +53,13 @@ def signed_pool(modality: str, speakers: int = 3, seed: int = 0) -> Pool:
 @pytest.fixture
 def pools() -> dict[str, Pool]:
     return {m: signed_pool(m, seed=i) for i, m in enumerate(WIDTHS)}
+
+
+@pytest.fixture
+def fewer_streams(monkeypatch):
+    """A few streams for each figure of theirs, where the packaged network is read on 128."""
+    from model import evaluate
+
+    for name in ("on_streams", "coverage"):
+        whole = getattr(evaluate, name)
+        monkeypatch.setattr(evaluate, name, lambda *given, whole=whole: whole(*given, count=3))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from extractors.rated import read_rows
-from model import corpora, load_default, predict
+from model import corpora, load_default, predict, unseen
 from model import evaluate as evaluation
 from model.inference import WEIGHTS
 from model.sealed import SUMS
@@ -101,7 +101,7 @@ def test_validation_figures_pass_the_bar(sample, monkeypatch):
     monkeypatch.setattr(corpora, "CACHE", sample / "cache")
     for name, count in (("on_streams", 32), ("coverage", 64)):
         monkeypatch.setattr(evaluation, name, partial(getattr(evaluation, name), count=count))
-    pools = corpora.load_unseen(sample, Seen.load(WEIGHTS))
+    pools = unseen.load_unseen(sample, Seen.load(WEIGHTS))
     assert {m: len(p) for m, p in pools.items()}["visual"] <= 600
     assert not np.isin([corpora.tenth(g) for g in pools["text"].group], range(1, 10)).any()
     assert set(pools["audio"].group) <= corpora.VALIDATION_SPEAKERS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from extractors.rated import read_rows
-from model import corpora
+from model import corpora, unseen
 from model.seen import Seen
 from tests.model.conftest import signed_pool
 
@@ -27,14 +27,14 @@ def data(tmp_path, monkeypatch):
 def test_nothing_that_trained_is_reported_on(data):
     records = read_rows([data / "text" / "rated.csv.gz"])
     seen = Seen.of([r["text"].upper() for r in records[:30]], [], np.zeros((0, 48, 48), np.uint8))
-    pool = corpora.load_unseen(data, seen)["text"]
+    pool = unseen.load_unseen(data, seen)["text"]
     assert list(pool.group) == [r["group"] for r in records[30:]]
     assert pool.features(0).shape[0] == 6
     assert set(pool.score) == {-1.5, 1.5}
 
 
 def test_parts_that_are_missing_are_left_out(data):
-    assert set(corpora.load_unseen(data, Seen.nothing())) == {"text"}
+    assert set(unseen.load_unseen(data, Seen.nothing())) == {"text"}
 
 
 def test_the_split_of_groups_is_the_same_on_every_machine():
@@ -42,29 +42,29 @@ def test_the_split_of_groups_is_the_same_on_every_machine():
 
 
 def test_features_are_made_once_and_again_when_the_data_changes(data, monkeypatch):
-    first = corpora.load_unseen(data, Seen.nothing())["text"]
+    first = unseen.load_unseen(data, Seen.nothing())["text"]
     made = []
     embed = corpora._embed_sentences
     monkeypatch.setattr(corpora, "_embed_sentences", lambda records: made.append(records) or embed(records))
-    again = corpora.load_unseen(data, Seen.nothing())["text"]
+    again = unseen.load_unseen(data, Seen.nothing())["text"]
     assert not made
     np.testing.assert_array_equal(again.rows, first.rows)
     path = data / "text" / "rated.csv.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"tweet,3,great,g99\n"))
-    again = corpora.load_unseen(data, Seen.nothing())["text"]
+    again = unseen.load_unseen(data, Seen.nothing())["text"]
     assert made
     assert len(again) == 41
 
 
 def test_a_rating_that_was_changed_counts_though_its_features_are_kept(data, monkeypatch):
-    corpora.load_unseen(data, Seen.nothing())
+    unseen.load_unseen(data, Seen.nothing())
     monkeypatch.setattr(corpora, "_embed_sentences", None)
     path = data / "text" / "rated.csv.gz"
     changed = (
         gzip.decompress(path.read_bytes()).replace(b"sst5-train,1.5", b"movie,-3").replace(b'",g', b'",h')
     )
     path.write_bytes(gzip.compress(changed))
-    pool = corpora.load_unseen(data, Seen.nothing())["text"]
+    pool = unseen.load_unseen(data, Seen.nothing())["text"]
     assert set(pool.score) == {-1.5, -3}
     assert set(pool.source) == {"sst5-train", "movie"}
     assert all(group.startswith("h") for group in pool.group)
@@ -79,7 +79,7 @@ def test_a_class_that_was_changed_counts_though_its_features_are_kept(data, monk
         np.savez(
             data / "faces" / "a.npz", image=images, label=np.array([0, 1, 0, 1]), label_names=np.array(names)
         )
-        pool = corpora.load_unseen(data, Seen.nothing())["visual"]
+        pool = unseen.load_unseen(data, Seen.nothing())["visual"]
         assert pool.score.tolist() == scores * 2
         assert pool.emotion.tolist() == names * 2
 
@@ -87,7 +87,7 @@ def test_a_class_that_was_changed_counts_though_its_features_are_kept(data, monk
 @pytest.mark.parametrize("part", ["text", "speech", "faces"])
 def test_a_part_without_tables_is_left_out(tmp_path, part):
     (tmp_path / part).mkdir()
-    assert corpora.load_unseen(tmp_path, Seen.nothing()) == {}
+    assert unseen.load_unseen(tmp_path, Seen.nothing()) == {}
 
 
 def test_a_part_that_was_all_seen_is_left_out(data, voices):
@@ -95,7 +95,7 @@ def test_a_part_that_was_all_seen_is_left_out(data, voices):
     (data / "faces").mkdir()
     np.savez(data / "faces" / "a.npz", image=images, label=np.array([0, 0]), label_names=np.array(["sad"]))
     said = [r["text"] for r in read_rows([data / "text" / "rated.csv.gz"])]
-    assert corpora.load_unseen(data, Seen.of(said, ["rav01", "rav17"], images)) == {}
+    assert unseen.load_unseen(data, Seen.of(said, ["rav01", "rav17"], images)) == {}
 
 
 def test_training_tells_what_it_lacks(data):
@@ -145,8 +145,8 @@ def voices(data, monkeypatch):
 
 def test_a_voice_that_trained_the_encoder_is_read_by_a_head_that_did_not_hear_it(voices, monkeypatch):
     monkeypatch.setattr(corpora.voice_extractor, "ENCODED", True)
-    trains = corpora._voices(voices, lambda r: r["speaker"] == "rav01", heard=True)
-    held = corpora._voices(voices, lambda r: r["speaker"] == "rav17", heard=False)
+    trains = corpora.voices(voices, lambda r: r["speaker"] == "rav01", heard=True)[0]
+    held = corpora.voices(voices, lambda r: r["speaker"] == "rav17", heard=False)[0]
     assert trains.rows.shape[1] == held.rows.shape[1] == 140
     assert (trains.rows[:, -1] < 0).any()
     assert (held.rows[:, -1] > 0).any()
@@ -154,6 +154,6 @@ def test_a_voice_that_trained_the_encoder_is_read_by_a_head_that_did_not_hear_it
 
 
 def test_the_switch_is_part_of_what_voices_are_kept_by(voices, monkeypatch):
-    encoded = corpora._voices(voices, lambda _: True, heard=True)
+    encoded = corpora.voices(voices, lambda _: True, heard=True)[0]
     monkeypatch.setattr(corpora.voice_extractor, "ENCODED", False)
-    assert corpora._voices(voices, lambda _: True, heard=True).rows.shape[1] == encoded.rows.shape[1] - 10
+    assert corpora.voices(voices, lambda _: True, heard=True)[0].rows.shape[1] == encoded.rows.shape[1] - 10
