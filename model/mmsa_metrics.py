@@ -3,10 +3,12 @@
 Each function takes predicted [n] and rated [n] on the corpus's own scale (-3..3; -1..1 for SIMS) and returns
 {name: figure}, named as MMSA names them, accuracies in 0..1. MMSA rounds to four places; here nothing is rounded.
 
-The classification "Acc-2" and "F1" of MMSA are left out on purpose: they make two classes of three by dropping the
-neutral rows and then compare predictions coded 0 and 1 with labels still coded 0 and 2, so that a right "positive"
-counts as wrong. Figures of 26 to 60 % in published tables, below a coin's, come from that. Acc-3 and F1 over three
-classes are sound and are here (`classes`).
+MMSA's two-class figures of classification are left out on purpose. Its Non0_acc_2 and Non0_F1_score make two classes of
+three by dropping the neutral rows and then compare predictions coded 0 and 1 with labels still coded 0 and 2, so that a
+right "positive" counts as wrong. Figures of 26 to 60 % in published tables, below a coin's, come from that. Its
+Has0_acc_2 and Has0_F1_score code the labels 0 and 1 first and are sound, but they choose between the probabilities of
+"negative" and of "positive", and the networks here give a score and no probabilities. Acc-3 and F1 over three classes
+are sound and are here (`classes`).
 """
 
 from __future__ import annotations

@@ -1,15 +1,22 @@
-"""Train and measure a network on one of MMSA's corpora, in the paper's setting.
+"""Train on one of MMSA's corpora, in the paper's setting: `python -m model.mmsa_train CONFIG FILE [--seeds 5]`.
 
-The setting is a file of model/configs: Adam, L1 loss, the epoch of the lowest validation MAE (the paper does not say
-which it keeps; MMSA keeps the best on validation data). The test split is read once, after that.
+CONFIG is a file of model/configs (mmsa_*.toml): Adam, L1 loss, the epoch of the lowest validation MAE (the paper does
+not say which it keeps; MMSA keeps the best on validation data). FILE is the corpus's pickle. The test split is read
+once a seed, after that. Each seed's network goes to OUT/seed-N by save_pretrained, with trained.json (settings, figures
+of valid and test) beside it; a log, TensorBoard's files and a checkpoint of every epoch go to RUN/seed-N, so a run that
+was stopped goes on and ends where an uninterrupted one does. Finished seeds are not trained again.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
+import hashlib
+import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +24,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from model.bidirectional import make, single_directions
+from model.command_line import make_room, read_config, write_json
 from model.config import CoupledMambaConfig
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
-from model.mmsa_metrics import MEASURES, Figures
+from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
 
+DONE = "trained.json"
 SCALE = 3.0
 """The network's scores reach from -3 to 3; a corpus rated from -1 to 1 is stretched to that and back."""
 
@@ -66,29 +76,111 @@ def build(settings: MmsaSettings, part: Utterances, seed: int) -> nn.Module:
     return network
 
 
-def train(settings: MmsaSettings, parts: Mapping[str, Utterances], seed: int) -> nn.Module:
-    """Train on parts["train"]; the epoch of the lowest MAE on parts["valid"] is kept."""
+class Best:
+    """The weights of the epoch with the lowest validation error so far."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.error, self.weights = float("inf"), copy.deepcopy(network.state_dict())
+
+    def offer(self, error: float, network: nn.Module) -> None:
+        """Keep the network's weights if its error is the lowest."""
+        if error < self.error:
+            self.error, self.weights = error, copy.deepcopy(network.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both, to be stored with a training state."""
+        return {"error": self.error, "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """What was stored."""
+        self.error, self.weights = state["error"], state["weights"]
+
+
+def train(
+    settings: MmsaSettings,
+    parts: Mapping[str, Utterances],
+    seed: int,
+    run: Path | None = None,
+    made: str = "",
+) -> nn.Module:
+    """Train on parts["train"]; the epoch of the lowest MAE on parts["valid"] is kept.
+
+    With a folder `run` every epoch is logged and stored there, and a run that was stopped goes on; `made` names what it
+    is made of. Raises ValueError where the folder holds a run of something else.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = build(settings, parts["train"], seed).to(device)
-    limit = CORPORA[settings.corpus].limit
     optimiser = torch.optim.Adam(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
-    rng = np.random.default_rng(seed)
-    lowest, best = np.inf, copy.deepcopy(network.state_dict())
-    for _ in range(settings.epochs):
-        network.train()
-        for picked in groups(rng.permutation(len(parts["train"])), settings.batch):
-            target = torch.from_numpy(parts["train"].score[picked]).to(device) * (SCALE / limit)
-            loss = (clip_scores(network, parts["train"], picked) - target).abs().mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        error = float(np.abs(predict(settings, network, parts["valid"]) - parts["valid"].score).mean())
-        if error < lowest:
-            lowest, best = error, copy.deepcopy(network.state_dict())
-    network.load_state_dict(best)
+    best = Best(network)
+    with kept_in(run, made, network, optimiser, best) as (begin, keep):
+        epochs = range(begin, settings.epochs)
+        bar = tqdm(epochs, f"seed {seed}", initial=begin, total=settings.epochs, disable=run is None)
+        for epoch in bar:
+            loss = one_epoch(settings, network, optimiser, parts["train"], seed, epoch)
+            found = predict(settings, network, parts["valid"])
+            error = float(np.abs(found - parts["valid"].score).mean())
+            best.offer(error, network)
+            bar.set_postfix(loss=f"{loss:.3f}", valid=f"{error:.3f}", best=f"{best.error:.3f}")
+            keep(epoch, loss=loss, valid_mae=error)
+    network.load_state_dict(best.weights)
     return network.eval()
+
+
+def one_epoch(
+    settings: MmsaSettings,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    part: Utterances,
+    seed: int,
+    epoch: int,
+) -> float:
+    """All utterances once, in an order and with a dropout that seed and epoch decide; the mean L1 loss, -3..3."""
+    draw = np.random.SeedSequence([seed, epoch])
+    torch.manual_seed(int(draw.generate_state(1)[0]))
+    order = np.random.default_rng(draw.spawn(1)[0]).permutation(len(part))
+    stretch = SCALE / CORPORA[settings.corpus].limit
+    network.train()
+    total = 0.0
+    for picked in groups(order, settings.batch):
+        scores = clip_scores(network, part, picked)
+        loss = (scores - torch.from_numpy(part.score[picked]).to(scores.device) * stretch).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(picked)
+    return total / len(part)
+
+
+@contextmanager
+def kept_in(run: Path | None, made: str, *parts: Any) -> Iterator[tuple[int, Callable[..., None]]]:
+    """The epoch to go on from, and a function (epoch, **figures) that logs and stores each; without a folder, neither.
+
+    Raises ValueError where the folder holds a run of something else.
+    """
+    if run is None:
+        yield 0, lambda epoch, **figures: None
+        return
+    from model.train import (
+        resume,
+        save,
+        tensorboard,
+    )  # late: it brings the extractors, which nothing here needs
+
+    run.mkdir(parents=True, exist_ok=True)
+    begin, board = resume(run / "last.pt", made, *parts), tensorboard(run)
+    with (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as lines:
+
+        def keep(epoch: int, **figures: float) -> None:
+            lines.write(json.dumps({"epoch": epoch, **figures}) + "\n")
+            for name, figure in figures.items() if board else ():
+                board.add_scalar(name, figure, epoch)
+            save(run / "last.pt", epoch + 1, made, *parts)
+
+        yield begin, keep
+    if board:
+        board.close()
 
 
 def groups(order: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
@@ -116,3 +208,82 @@ def predict(settings: MmsaSettings, network: nn.Module, part: Utterances) -> Flo
 def measure(settings: MmsaSettings, network: nn.Module, part: Utterances) -> Figures:
     """MMSA's figures of the corpus."""
     return MEASURES[settings.corpus](predict(settings, network, part), part.score)
+
+
+def train_seed(
+    settings: MmsaSettings, parts: Mapping[str, Utterances], seed: int, made: str, out: Path, run: Path
+) -> dict[str, Figures]:
+    """Figures {valid, test} of one seed: trained and saved in `out`, or read from there where that was done before."""
+    if (out / DONE).is_file():
+        told = json.loads((out / DONE).read_text(encoding="utf-8"))
+        if told["made"] == made:
+            figures: dict[str, Figures] = told["figures"]
+            return figures
+    network = train(settings, parts, seed, run, made).cpu()
+    figures = {split: told_figures(measure(settings, network, parts[split])) for split in ("valid", "test")}
+    save_network(network, out)
+    write_json(out / DONE, {"made": made, "seed": seed, "settings": asdict(settings), "figures": figures})
+    return figures
+
+
+def told_figures(figures: Figures) -> Figures:
+    """Without those that cannot be told (the correlation with a constant): JSON knows no nan."""
+    return {name: figure for name, figure in figures.items() if np.isfinite(figure)}
+
+
+def save_network(network: nn.Module, out: Path) -> None:
+    """save_pretrained into `out`; of a bidirectional network each direction, into a folder of its own."""
+    directions = single_directions(network)
+    names = [""] if len(directions) == 1 else ["forwards", "backwards"]
+    for name, direction in zip(names, directions, strict=True):
+        direction.save_pretrained(out / name)  # type: ignore[operator]
+
+
+def table(runs: Sequence[Mapping[str, Figures]]) -> str:
+    """Mean and standard deviation over the seeds of each figure on the test split, of those that all seeds have."""
+    shared = set.intersection(*(set(run["test"]) for run in runs))
+    tests = [{k: v for k, v in run["test"].items() if k in shared} for run in runs]
+    return "\n".join(f"{name:16s} {m:.4f} +- {d:.4f}" for name, (m, d) in mean_and_deviation(tests).items())
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m model.mmsa_train", description=__doc__)
+    parser.add_argument("config", type=Path, help="a file of model/configs, mmsa_*.toml")
+    parser.add_argument("file", type=Path, help="the corpus's pickle, as MMSA has it")
+    parser.add_argument("--seeds", type=int, default=5, help="how many networks, of seeds 0, 1, ...")
+    parser.add_argument("--out", type=Path, help="where networks go (runs/CONFIG/networks)")
+    parser.add_argument("--run", type=Path, help="where checkpoints and logs go (runs/CONFIG)")
+    parser.add_argument("--json", type=Path, help="write all seeds' figures here too")
+    arguments = parser.parse_args(given)
+    make_room(parser, arguments.json)
+    settings = read_config(parser, read_settings, arguments.config)
+    if arguments.seeds < 1:
+        parser.error(f"--seeds is {arguments.seeds}: at least 1 is needed")
+    try:
+        parts = read_corpus(settings, arguments.file)
+        with arguments.file.open("rb") as file:
+            made = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    print(*(repair for part in parts.values() for repair in part.repairs), sep="\n")
+    run = arguments.run or Path("runs") / arguments.config.stem
+    out = arguments.out or run / "networks"
+    figures = []
+    for seed in range(arguments.seeds):
+        name = hashlib.sha256(f"{made} {settings} {seed}".encode()).hexdigest()
+        try:
+            figures.append(
+                train_seed(settings, parts, seed, name, out / f"seed-{seed}", run / f"seed-{seed}")
+            )
+        except ValueError as error:
+            parser.error(str(error))
+        print(
+            f"seed {seed}: " + "  ".join(f"{k} {v:.4f}" for k, v in figures[-1]["test"].items()), flush=True
+        )
+    print(table(figures))
+    write_json(arguments.json, {"valid": [f["valid"] for f in figures], "test": [f["test"] for f in figures]})
+
+
+if __name__ == "__main__":
+    main()

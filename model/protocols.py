@@ -5,23 +5,29 @@
 
 CONFIG is a file of model/configs and DATA what it is for: a pickle of MMSA's, or the folder of mosi_utterances (config
 mosi). Every arm is trained with the same seeds; masking hides the same elements from all arms. Figures are means and
-standard deviations over seeds.
+standard deviations over seeds. Every training is written to a file of runs as it ends, and one that stands there is
+not repeated, so a protocol that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
+from model.command_line import make_room, read_config, write_json
 from model.mmsa import Float, Utterances
 from model.mmsa_metrics import Figures, mean_and_deviation
+from model.mosi import digest_of, read_runs
 from model.mosi_data import Videos, exchange, folds
 from model.mosi_data import read as read_videos
 from model.paired import corrected_test
@@ -60,6 +66,11 @@ class Bench(Protocol):
         """Utterances trained on and measured on."""
         ...
 
+    @property
+    def made(self) -> str:
+        """Names what its runs are made of besides changes, seed and shares: settings and data."""
+        ...
+
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """Train with changes to the network's config, once for every fold; figures of each share hidden, by fold."""
         ...
@@ -81,6 +92,15 @@ class MmsaBench:
     def sizes(self) -> tuple[int, int]:
         """Utterances trained on and measured on."""
         return len(self.parts["train"]), len(self.parts["test"])
+
+    @cached_property
+    def made(self) -> str:
+        """Names the settings and the three splits."""
+        digest = hashlib.sha256(str(self.settings).encode())
+        for part in self.parts.values():
+            for array in (*part.values.values(), part.presence, part.score):
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """One training."""
@@ -107,6 +127,11 @@ class MosiBench:
         n = int(self.videos.told.sum())
         return n - n // self.count, n // self.count
 
+    @cached_property
+    def made(self) -> str:
+        """Names the settings, the folds and the videos."""
+        return f"{digest_of(self.settings, self.videos, self.count)} {self.held}"
+
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """One training for each of the `held` first folds of this seed."""
         settings = replace(self.settings, network={**self.settings.network, **changes})
@@ -132,21 +157,47 @@ def masked(values: Mapping[str, Float], share: float, seed: int) -> dict[str, Fl
 
 
 def robustness(
-    bench: Bench, arms: Mapping[str, Mapping[str, Any]], seeds: int, shares: Sequence[float]
+    bench: Bench,
+    arms: Mapping[str, Mapping[str, Any]],
+    seeds: int,
+    shares: Sequence[float],
+    kept: Path | None = None,
 ) -> Runs:
-    """Every arm and seed trained once on whole features and measured with each share hidden."""
+    """Every arm and seed trained once on whole features and measured with each share hidden.
+
+    Seeds are the outer loop, so that what was stopped has all arms for fewer seeds. Trainings are appended to the file
+    `kept` as they end, and those found there are not repeated.
+    """
     runs: Runs = {arm: {f"{share:g}": [] for share in shares} for arm in arms}
-    for seed in range(seeds):
-        for arm, changes in arms.items():
-            for fold in bench.run(changes, seed, shares):
-                for share, figures in zip(shares, fold, strict=True):
-                    runs[arm][f"{share:g}"].append(figures)
+    done = {r["made"]: r["folds"] for r in read_runs(kept)} if kept else {}
+    turns = [(seed, arm, changes) for seed in range(seeds) for arm, changes in arms.items()]
+    bar = tqdm(turns, "trainings", disable=kept is None)
+    for seed, arm, changes in bar:
+        bar.set_postfix_str(f"seed {seed}, {arm}")
+        made = hashlib.sha256(f"{bench.made} {dict(changes)} {seed} {list(shares)}".encode()).hexdigest()
+        if made not in done:
+            done[made] = bench.run(changes, seed, shares)
+            if kept:
+                append(
+                    kept,
+                    {"arm": arm, "seed": seed, "shares": list(shares), "made": made, "folds": done[made]},
+                )
+        for fold in done[made]:
+            for share, figures in zip(shares, fold, strict=True):
+                runs[arm][f"{share:g}"].append(figures)
     return runs
 
 
-def ablate(bench: Bench, which: str, seeds: int) -> Runs:
+def append(path: Path, run: Mapping[str, Any]) -> None:
+    """One more line of a file of runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(run) + "\n")
+
+
+def ablate(bench: Bench, which: str, seeds: int, kept: Path | None = None) -> Runs:
     """One of ABLATIONS."""
-    return robustness(bench, ABLATIONS[which], seeds, (0.0,))
+    return robustness(bench, ABLATIONS[which], seeds, (0.0,), kept)
 
 
 def table(runs: Runs) -> str:
@@ -178,18 +229,21 @@ def comparison(runs: Runs, bench: Bench, other: str = "independent") -> str:
     return "\n".join(lines)
 
 
-def open_bench(config: Path, data: Path, held: int = 5) -> Bench:
-    """The bench for a config and its data. Raises FileNotFoundError where the data is not there."""
+def open_bench(parser: argparse.ArgumentParser, config: Path, data: Path, held: int = 5) -> Bench:
+    """The bench for a config and its data; the parser says what cannot be read and ends."""
     if not data.exists():
-        raise FileNotFoundError(f"there is no {data}: name a pickle of MMSA's, or the folder with train.npz")
-    if data.is_dir():
-        settings = mosi_train.read_settings(config)
-        return MosiBench(settings, read_videos(data / "train.npz").only(settings.modalities), held=held)
-    settings_of_file = mmsa_train.read_settings(config)
-    return MmsaBench(settings_of_file, mmsa_train.read_corpus(settings_of_file, data))
+        parser.error(f"there is no {data}: name a pickle of MMSA's, or the folder with train.npz")
+    try:
+        if data.is_dir():
+            settings = read_config(parser, mosi_train.read_settings, config)
+            return MosiBench(settings, read_videos(data / "train.npz").only(settings.modalities), held=held)
+        of_file = read_config(parser, mmsa_train.read_settings, config)
+        return MmsaBench(of_file, mmsa_train.read_corpus(of_file, data))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
-def main(given: Sequence[str] | None = None) -> None:
+def parse(given: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.protocols", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -203,21 +257,27 @@ def main(given: Sequence[str] | None = None) -> None:
         command.add_argument("data", type=Path)
         command.add_argument("--seeds", type=int, default=5)
         command.add_argument("--held", type=int, default=5, help="of five folds (mosi_utterances)")
+        command.add_argument(
+            "--runs", type=Path, default=Path("runs/protocols.jsonl"), help="where runs are kept"
+        )
         command.add_argument("--json", type=Path, help="write all figures here too")
-    arguments = parser.parse_args(given)
-    try:
-        bench = open_bench(arguments.config, arguments.data, arguments.held)
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        parser.error(str(error))
+    return parser, parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser, arguments = parse(given)
+    make_room(parser, arguments.json)
+    make_room(parser, arguments.runs)
+    bench = open_bench(parser, arguments.config, arguments.data, arguments.held)
     if arguments.command == "masking":
         arms = {arm: FUSIONS[arm] for arm in arguments.arms}
-        runs = robustness(bench, arms, arguments.seeds, arguments.shares)
+        runs = robustness(bench, arms, arguments.seeds, arguments.shares, arguments.runs)
     else:
-        runs = ablate(bench, arguments.which, arguments.seeds)
+        runs = ablate(bench, arguments.which, arguments.seeds, arguments.runs)
     print(table(runs))
     print(comparison(runs, bench))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    write_json(arguments.json, runs)
 
 
 if __name__ == "__main__":

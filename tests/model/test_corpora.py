@@ -157,3 +157,56 @@ def test_the_switch_is_part_of_what_voices_are_kept_by(voices, monkeypatch):
     encoded = corpora.voices(voices, lambda _: True, heard=True)[0]
     monkeypatch.setattr(corpora.voice_extractor, "ENCODED", False)
     assert corpora.voices(voices, lambda _: True, heard=True)[0].rows.shape[1] == encoded.rows.shape[1] - 10
+
+
+@pytest.fixture
+def by_bytes(voices, monkeypatch):
+    """Each recording described by how many bytes it has: quick, and another one's features tell themselves."""
+
+    def describe(folder, records, heads):
+        there = [folder / r["file"] for r in records]
+        rows = [
+            np.full((int(p.is_file()), 3), p.stat().st_size if p.is_file() else 0, np.float32) for p in there
+        ]
+        return rows, [np.ones(len(r), np.float32) for r in rows]
+
+    monkeypatch.setattr(corpora, "_describe_speech", describe)
+    return voices
+
+
+def test_other_sounds_under_the_same_names_have_other_features(by_bytes):
+    first, _ = corpora.voices(by_bytes, lambda _: True, heard=False)
+    (by_bytes / "speech" / "1.flac").write_bytes(b"other")
+    again, _ = corpora.voices(by_bytes, lambda _: True, heard=False)
+    assert again.rows[1].tolist() == [5, 5, 5]
+    np.testing.assert_array_equal(again.rows[[0, 2]], first.rows[[0, 2]])
+
+
+def test_recordings_that_cannot_be_read_are_left_out_and_named(by_bytes):
+    (by_bytes / "speech" / "1.flac").unlink()
+    for _ in range(2):  # the second time from what was kept
+        pool, unreadable = corpora.voices(by_bytes, lambda _: True, heard=False)
+        assert unreadable == ("1.flac",)
+        assert pool.group.tolist() == ["rav01", "rav17"]
+
+
+def test_a_rating_in_the_table_counts_before_that_of_the_emotion(by_bytes):
+    labels = by_bytes / "speech" / "labels.csv"
+    said = labels.read_text().splitlines()
+    labels.write_text(
+        "\n".join([said[0], said[1].replace("2.0", "0.5"), said[2].replace("2.0", ""), said[3]])
+    )
+    assert corpora.voices(by_bytes, lambda _: True, heard=False)[0].score.tolist() == [0.5, 2.0, 2.0]
+    labels.write_text("\n".join([said[0], said[1].replace("2.0", "3.5")]))
+    with pytest.raises(ValueError, match=r"'3\.5'.*expected -3 to 3"):
+        corpora.voices(by_bytes, lambda _: True, heard=False)
+
+
+def test_features_that_cannot_be_kept_are_used_all_the_same(data, monkeypatch):
+    kept = unseen.load_unseen(data, Seen.nothing())["text"]
+    file = next((data / "cache").iterdir())
+    file.write_bytes(file.read_bytes()[:-100])
+    np.testing.assert_array_equal(unseen.load_unseen(data, Seen.nothing())["text"].rows, kept.rows)
+    (data / "file").touch()
+    monkeypatch.setattr(corpora, "CACHE", data / "file" / "features")
+    np.testing.assert_array_equal(unseen.load_unseen(data, Seen.nothing())["text"].rows, kept.rows)

@@ -276,3 +276,17 @@ def test_networks_of_other_words_are_told_when_they_are_loaded(final, monkeypatc
     )
     with pytest.warns(UserWarning, match="--final"):
         load_final(path)
+
+
+def test_videos_that_trained_the_networks_are_left_out(final, tmp_path):
+    path, _ = final
+    folder = tmp_path / "both"
+    mine, other = arrays(videos=4), arrays(videos=5, seed=9)
+    both = {k: np.concatenate([mine[k], other[k]]) for k in mine}
+    write(folder, "valid", **both)
+    write(tmp_path / "alone", "valid", **other)
+    alone = mosi.evaluate_file(tmp_path / "alone" / "valid.npz", path)
+    write(folder, "train")
+    assert mosi.evaluate_file(folder / "valid.npz", path) == alone | {"videos_left_out": 4}
+    with pytest.raises(ValueError, match="all 8 videos"):
+        mosi.evaluate_file(folder / "train.npz", path)

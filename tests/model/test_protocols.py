@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from model import mmsa_train, protocols
+import model.train as training
+from model import compare, mmsa_train, mosi, protocols
 from model.mmsa import read
 from model.mmsa_train import MmsaSettings, measure, predict, train
 from model.mosi_train import MosiSettings
@@ -137,7 +138,16 @@ def test_the_commands(tmp_path, pickled, capsys):
     config = tmp_path / "c.toml"
     config.write_text(HEADER)
     out = tmp_path / "out.json"
-    options = [str(config), str(pickled), "--seeds", "1", "--json", str(out)]
+    options = [
+        str(config),
+        str(pickled),
+        "--seeds",
+        "1",
+        "--runs",
+        str(tmp_path / "runs.jsonl"),
+        "--json",
+        str(out),
+    ]
     protocols.main(["masking", *options, "--shares", "0", "0.5", "--arms", "independent"])
     assert list(json.loads(out.read_text())["independent"]) == ["0", "0.5"]
     protocols.main(["ablate", "delta", *options])
@@ -149,7 +159,8 @@ def test_the_command_on_a_folder_of_videos(tmp_path, capsys):
     mosi_files.write(tmp_path / "mosi")
     config = tmp_path / "c.toml"
     config.write_text("epochs = 1\n[network]\nd_model = 8\nd_state = 2\nlayers = 1\n")
-    protocols.main(["ablate", "layers", str(config), str(tmp_path / "mosi"), "--seeds", "1", "--held", "1"])
+    options = ["--seeds", "1", "--held", "1", "--runs", str(tmp_path / "runs.jsonl")]
+    protocols.main(["ablate", "layers", str(config), str(tmp_path / "mosi"), *options])
     assert "acc2" in capsys.readouterr().out
 
 
@@ -158,5 +169,70 @@ def test_what_cannot_be_opened_is_said(tmp_path, capsys, name, said):
     config = tmp_path / "c.toml"
     config.write_text(HEADER)
     with pytest.raises(SystemExit):
-        protocols.main(["ablate", "layers", str(config), str(tmp_path / name)])
+        protocols.main(
+            ["ablate", "layers", str(config), str(tmp_path / name), "--runs", str(tmp_path / "r.jsonl")]
+        )
     assert said in capsys.readouterr().err
+
+
+def test_a_protocol_that_was_stopped_goes_on_where_it_was(bench, tmp_path, monkeypatch):
+    kept, arms = (
+        tmp_path / "runs.jsonl",
+        {"independent": {"fusion": "independent"}, "mean": {"coupling": "mean"}},
+    )
+    whole = robustness(bench, arms, 1, (0.0, 0.5))
+    learn, turns = mmsa_train.train, []
+
+    def stopped_at(count):
+        def counted(*given):
+            turns.append(given)
+            if len(turns) == count:
+                raise KeyboardInterrupt
+            return learn(*given)
+
+        monkeypatch.setattr(mmsa_train, "train", counted)
+
+    stopped_at(2)
+    with pytest.raises(KeyboardInterrupt):
+        robustness(bench, arms, 1, (0.0, 0.5), kept)
+    assert [json.loads(line)["arm"] for line in kept.read_text().splitlines()] == ["independent"]
+    assert robustness(bench, arms, 1, (0.0, 0.5), kept) == whole
+    assert len(turns) == 3, "one that ended, one that was stopped, and that one again"
+    robustness(bench, arms, 1, (0.0,), kept)
+    assert len(turns) == 5, "other shares are other runs"
+    other = MmsaBench(SMALL, {**bench.parts, "test": bench.parts["valid"]})
+    robustness(other, arms, 1, (0.0,), kept)
+    assert len(turns) == 7, "and so are other data"
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "key"),
+    [
+        (compare, "DATA mosi.toml", "modalities"),
+        (training, "mmsa_mosi.toml --data DATA", "corpus"),
+        (mosi, "DATA --config streams.toml", "seed"),
+        (mmsa_train, "mosi.toml DATA", "modalities"),
+        (protocols, "ablate layers streams.toml DATA", "seed"),
+    ],
+)
+def test_another_commands_config_is_refused_in_a_sentence(
+    tmp_path, monkeypatch, capsys, command, options, key
+):
+    monkeypatch.chdir(tmp_path)
+    mosi_files.write(tmp_path)
+    folder = CONFIGS[0].parent
+    given = [
+        str(folder / o) if o.endswith(".toml") else o.replace("DATA", str(tmp_path)) for o in options.split()
+    ]
+    with pytest.raises(SystemExit):
+        command.main(given)
+    assert f"it has the key '{key}', which this command does not know" in capsys.readouterr().err
+
+
+def test_a_config_that_is_not_there_or_is_no_toml_is_refused_in_a_sentence(tmp_path, capsys):
+    for content, said in ((None, "there is no config"), ("epochs", "is no config of python -m model.train")):
+        if content:
+            (tmp_path / "c.toml").write_text(content)
+        with pytest.raises(SystemExit):
+            training.main([str(tmp_path / "c.toml"), "--data", str(tmp_path)])
+        assert said in capsys.readouterr().err

@@ -48,3 +48,12 @@ def test_a_checkpoint_without_its_mark_is_told(tmp_path):
 def test_nothing_was_seen():
     assert not Seen.nothing().sentence("bad")
     assert not Seen.nothing().faces(IMAGES).any()
+
+
+def test_a_checkpoint_inside_another_learnt_what_that_one_did(tmp_path):
+    Seen.of(["bad"], [], IMAGES[:1]).save(tmp_path)
+    (tmp_path / "inner").mkdir()
+    with pytest.warns(UserWarning, match="no seen.npz of its own"):
+        assert Seen.load(tmp_path / "inner").sentence("bad")
+    Seen.nothing().save(tmp_path / "inner")
+    assert not Seen.load(tmp_path / "inner").sentence("bad")
