@@ -107,7 +107,8 @@ def kept_pool(path: Path, key: Sequence[Path | str], labels: Labels, make: Calla
         with np.load(file, allow_pickle=False) as kept:
             rows, presence, offsets = (kept[part] for part in ("rows", "presence", "offsets"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        made = pool_of(*make(), *labels)
+        described = make()
+        made = pool_of(described[0], described[1], *labels)
         with contextlib.suppress(
             OSError
         ):  # a full disk or a folder that is read-only costs time, not the figures
