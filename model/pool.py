@@ -109,9 +109,7 @@ def kept_pool(path: Path, key: Sequence[Path | str], labels: Labels, make: Calla
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         described = make()
         made = pool_of(described[0], described[1], *labels)
-        with contextlib.suppress(
-            OSError
-        ):  # a full disk or a folder that is read-only costs time, not the figures
+        with contextlib.suppress(OSError):  # a full disk or a read-only folder costs time, not the figures
             write_aside(file, vars(made))
         return made
     return Pool(rows, presence, offsets, *pool_of([], [], *labels).labels)
