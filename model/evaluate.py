@@ -15,6 +15,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -66,10 +67,9 @@ def evaluate(
     if "audio" in pools:
         report["speech"] = on_voices(network, pools["audio"])
     if "visual" in pools:
-        report["faces"] = on_faces(network, pools["visual"])
-        if all_faces is not None:
-            figures = on_faces(network, all_faces)
-            report["faces"] |= {f"{k}_all": v for k, v in figures.items() if not k.endswith("_constant")}
+        whole = {} if all_faces is None else on_faces(network, all_faces)
+        more = {f"{name}_all": figure for name, figure in whole.items() if not name.endswith("_constant")}
+        report["faces"] = on_faces(network, pools["visual"]) | more
     signed = {m: p.select(np.isfinite(p.score)) for m, p in pools.items()}
     if all(m in signed and len(signed[m]) for m in ALL):
         report["streams"] = on_streams(network, signed, seed)
@@ -235,35 +235,33 @@ def mosi_files(data: Path) -> dict[str, Path]:
     return {}
 
 
-def attempt(
-    part: str, failed: dict[str, str], work: Callable[[], Figures | Unseen]
-) -> Figures | Unseen | None:
-    """`work()`; None where its files cannot be read, which `failed` then tells of the part."""
+@contextmanager
+def telling(part: str, failed: dict[str, str]) -> Iterator[None]:
+    """Where files of a part cannot be read, `failed` tells why, and the other parts go on."""
     try:
-        return work()
+        yield
     except UNREADABLE as error:
         failed[part] = f"{type(error).__name__}: {error}"
-        return None
 
 
 def look(data: Path, seen: Seen, failed: dict[str, str]) -> dict[str, Unseen]:
     """What of each modality trained nothing; parts that cannot be read are told in `failed`."""
-    found = {m: attempt(NAMES[m], failed, lambda m=m: FIND_UNSEEN[m](data, seen)) for m in FIND_UNSEEN}
-    return {m: cast(Unseen, part) for m, part in found.items() if part is not None}
+    found = {}
+    for m, find in FIND_UNSEEN.items():
+        with telling(NAMES[m], failed):
+            found[m] = find(data, seen)
+    return found
 
 
 def on_mosi(data: Path, failed: dict[str, str]) -> dict[str, Figures]:
     """Figures on mosi_utterances of the networks kept for it, which are no part of the checkpoint."""
-    files = mosi_files(data)
-    if not files:
-        return {}
-    from model.mosi import evaluate_file
+    found: dict[str, Figures] = {}
+    for part, path in mosi_files(data).items():
+        from model.mosi import evaluate_file
 
-    found = {
-        part: attempt(part, failed, lambda path=path: dict(evaluate_file(path)))
-        for part, path in files.items()
-    }
-    return {part: cast(Figures, figures) for part, figures in found.items() if figures is not None}
+        with telling(part, failed):
+            found[part] = evaluate_file(path)
+    return found
 
 
 def parse(given: Sequence[str] | None) -> tuple[argparse.Namespace, Seen, CoupledMamba]:

@@ -132,8 +132,8 @@ def lags(ticks: Array, batch: Batch) -> tuple[Array, Array]:
 
 def holding(right: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether `right` [T] is true from each tick on for HELD ticks, or for all of them where there are fewer."""
-    found: NDArray[np.bool_] = np.lib.stride_tricks.sliding_window_view(right, min(HELD, len(right))).all(1)
-    return found
+    windows = np.lib.stride_tricks.sliding_window_view(right, min(HELD, len(right)))
+    return np.asarray(windows.all(1))
 
 
 def _first(right: NDArray[np.bool_]) -> float:

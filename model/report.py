@@ -37,7 +37,7 @@ def left_out(found: Mapping[str, Unseen]) -> Report:
 
     Without those that are 0; empty where nothing was left out.
     """
-    counts = {
+    counts: dict[str, Figures] = {
         NAMES[m]: {
             "trained": part.trained,
             "unrated": sum(part.unrated.values()),
