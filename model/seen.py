@@ -69,7 +69,9 @@ class Seen:
 
     def sentence(self, text: str) -> bool:
         """Whether this sentence trained something."""
-        return bool(np.isin(np.uint32(text_mark(text)), self.sentences))
+        mark = np.uint32(text_mark(text))
+        at = np.searchsorted(self.sentences, mark)  # they are sorted: a thousand times as fast as to look at all
+        return bool(at < len(self.sentences) and self.sentences[at] == mark)
 
     def speaker(self, name: str) -> bool:
         """Whether this speaker's voice trained something."""
