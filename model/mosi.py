@@ -15,6 +15,7 @@ honest.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -128,10 +129,14 @@ def digest_of(settings: MosiSettings, videos: Videos, count: int) -> str:
 
 
 def read_runs(kept: Path) -> list[dict[str, Any]]:
-    """Runs of an earlier call, one JSON object a line."""
+    """Runs of an earlier call, one JSON object a line; a line that was cut off when the call was stopped is none."""
     if not kept.exists():
         return []
-    return [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    runs = []
+    for line in kept.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            runs.append(json.loads(line))
+    return runs
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -70,7 +70,9 @@ class Seen:
     def sentence(self, text: str) -> bool:
         """Whether this sentence trained something."""
         mark = np.uint32(text_mark(text))
-        at = np.searchsorted(self.sentences, mark)  # they are sorted: a thousand times as fast as to look at all
+        at = np.searchsorted(
+            self.sentences, mark
+        )  # they are sorted: a thousand times as fast as to look at all
         return bool(at < len(self.sentences) and self.sentences[at] == mark)
 
     def speaker(self, name: str) -> bool:

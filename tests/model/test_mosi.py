@@ -150,6 +150,7 @@ def test_a_stopped_table_goes_on(tmp_path, videos):
     arguments = (SMALL, videos, ["coupled", "independent"])
     first = cross_validate(*arguments, seeds=1, count=4, held=1, kept=kept)
     lines = kept.read_text().splitlines()
+    kept.write_text(kept.read_text() + '{"row": "coup\n')  # stopped while it wrote
     both = cross_validate(*arguments, seeds=2, count=4, held=1, kept=kept)
     assert kept.read_text().splitlines()[: len(lines)] == lines
     assert (len(first), len(both), len(read_runs(kept))) == (2, 4, 4)
