@@ -18,6 +18,7 @@ from app.panels import coupling, saving, space, status, switches, timeline, tran
 from app.portraits import make_portraits, portraits_card
 from app.refusals import explain, refusal
 from app.visits import (
+    DRAW,
     LOOK,
     LOOK_AGAIN,
     PORTRAY,
@@ -116,19 +117,28 @@ class Showing:
 
         return self._asked(WITHOUT, analysis, grid, make, request)
 
+    def draw(self, analysis: Any, target: str, tone: bool, request: gr.Request | None = None) -> Any:
+        """The time line with the shares of another chain, with or without the voice's band; as `explain`."""
+
+        def make(language: str, _: Work) -> Any:
+            return timeline.draw(analysis, target, tone, language)
+
+        return self._asked(DRAW, analysis, analysis, make, request)
+
     def _asked(
         self,
         kind: str,
         analysis: Any,
         grid: Any,
-        make: Callable[[str, Work], list[Any]],
+        make: Callable[[str, Work], Any],
         request: gr.Request | None,
     ) -> Any:
         """What `make` makes for a visitor who asked; nothing changes where the analysis is no longer kept or shown."""
         if analysis is None or grid is None:
             status.warn_gone(request)
             return gr.skip()
-        return self._visits.answer(request, kind, make) or gr.skip()
+        made = self._visits.answer(request, kind, make)
+        return gr.skip() if made is None else made
 
     def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
         """The face's pictures for the time line; nothing changes as for `look`."""

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ANALYSIS, COMPARISON, BATCH, CALL = "analysis", "comparison", "batch", "call"
 SHOW, LOOK, PORTRAY, REPORT = "show", "look", "portray", "report"
-RETELL, LOOK_AGAIN, WHY, WITHOUT = "retell", "look again", "why", "without"
+RETELL, LOOK_AGAIN, DRAW, WHY, WITHOUT = "retell", "look again", "draw", "why", "without"
 # All that belongs to the analysis shown, or that is to be shown.
-OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, WHY, WITHOUT, COMPARISON)
+OF_ONE = (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, RETELL, LOOK_AGAIN, DRAW, WHY, WITHOUT, COMPARISON)
 EVERYTHING = (*OF_ONE, BATCH, CALL)
 ENDS = {
     "another": OF_ONE,  # an analysis is begun, with corrected words too, or opened; or the video is another one

@@ -31,7 +31,7 @@ def wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     """Every event of the page, within its `gr.Blocks`."""
     header.listen(panels.switch)
     clip.listen(panels.clip, page, service.sample)
-    timeline.listen(panels.timeline, panels.analysis, panels.clip.delete)
+    timeline.listen(panels.timeline, panels.analysis, panels.clip.delete, service.draw)
     why.listen(panels.why, panels.analysis, panels.grid, service.explain)
     coupling.listen(panels.coupling, panels.analysis)
     switches.listen(panels.switches, panels.analysis, panels.grid, service.without)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,7 @@ from app.analysis import MODALITIES, Analysis
 from app.cards import legend, table_card, title
 from app.figures import draw_timeline
 from app.i18n import DEFAULT, tell
-from app.i18n.labels import html, label, language_of
-from app.panels import status
+from app.i18n.labels import html, label
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,16 @@ def render() -> TimelinePanel:
     return TimelinePanel(target, tone, faces, plot, gr.HTML(padding=False))
 
 
-def listen(panel: TimelinePanel, state: gr.State, delete: gr.Button) -> None:
+def listen(panel: TimelinePanel, state: gr.State, delete: gr.Button, draw_again: Callable[..., Any]) -> None:
     """Another target draws the time line again, and so does the voice's band, shown or hidden.
 
-    The face's pictures go with all else that is deleted.
+    `draw_again` is `Service.draw`. The face's pictures go with all else that is deleted.
     """
     delete.click(lambda: "", None, panel.faces, queue=False, show_progress="hidden", api_visibility="private")
     for changed in (panel.target.change, panel.tone.change):
-        changed(_draw, [state, *inputs(panel)], panel.plot, show_progress="hidden", api_visibility="private")
+        changed(
+            draw_again, [state, *inputs(panel)], panel.plot, show_progress="hidden", api_visibility="private"
+        )
 
 
 def inputs(panel: TimelinePanel) -> list[Any]:
@@ -74,19 +76,17 @@ def show(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -
 
 def pictures(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> list[Any]:
     """The time line and its table."""
-    return [draw_timeline(analysis, target, language, tone), table_card(analysis, language)]
+    return [draw(analysis, target, tone, language), table_card(analysis, language)]
+
+
+def draw(analysis: Analysis, target: str, tone: bool, language: str = DEFAULT) -> Any:
+    """The time line with the shares of the `target` chain, and the voice's band where there is a `tone`."""
+    return draw_timeline(analysis, target, language, tone)
 
 
 def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
     """What the shares can be of."""
     return [(tell(f"state.{m}", language), m) for m in MODALITIES]
-
-
-def _draw(analysis: Analysis | None, target: str, tone: bool, request: gr.Request | None = None) -> Any:
-    if analysis is None:
-        status.warn_gone(request)
-        return gr.skip()
-    return draw_timeline(analysis, target, language_of(request), tone)
 
 
 def _head(language: str) -> str:

@@ -21,7 +21,7 @@ from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
-from app.panels import coupling, status, timeline, why
+from app.panels import coupling, status, why
 from app.service import Service
 from app.windows import within
 from extractors.records import Grid
@@ -51,7 +51,7 @@ def test_a_result_that_is_no_longer_kept_is_told_so_wherever_it_is_asked(
         lambda: service.explain(None, None, 1.0, me),
         lambda: service.without(None, None, ["text"], me),
         lambda: coupling._restrict(None, 0.0, 1.0),
-        lambda: timeline._draw(None, "text", False),
+        lambda: service.draw(None, "text", False, me),
         lambda: service.tell_again(None, card, me),
     ]
     for i, ask in enumerate(asked, 1):

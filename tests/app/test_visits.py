@@ -26,6 +26,7 @@ from app.visits import (
     BATCH,
     CALL,
     COMPARISON,
+    DRAW,
     ENDS,
     LOOK,
     PORTRAY,
@@ -75,7 +76,7 @@ def test_each_event_ends_what_it_is_said_to_end_and_nothing_of_anybody_else() ->
         visits = Visits()
         mine = {
             kind: visits.begin("me", kind)
-            for kind in (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, WHY, WITHOUT, COMPARISON, BATCH, CALL)
+            for kind in (ANALYSIS, SHOW, LOOK, PORTRAY, REPORT, DRAW, WHY, WITHOUT, COMPARISON, BATCH, CALL)
         }
         yours = visits.begin("you", ANALYSIS)
         visits.end("me", event)
@@ -118,6 +119,8 @@ def test_late_answers_about_an_earlier_analysis_are_left_out(
     assert service.portray(*shown, "a.mp4", ME) == gr.skip()
     monkeypatch.setattr("app.panels.saving.show", meanwhile)
     assert service.show(shown[0], "a.mp4", "text", False, ME) == gr.skip()
+    monkeypatch.setattr("app.panels.timeline.draw", meanwhile)
+    assert service.draw(shown[0], "text", False, ME) == gr.skip()
 
 
 @pytest.mark.parametrize("event", ["forget", "delete", "leave"])
