@@ -106,7 +106,7 @@ class Showing:
             with work.step():
                 return why.show(analysis, grid, seconds or 0.0, language)
 
-        return self._asked(WHY, analysis, grid, make, request)
+        return self._reply(WHY, analysis, grid, make, request)
 
     def without(self, analysis: Any, grid: Any, kept: list[str], request: gr.Request | None = None) -> Any:
         """Values for the card of the line with the modalities `kept` alone; nothing changes as for `explain`."""
@@ -115,7 +115,7 @@ class Showing:
             with work.step():
                 return switches.answer(analysis, grid, kept, language, asked=True)
 
-        return self._asked(WITHOUT, analysis, grid, make, request)
+        return self._reply(WITHOUT, analysis, grid, make, request)
 
     def draw(self, analysis: Any, target: str, tone: bool, request: gr.Request | None = None) -> Any:
         """The time line with the shares of another chain, with or without the voice's band; as `explain`."""
@@ -123,9 +123,9 @@ class Showing:
         def make(language: str, _: Work) -> Any:
             return timeline.draw(analysis, target, tone, language)
 
-        return self._asked(DRAW, analysis, analysis, make, request)
+        return self._reply(DRAW, analysis, analysis, make, request)
 
-    def _asked(
+    def _reply(
         self,
         kind: str,
         analysis: Any,

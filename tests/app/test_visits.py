@@ -136,15 +136,14 @@ def test_questions_in_line_are_not_answered_once_their_clip_is_gone(
         "delete": lambda: service.delete(ME),
         "leave": lambda: service.leave(ME),
     }
-    given: list[Any] = []
     questions = (lambda: service.explain(*shown, 1.0, ME), lambda: service.without(*shown, ["text"], ME))
     with Visits().begin("you", LOOK).step(), ThreadPoolExecutor() as pool:
         asked = [pool.submit(question) for question in questions]
         while not all(service._visits.is_under_way("me", kind) for kind in (WHY, WITHOUT)):
+            assert not any(answer.done() for answer in asked), asked
             time.sleep(0.01)
         ends[event]()
-        given = [answer.result(5) for answer in asked]
-    assert given == [gr.skip(), gr.skip()]
+        assert [answer.result(5) for answer in asked] == [gr.skip(), gr.skip()]
 
 
 def test_what_a_visitor_asked_meanwhile_is_not_replaced(
