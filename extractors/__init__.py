@@ -53,6 +53,7 @@ _HOMES = {
     "spread": "grid",
     "Cache": "cache",
     "ClipReader": "clip",
+    "read_tracks": "clip",
 }
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "read_frames",
     "read_looks",
     "read_sound",
+    "read_tracks",
     "read_transcript",
     "recognise",
     "spread",

@@ -3,6 +3,9 @@
 So that it can be told how far it is and stopped, and in memory that hardly grows: ten seconds of spectra and of the
 encoder's layers are held at once, and the hops' rows in half precision. Columns, hops and errors are those of
 `describe_voice`; its numbers agree to rounding (tested to 1e-4).
+
+It is built from `voice`'s own steps, private names among them: what the head was trained on is kept under that module's
+code, so a step could not even be renamed without all of it being worked out anew.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from extractors import other_languages
 from extractors.cache import Cache, digest_model
-from extractors.clip import ClipReader
+from extractors.clip import ClipReader, read_tracks
 from extractors.embedded import read_embedded
 from extractors.languages import LanguageError, guess_language, language_setting
 from extractors.other_languages import embed_other, encoder_content, whisper_content
@@ -216,9 +216,9 @@ def test_a_transcript_in_another_language_is_known_as_such(tmp_path: Path) -> No
     (tmp_path / "a.txt").write_text(GERMAN)
     (tmp_path / "b.txt").write_text(ENGLISH)
     for name, language in (("a.txt", "de"), ("b.txt", "en")):
-        reader = ClipReader(clip, tmp_path / name)
-        sound = reader.sound()
-        assert reader.words(sound, reader.speech(sound)).language == language
+        transcript, tracks = read_tracks(ClipReader(clip, tmp_path / name))
+        assert transcript.language == language
+        assert set(tracks) == {"audio"} | ({"text"} if language == "en" else set())
 
 
 def test_another_model_in_the_same_folder_hears_anew(
