@@ -56,7 +56,7 @@ def test_pictures_are_apart_and_only_where_a_face_was_seen(clip: Path) -> None:
 def test_a_face_that_comes_late_is_shown_all_the_same(clip: Path) -> None:
     analysis, grid = since(make_analysis(120), visual=90), seen(120, 24.0)
     assert grid.looks is not None
-    late = replace(grid, looks=Looks(grid.looks.time[90:], grid.looks.boxes[90:]))
+    late = replace(grid, looks=Looks(grid.looks.time[90:], grid.looks.boxes[90:], grid.looks.count[90:]))
     assert len(make_portraits(analysis, late, clip)) >= 2
 
 
