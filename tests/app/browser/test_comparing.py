@@ -11,31 +11,20 @@ import numpy as np
 import pytest
 
 from model.inference import INDEPENDENT
-from tests.app.test_browser import (
-    CHROMIUM,
-    FLAGS,
-    SHOTS,
-    _analyse,
-    address,  # noqa: F401 (a fixture)
-    browser,  # noqa: F401 (a fixture)
-    page,  # noqa: F401 (a fixture)
-)
+from tests.app.browser.visit import CHROMIUM, DRIVES_A_BROWSER, FLAGS, SHOTS, analyse
 from tests.clips import RATE, make_clip, make_picture, make_sound
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
-]
+pytestmark = DRIVES_A_BROWSER
 OVER, OTHER = ("#cm-compared .js-plotly-plot path.js-line", "#cm-compared-other .js-plotly-plot path.js-line")
 SECONDS = 3.0
 
 
 def test_the_clip_is_compared_with_independent_chains_and_with_another_clip(
-    page: Any,  # noqa: F811
+    page: Any,
     tmp_path: Path,
 ) -> None:
     page.wait_for_selector("#cm-video video")
-    _analyse(page)
+    analyse(page)
     page.click("#cm-compare")
     if INDEPENDENT.exists():
         page.wait_for_selector(OVER, state="attached")
@@ -61,7 +50,7 @@ def test_the_clip_is_compared_with_independent_chains_and_with_another_clip(
     _shoot(page, "beside")
 
 
-def _shoot(page: Any, name: str) -> None:  # noqa: F811
+def _shoot(page: Any, name: str) -> None:
     """A picture of the panel: light, in the dark, and on a phone."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     card = page.locator(".cm-card:has(#cm-compare)").last
@@ -99,15 +88,9 @@ def camera(tmp_path: Path) -> list[str]:
     ]
 
 
-def test_a_clip_is_recorded_and_analysed(
-    browser: Any,  # noqa: F811
-    address: str,  # noqa: F811
-    camera: list[str],
-) -> None:
+def test_a_clip_is_recorded_and_analysed(visit: Any, browser: Any, address: str, camera: list[str]) -> None:
     with browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, *camera]) as running:
-        opened = running.new_page()
-        opened.set_default_timeout(180_000)
-        opened.goto(address)
+        opened = visit(address, chromium=running)
         opened.wait_for_selector("#cm-video video")
         opened.click("#cm-video [aria-label='Clear']")
         opened.click("#cm-video [aria-label='Capture from camera']")
@@ -120,7 +103,7 @@ def test_a_clip_is_recorded_and_analysed(
         opened.wait_for_function("isFinite(document.querySelector('#cm-video video[src]')?.duration)")
         length = opened.evaluate("document.querySelector('#cm-video video').duration")
         assert length > SECONDS - 1
-        _analyse(opened)
+        analyse(opened)
         shown = opened.evaluate(
             "document.querySelector('#cm-timeline .js-plotly-plot')._fullLayout.xaxis.range[1]"
         )

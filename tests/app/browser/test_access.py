@@ -1,0 +1,129 @@
+"""In a real browser: no serious fault of access by axe-core, and no English left elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.report import render_report
+from tests.app.browser.visit import DRIVES_A_BROWSER, SHOTS, analyse
+from tests.app.made import make_analysis, with_intervals
+from tests.app.test_report import answered
+from tests.clips import make_clip
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+
+pytestmark = DRIVES_A_BROWSER
+SERIOUS = ("serious", "critical")
+FOLDED = ".cm-accordion > button, #cm-several > button, #cm-correcting > button"
+NAMES = {
+    "Coupled",
+    "Mamba",
+    "English",
+    "JSON",
+    "CSV",
+    "ELAN",
+    "API",
+    "srt",
+    "vtt",
+    "txt",
+    "faster",
+    "whisper",
+}
+OWN = (
+    "play-pause-replay-button", "Adjust volume", "full-screen", "Reset video to initial value", "undo",
+    "Trim video to selection", "Upload file", "Capture from camera", "Gradio footer navigation", "text", "audio",
+    "visual", "independent", "other", "Download plot as a PNG", "Zoom", "Pan", "Box Select", "Lasso Select",
+    "Zoom in", "Zoom out", "Autoscale", "Reset axes",
+)  # fmt: skip
+"""Names that gradio's and plotly's own parts have in English only, and gradio's titles of choices, their values."""
+SEEN = (
+    "() => [document.body.innerText, ...[...document.querySelectorAll('[aria-label],[title]')]"
+    ".flatMap((e) => [e.ariaLabel ?? '', e.getAttribute('title') ?? ''])].join('\\n')"
+)
+LOOKS = [("en-US", 1280, "light"), ("zh-CN", 390, "dark"), ("ja-JP", 1280, "dark")]
+
+
+def unfold(page: Any) -> None:
+    for head in page.query_selector_all(FOLDED):
+        head.click()
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+    page.wait_for_timeout(1200)  # once a second gradio's fault is mended
+
+
+def serious(page: Any) -> list[tuple[str, Any]]:
+    """(rule, elements) of the serious faults that axe-core finds in the page as it is."""
+    found = axe.Axe().run(page).response["violations"]
+    return [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in SERIOUS]
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), LOOKS, ids=["english", "chinese-phone-dark", "japanese-dark"]
+)
+def test_nothing_is_in_the_way_of_anybody(
+    visit: Any, address: str, language: str, width: int, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    page = visit(address, width, scheme=scheme, language=language)
+    page.wait_for_selector("#cm-video video")
+    analyse(page)
+    page.wait_for_selector("#cm-why-card p", state="attached")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{request.node.callspec.id}.png", full_page=True)
+    # Before unfolding: the tables to edit and the places for files are full of gradio's own English names.
+    if language != "en-US":
+        said = set(re.findall("[A-Za-z]+", page.inner_text(".cm-transcript")))
+        lines = [line for line in page.evaluate(SEEN).splitlines() if line.strip() not in OWN]
+        known = NAMES | said | {"COUPLED", "MAMBA", "WHISPER", "Enter", "Esc"}
+        left = [line for line in lines if set(re.findall("[A-Za-z]{2,}", line)) - known]
+        assert not left
+    unfold(page)
+    assert not serious(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert language.startswith(page.evaluate("document.documentElement.lang"))
+
+
+def test_nothing_is_in_the_way_at_any_moment(visit: Any, address: str, tmp_path: Path) -> None:
+    """A light phone: the page as it opens, the stages under way, a finished comparison, and several clips' table."""
+    page = visit(address, 390, 844)
+    page.wait_for_selector("#cm-video video")
+    assert not serious(page)
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages")
+    assert not serious(page)
+    page.wait_for_selector("#cm-why-card p", state="attached")
+    page.click("#cm-compare")
+    page.wait_for_selector("#cm-compared-answer table", state="attached")
+    page.click("#cm-several > button")
+    clips = [make_clip(tmp_path / name, 1.5) for name in ("one.mp4", "two.mp4")]
+    page.set_input_files("#cm-several-files input[type=file]", [str(clip) for clip in clips])
+    page.wait_for_selector("#cm-several-files >> text=two")
+    page.wait_for_selector(
+        "#cm-several-files .icon-button[role=group]"
+    )  # gradio has a button in a button there
+    page.click("#cm-several-analyse")
+    page.wait_for_selector("#cm-several-table >> text=two.mp4 >> visible=true")
+    page.wait_for_selector("#cm-several-stop", state="hidden")
+    assert not serious(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=SHOTS / "phone-light-all.png", full_page=True)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_nothing_is_in_the_way_in_a_saved_report(
+    visit: Any,
+    tmp_path: Path,
+    width: int,
+    scheme: str,
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_report(with_intervals(make_analysis(60)), "clip", answered(60)), encoding="utf-8")
+    page = visit(width=width, scheme=scheme)
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+    unfold(page)
+    assert not serious(page)
+    named = page.eval_on_selector_all(".wide", "all => all.map(picture => picture.ariaLabel)")
+    assert len(set(named)) == len(page.query_selector_all(".js-plotly-plot"))

@@ -1,0 +1,156 @@
+"""In a real browser: the keyboard alone reaches and does everything, and what is seen is also said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.app.browser.visit import DRIVES_A_BROWSER, analyse
+
+pytestmark = DRIVES_A_BROWSER
+SAID = (
+    "() => { window.said = []; new MutationObserver((records) => records.forEach((r) => r.target.id === 'cm-status'"
+    " && r.addedNodes.forEach((n) => said.push(n.textContent)))).observe(document.body,"
+    " { childList: true, subtree: true }) }"
+)
+PICTURES = (
+    "pictures => Object.fromEntries(pictures.map(p => [p.closest('[id^=cm-]').id,"
+    " [p.role, p.ariaLabel, p.ariaValueText, p.ariaValueMax]]))"
+)
+
+
+def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    page.evaluate(SAID)
+    analyse(page)
+    page.wait_for_function("said.at(-1).startsWith('Analysed. The clip as a whole: ')")
+    stages = page.evaluate("said.slice(0, -1)")
+    # A line that stays, and not a list that is replaced six times a second: each sentence is another one.
+    assert stages
+    assert len(set(stages)) == len(stages) <= 12
+    assert all(text.startswith("Analysing") for text in stages)
+    page.wait_for_selector("#cm-why .js-plotly-plot[role=slider]")
+    _names_tell_the_pictures_apart(page)
+    _a_window_is_chosen_by_keys(page)
+    _focus_stays_where_a_picture_is_drawn_again(page)
+    _words_are_reached_by_keys(page)
+
+
+def _names_tell_the_pictures_apart(page: Any) -> None:
+    found = page.eval_on_selector_all(".js-plotly-plot", PICTURES)
+    assert set(found) == {"cm-timeline", "cm-why", "cm-coupling", "cm-switched"}
+    assert len({name for _, name, _, _ in found.values()}) == 4
+    assert all((role, end) == ("slider", "24.0") for role, _, _, end in found.values())
+    assert "[ and ]" in found["cm-timeline"][1]
+    explains = {place for place, (_, name, _, _) in found.items() if "Enter" in name}
+    assert explains == {"cm-timeline", "cm-why"}
+
+
+def _a_window_is_chosen_by_keys(page: Any) -> None:
+    plot = page.locator("#cm-timeline .js-plotly-plot")
+    plot.focus()
+    shown = "p => p._fullLayout.xaxis.range"
+
+    def press(*keys: str) -> list[float]:
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(60)
+        ends: list[float] = plot.evaluate(shown)
+        return ends
+
+    assert press(*["Shift+ArrowRight"] * 5, "[") == pytest.approx([5, 24], abs=0.05)
+    assert press(*["Shift+ArrowRight"] * 6, "]") == pytest.approx([5, 11], abs=0.05)
+    assert plot.get_attribute("aria-valuetext") == "0:11.0"
+    page.wait_for_selector("#cm-shares >> text=Of the window 0:05")
+    page.wait_for_function("said.at(-1).startsWith('Of the window 0:05')")
+    assert press("Escape") == pytest.approx([0, 24], abs=0.05)
+
+
+def _focus_stays_where_a_picture_is_drawn_again(page: Any) -> None:
+    page.locator("#cm-why .js-plotly-plot").focus()
+    page.evaluate("document.activeElement.isTheOld = true")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#cm-why-card >> text=At 0:11.0 the score is")
+    page.wait_for_function("said.at(-1).startsWith('At 0:11.0 the score is')")
+    page.wait_for_function("document.activeElement.closest('#cm-why') && !document.activeElement.isTheOld")
+
+
+def _words_are_reached_by_keys(page: Any) -> None:
+    page.locator(".cm-transcript").focus()
+    now = (
+        "[document.activeElement.textContent, document.activeElement.role,"
+        " document.querySelectorAll('.cm-word[role]').length]"
+    )
+
+    def press(key: str) -> list[Any]:
+        page.keyboard.press(key)
+        found: list[Any] = page.evaluate(now)
+        return found
+
+    said = page.inner_text(".cm-transcript").split()[1:]  # without the first time
+    press("ArrowRight")
+    assert press("Home") == [said[0], "button", 1]
+    assert press("ArrowRight") == [said[1], "button", 1]
+    assert press("ArrowLeft") == [said[0], "button", 1]
+    line = "[...document.querySelectorAll('.cm-transcript p')].indexOf(document.activeElement.parentElement)"
+    assert page.evaluate(line) == 0
+    press("ArrowDown")
+    assert page.evaluate(line) == 1
+    assert press("End") == [said[-1], "button", 1]
+    press("ArrowLeft")
+    start = float(page.evaluate("document.activeElement.dataset.start"))
+    page.keyboard.press("Enter")
+    video = "document.querySelector('#cm-video video')"
+    page.wait_for_function(f"!{video}.paused && Math.abs({video}.currentTime - {start}) < 1")
+    page.keyboard.press("Tab")  # the transcript is one stop
+    assert not page.evaluate("document.activeElement.closest('.cm-transcript')")
+
+
+def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    analyse(page)
+    page.click(".cm-languages a[data-language=ja]")
+    page.wait_for_selector("#cm-result >> text=動画全体")
+    page.wait_for_selector("#cm-timeline text:has-text('聞こえた')", state="attached")
+    assert page.evaluate("document.documentElement.lang") == "ja"
+    assert page.inner_text("#cm-analyse") == "分析する"
+    assert page.url.endswith("?lang=ja")
+    page.wait_for_timeout(2000)
+    page.evaluate("document.activeElement.blur()")
+    reached: list[str] = []
+    for _ in range(140):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(
+            "(() => { const e = document.activeElement; const near = e.closest('[id^=cm-]');"
+            " return e.dataset.language ?? near?.id ?? '' })()"
+        ))  # fmt: skip
+    wanted = {
+        "en",
+        "zh",
+        "ja",
+        "cm-video",
+        "cm-analyse",
+        "cm-sample",
+        "cm-delete",
+        "cm-save-json",
+        "cm-save-html",
+    }
+    wanted |= {
+        "cm-timeline",
+        "cm-target",
+        "cm-explain",
+        "cm-why",
+        "cm-space",
+        "cm-coupling",
+        "cm-kept",
+        "cm-switched",
+    }
+    wanted |= {"cm-compare", "cm-compare-way", "cm-correcting", "cm-several"}
+    assert wanted <= set(reached)
+    # In the order in which the page is read, which no tabindex breaks.
+    met = [name for name in dict.fromkeys(reached) if name.startswith("cm-")]
+    inside = page.evaluate(
+        "names => names.map(n => [...document.querySelectorAll('[id]')].findIndex(e => e.id === n))", met
+    )
+    assert inside == sorted(inside)

@@ -1,0 +1,126 @@
+"""In a real browser: a clip is uploaded, analysed and drawn, in light, in the dark and on a phone; what ends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis import Analysis
+from tests.app.browser.visit import DRIVES_A_BROWSER, LINES, SHOTS, Address, analyse, drawn, upload
+from tests.clips import make_clip
+
+pytestmark = DRIVES_A_BROWSER
+
+
+def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, tmp_path: Path) -> None:
+    change = page.evaluate(
+        """() => {
+            const video = gradio_config.components.find(c => c.props.elem_id === 'cm-video').id
+            const told = t => t[0] === video && t[1] === 'change'
+            return gradio_config.dependencies.filter(d => d.targets.some(told)).map(d => d.id)
+        }"""
+    )
+    held: list[Any] = []
+
+    def pass_on(route: Any) -> None:
+        if route.request.post_data_json["fn_index"] in change:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.wait_for_selector("#cm-video video")
+    with page.expect_response("**/queue/join**"):  # that the sample is gone comes in time
+        page.click("#cm-video [aria-label='Clear']")
+    page.wait_for_timeout(1000)
+    page.route("**/queue/join**", pass_on)
+    page.set_input_files("#cm-video input[type=file]", str(make_clip(tmp_path / "late.mp4", 3.0)))
+    page.wait_for_selector("#cm-video video[src*='late']")
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages")
+    assert held
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join**")
+    page.wait_for_selector(LINES, state="attached")
+
+
+def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> None:
+    upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
+    analyse(page)
+    lines = drawn(page)
+    for colour in ("rgb(29, 36, 48)", "rgb(59, 111, 212)", "rgb(217, 138, 0)", "rgb(18, 144, 127)"):
+        assert lines[colour] > 400
+    assert "times" in page.inner_text(".cm-transcript").lower()
+    assert page.is_visible("text=all together")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / "light.png", full_page=True)
+    with page.expect_download() as download:
+        page.click("#cm-save-json")
+    saved = Analysis.from_json(download.value.path().read_text(encoding="utf-8"))
+    assert download.value.suggested_filename == "talking.json"
+    assert saved.sentiment.clip.label in page.inner_text(".cm-score")
+    with page.expect_download() as download:
+        page.click("#cm-save-html")
+    assert "Plotly.newPlot(" in download.value.path().read_text(encoding="utf-8")
+
+
+def test_results_leave_with_their_video(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    analyse(page)
+    page.click("#cm-video [aria-label='Clear']")
+    page.wait_for_selector("#cm-timeline", state="hidden", timeout=5000)
+    assert "Nothing analysed yet" in page.inner_text("#cm-result")
+
+
+@pytest.mark.parametrize(
+    "page", [(1280, 900, "dark"), (390, 844, "light")], indirect=True, ids=["dark", "phone"]
+)
+def test_in_the_dark_and_on_a_phone(page: Any, request: pytest.FixtureRequest) -> None:
+    page.wait_for_selector("#cm-video video")
+    analyse(page)
+    name = request.node.callspec.id
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    ink = "rgb(238, 241, 246)" if name == "dark" else "rgb(29, 36, 48)"
+    assert drawn(page)[ink] > 400
+
+
+def test_bad_input_is_a_sentence_on_the_page(page: Any, tmp_path: Path) -> None:
+    page.wait_for_selector("#cm-video video")
+    clip = make_clip(tmp_path / "nothing.mp4", 1.0, video="plain", sound="silence")
+    upload(page, clip)
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-message:has-text('There is nothing to analyse')")
+    assert "Traceback" not in page.content()
+    assert page.is_enabled("#cm-analyse")
+
+
+@pytest.mark.parametrize("button", ["cancel", "delete"])
+def test_cancel_and_delete_end_the_work_and_give_the_page_back(
+    page: Any, address: Address, button: str
+) -> None:
+    page.wait_for_selector("#cm-video video")
+    address.work_until_quiet()  # the models are loaded behind the page
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages li.now")
+    before = address.worked()
+    page.click(f"#cm-{button}")
+    told = "The analysis was cancelled" if button == "cancel" else "Nothing analysed yet"
+    page.wait_for_selector(f"#cm-result :text('{told}')", timeout=20_000)
+    # Of the processor, all threads together: by the clock a busy machine would decide.
+    assert address.work_until_quiet() - before < 2
+    page.wait_for_timeout(500)
+    assert page.is_enabled("#cm-analyse")
+    assert page.is_hidden("#cm-cancel")
+    assert page.is_hidden("#cm-timeline")
+    assert told in page.inner_text("#cm-result")
+    if button == "delete":
+        page.wait_for_selector("#cm-video video", state="detached")
+        page.click("#cm-sample")  # and the page, which the server has forgotten, works on
+        page.wait_for_selector("#cm-video video")
+        page.click("#cm-analyse")
+        page.wait_for_selector(".cm-stages li.now")
+        assert not page.locator(".toast-body:has-text('no longer')").count()

@@ -1,0 +1,94 @@
+"""What the browser tests share: a visit to the served page, and what can be read there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SHOTS = ROOT / "build" / "screenshots"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+LINES = "#cm-timeline .js-plotly-plot .cartesianlayer path.js-line"
+PATIENCE = 180_000  # ms; the first analysis also loads every model, on whatever machine this is
+DRIVES_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
+]
+
+
+class Address(str):
+    """Where a server of the tests answers, and how much its processor works."""
+
+    process: psutil.Process
+
+    def worked(self) -> float:
+        """Seconds of the processor that the server has used, all its threads together."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def work_until_quiet(self) -> float:
+        """Wait until it does next to nothing; gives what it had `worked` then."""
+        end, last = time.monotonic() + PATIENCE / 1000, -1.0
+        while time.monotonic() < end:
+            now = self.worked()
+            if now - last < 0.1:
+                return now
+            last = now
+            time.sleep(1)
+        pytest.fail("the server is still at work")
+
+
+def watch(page: Any, faults: list[str], *, address: str = "") -> None:
+    """Add to `faults` every error in the browser's log, and every request beyond `address` and the disk."""
+    page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("request", lambda r: faults.append(f"outside: {r.url}") if _is_outside(r.url, address) else None)
+
+
+def _is_outside(url: str, address: str) -> bool:
+    served = (address, address.replace("127.0.0.1", "localhost")) if address else ()
+    return not url.startswith((*served, "data:", "blob:", "file:")) or "/static/ffmpeg/" in url  # 31 MB
+
+
+def upload(page: Any, clip: Path) -> None:
+    page.wait_for_selector("#cm-video video")  # the sample is there already
+    page.click("#cm-video [aria-label='Clear']")
+    page.set_input_files("#cm-video input[type=file]", str(clip))
+    page.wait_for_selector(f"#cm-video video[src*='{clip.stem}']")
+
+
+def analyse(page: Any) -> None:
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages li.done")
+    page.wait_for_selector(LINES, state="attached")
+    page.wait_for_selector("#cm-coupling .js-plotly-plot .scatterlayer path.js-fill", state="attached")
+    page.wait_for_selector(".cm-transcript")
+    page.wait_for_timeout(600)
+
+
+def now(page: Any) -> float:
+    """Seconds at which the video stands."""
+    return float(page.evaluate("document.querySelector('#cm-video video').currentTime"))
+
+
+def drawn(page: Any) -> dict[str, float]:
+    """{stroke colour: pixels that the widest line of that colour spans} in the time line."""
+    found: list[tuple[str, float]] = page.eval_on_selector_all(
+        LINES, "paths => paths.map(p => [getComputedStyle(p).stroke, p.getBBox().width])"
+    )
+    return {colour: max(w for c, w in found if c == colour) for colour, _ in found}
+
+
+def changes(page: Any, selector: str, before: str) -> None:
+    """Wait until the element's text is another one."""
+    page.wait_for_function(
+        "([s, b]) => document.querySelector(s).innerText != b", arg=[selector, before], timeout=20_000
+    )
