@@ -12,7 +12,7 @@ import numpy as np
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
-from app.cards import folded
+from app.cards import behind, folded
 from app.figures.space import space_points
 from app.figures.switches import left_on
 from app.i18n import DEFAULT, joined, name_of, tell
@@ -36,12 +36,10 @@ def moment_card(
     told = moment_sentence(moment, words, language)
     names = [name_of(m, language) for m in MODALITIES if m in moment.sources]
     header = [tell("table.from", language), tell("table.said", language), *names]
-    exact = escape(tell("why.exact", language))
+    exact = behind(tell("why.exact?", language), tell("why.exact", language))
     said = f' data-said="{escape(told)}"' if asked else ""
     return (
-        f'<p class="cm-answer"{said}>{escape(told)} '
-        f'<span class="cm-how" tabindex="0" title="{exact}">{tell("why.exact?", language)}'
-        f'<span class="cm-unseen"> {exact}</span></span></p>'
+        f'<p class="cm-answer"{said}>{escape(told)} {exact}</p>'
         f"{folded(header, rows, language) if rows else ''}"
     )
 

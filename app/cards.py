@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from html import escape
+
+import numpy as np
 
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
 from app.i18n import DEFAULT, alone, name_of, retell, tell
-from app.tables import share_table, tick_table
+from app.tables import SHARE_ROWS, share_table, tick_table
 from app.wording import (
     clock,
     disagreement,
@@ -84,7 +88,10 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "")
 
 
 def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
-    """Typical source shares as a table, a row for each chain, a column for each source; under it those over time."""
+    """Median source shares as a table, a row for each chain, a column for each source; under it those over time.
+
+    With it goes every tick's share, from which `shares.js` makes both tables anew for a window of the time line.
+    """
     shares = typical_shares(analysis)
     names = [m for m in MODALITIES if m in shares]
     head = "".join(f'<th scope="col" class="cm-{m}">{name_of(m, language)}</th>' for m in names)
@@ -93,10 +100,14 @@ def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
         cells = "".join(_cell(target, source, shares[target].get(source, 0.0), language) for source in names)
         body += f'<tr><th scope="row" class="cm-{target}">{name_of(target, language)}</th>{cells}</tr>'
     caption = tell("coupling.caption", language)
+    median = behind(tell("coupling.median?", language), tell("coupling.median", language))
+    window = tell("coupling.window", language, start="{start}", end="{end}")
     return (
-        f'<table class="cm-matrix"><caption>{caption}</caption>'
+        f'<div class="cm-shares" {_share_data(analysis, names)}>'
+        f'<p class="cm-small" data-said data-window="{window}" hidden></p>'
+        f'<table class="cm-matrix"><caption>{caption} {median}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"{folded(*share_table(analysis, language=language), language)}"
+        f"{folded(*share_table(analysis, language=language), language)}</div>"
     )
 
 
@@ -118,6 +129,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def behind(words: str, explained: str) -> str:
+    """A few words, and what they mean for who points at them, comes to them by keys, or listens."""
+    told = escape(explained)
+    return (
+        f'<span class="cm-how" tabindex="0" title="{told}">{escape(words)}'
+        f'<span class="cm-unseen"> {told}</span></span>'
+    )
 
 
 def legend(language: str = DEFAULT, *, together: bool = True) -> str:
@@ -163,6 +183,15 @@ def _percent(score: float) -> float:
     return 100 * (score - LOWEST) / (HIGHEST - LOWEST)
 
 
+def _share_data(analysis: Analysis, names: Sequence[str]) -> str:
+    """Attributes for `shares.js`: when the ticks are, and float32 [targets, sources, L] in the order of the table."""
+    share, ticks = analysis.dynamics.share, analysis.ticks
+    silence = (0.0,) * len(ticks.start)
+    values = np.array([[share[t].get(s, silence) for s in names] for t in names], "<f4")
+    when = json.dumps({"first": ticks.start[0], "step": ticks.step, "end": analysis.end, "rows": SHARE_ROWS})
+    return f'data-ticks="{escape(when)}" data-shares="{base64.b64encode(values.tobytes()).decode()}"'
+
+
 def _cell(target: str, source: str, share: float, language: str) -> str:
     """One share; the darker, the larger. Below zero it is outlined: the source pulls the other way."""
     depth = min(1.0, abs(share))
@@ -171,8 +200,9 @@ def _cell(target: str, source: str, share: float, language: str) -> str:
     told = tell(
         "coupling.cell",
         language,
-        share=text,
+        share="{share}",
         owner=tell(f"owner.{target}", language),
         source=name_of(source, language),
     )
-    return f'<td class="cm-cell{kind}" style="--depth:{depth:.3f}" title="{told}">{text}</td>'
+    hint = f'title="{told.format(share=text)}" data-hint="{told}"'
+    return f'<td class="cm-cell{kind}" style="--depth:{depth:.3f}" {hint}>{text}</td>'

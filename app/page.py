@@ -34,6 +34,7 @@ SCRIPTS = (
     "playhead.js",
     "faces.js",
     "windows.js",
+    "shares.js",
     "words.js",
     "space.js",
     "subtitles.js",

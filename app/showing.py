@@ -31,7 +31,6 @@ from app.visits import (
     session_of,
     visits_of,
 )
-from app.windows import window_of
 
 T = TypeVar("T")
 
@@ -178,14 +177,11 @@ class Showing:
         target: str,
         tone: bool,
         rows: list[list[Any]] | None,
-        start: float | None,
-        end: float | None,
         request: gr.Request | None = None,
     ) -> Any:
         """Values for the cards of `show` but the files, which are in English: in another language, else as they are.
 
-        The window start..end seconds, the edited rows and the face's pictures stay. Nothing changes while `show` itself
-        is under way.
+        The edited rows and the face's pictures stay. Nothing changes while `show` itself is under way.
         """
 
         def make(language: str, _: Work) -> list[Any]:
@@ -193,7 +189,7 @@ class Showing:
             return [
                 *(offered, shown, gr.skip()),
                 *pictures,
-                *coupling.show(analysis, language, window_of(analysis, start, end)),
+                *coupling.show(analysis, language),
                 *transcript.show_again(analysis, rows, language),
             ]
 

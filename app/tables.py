@@ -13,6 +13,7 @@ from app.i18n import DEFAULT, alone, name_of, tell
 from app.told import clock, signed
 
 NOTHING = "–"
+SHARE_ROWS = 60
 
 
 def tick_table(
@@ -22,7 +23,8 @@ def tick_table(
 
     Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
     known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
-    their numbers, and an interval as wide as the widest end to end.
+    their numbers, the median of their shares (see `app.wording.typical_shares`), and an interval as wide as the widest
+    end to end.
     """
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
     norms = {m: analysis.dynamics.state_norm[m] for m in MODALITIES if m in analysis.dynamics.state_norm}
@@ -58,9 +60,9 @@ def tick_table(
 
 
 def share_table(
-    analysis: Analysis, most: int = 60, language: str = DEFAULT
+    analysis: Analysis, most: int = SHARE_ROWS, language: str = DEFAULT
 ) -> tuple[list[str], list[list[str]]]:
-    """(header, rows) of the coupling over time: each target's share from each source, means in up to `most` rows."""
+    """(header, rows) of the coupling over time: each target's share from each source, medians in up to `most` rows."""
     shares = _shares(analysis, language)
     rows = [
         [clock(analysis.ticks.start[a]), *(_percent(line[a:b]) for line in shares.values())]
@@ -98,7 +100,7 @@ def _tone(analysis: Analysis, language: str) -> dict[str, Gapped]:
 
 
 def _percent(shares: Line) -> str:
-    return f"{signed(100 * float(np.mean(shares)), 0).removeprefix('+')} %"
+    return f"{signed(100 * float(np.median(shares)), 0).removeprefix('+')} %"
 
 
 def _whole(values: Sequence[float | None]) -> str:

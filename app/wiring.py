@@ -16,7 +16,6 @@ from app.panels import (
     QUIET,
     clip,
     compare,
-    coupling,
     header,
     language,
     several,
@@ -33,7 +32,6 @@ def wire(panels: Panels, page: gr.Blocks, service: Service) -> None:
     clip.listen(panels.clip, page, service.sample)
     timeline.listen(panels.timeline, panels.analysis, panels.clip.delete, service.draw)
     why.listen(panels.why, panels.analysis, panels.grid, service.explain)
-    coupling.listen(panels.coupling, panels.analysis)
     switches.listen(panels.switches, panels.analysis, panels.grid, service.without)
     opened = gr.State(None, time_to_live=KEPT)
     came, chosen = _wire_language(panels, page, service)
@@ -113,9 +111,8 @@ def _wire_language(panels: Panels, page: gr.Blocks, service: Service) -> tuple[A
     said = panels.retell.click(service.speak, None, None, **AGAIN)
     said.then(_speak, None, spoken, **AGAIN)
     said.then(service.tell_again, [panels.analysis, panels.result], panels.result, **AGAIN)
-    window = [panels.coupling.start, panels.coupling.end]
-    shown = [panels.analysis, *timeline.inputs(panels.timeline), panels.transcript.table, *window]
-    said.then(service.retell, shown, panels.told(), js=coupling.WINDOW, **AGAIN)
+    shown = [panels.analysis, *timeline.inputs(panels.timeline), panels.transcript.table]
+    said.then(service.retell, shown, panels.told(), **AGAIN)
     asked = [panels.analysis, panels.grid, panels.why.asked, panels.switches.kept]
     looked = said.then(service.look_again, asked, panels.answers(), **AGAIN)
     given = [panels.analysis, panels.grid, panels.clip.video]

@@ -1,7 +1,7 @@
 () => {
   // The playhead: a line over the pictures that follows the video; a click, an arrow key or a word seeks the video.
-  // Playing and stepping ask nothing of the server; only a click (why here?) and a new window do. To who cannot see
-  // them the pictures are sliders of the video's time, with what they show in their names.
+  // Of the server only a click asks (why here?). To who cannot see them the pictures are sliders of the video's time,
+  // with what they show in their names.
   "use strict";
   const PICTURES = ["#cm-timeline", "#cm-coupling", "#cm-why", "#cm-switched", "#cm-compared"];
   const MAIN = "#cm-timeline"; // a click in it also asks why, a drag or "[" and "]" in it restrict the other pictures
@@ -23,12 +23,6 @@
 
   const told = (picture) => document.querySelector("#cm-told")?.getAttribute(`data-${picture.closest("[id^=cm-]").id}`) ?? "";
   const press = (button) => document.querySelector(button)?.click();
-  const later = { window: 0 };
-  const onWindow = (change) => {
-    if (!Object.keys(change).some((key) => key.startsWith("xaxis"))) return;
-    clearTimeout(later.window);
-    later.window = setTimeout(() => press("#cm-window"), 200);
-  };
 
   // "[" and "]" put the window's start and end at the playhead, Escape shows all again.
   const restrict = (picture, key) => {
@@ -63,7 +57,6 @@
       seek(secondsAt(picture, click.event));
       if (main) press("#cm-explain");
     });
-    if (main) picture.on("plotly_relayout", onWindow);
     return line;
   };
 

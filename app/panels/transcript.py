@@ -55,13 +55,13 @@ def outputs(panel: TranscriptPanel) -> list[Any]:
 
 def show(analysis: Analysis, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs`."""
-    text = transcript_card(analysis, language, tell("transcript.keys", language))
-    return [text, {"headers": heads(language), "data": word_rows(analysis)}]
+    return show_again(analysis, word_rows(analysis), language)
 
 
 def show_again(analysis: Analysis, rows: list[list[Any]] | None, language: str = DEFAULT) -> list[Any]:
     """Values for `outputs` in another language, with the table's rows as they are: corrections are not lost."""
-    return [transcript_card(analysis, language), {"headers": heads(language), "data": rows or []}]
+    text = transcript_card(analysis, language, tell("transcript.keys", language))
+    return [text, {"headers": heads(language), "data": rows or []}]
 
 
 def heads(language: str = DEFAULT) -> list[str]:

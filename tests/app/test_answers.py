@@ -1,4 +1,4 @@
-"""Answers from the kept grid: their cards, pictures, windows and corrected words."""
+"""Answers from the kept grid: their cards, pictures and corrected words."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
-from app.panels import coupling, status, why
+from app.panels import status, why
 from app.service import Service
-from app.windows import within
 from extractors.records import Grid
 from extractors.subtitles import read_transcript
 from model.answers import Memory, Paths
-from tests.app.made import make_analysis, with_intervals
+from tests.app.made import make_analysis
 from tests.clips import make_clip
 
 
@@ -50,7 +49,6 @@ def test_a_result_that_is_no_longer_kept_is_told_so_wherever_it_is_asked(
     asked: list[Callable[[], Any]] = [
         lambda: service.explain(None, None, 1.0, me),
         lambda: service.without(None, None, ["text"], me),
-        lambda: coupling._restrict(None, 0.0, 1.0),
         lambda: service.draw(None, "text", False, me),
         lambda: service.tell_again(None, card, me),
     ]
@@ -142,30 +140,6 @@ def test_the_line_without_stands_beside_the_line_with_all() -> None:
     card = fewer_card(analysis, fewer)
     assert "With words and face the clip as a whole would be" in card
     assert card.count("<tr>") == 41
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "ticks"), [(1.0, 3.0, 10), (0.0, 99.0, 60), (50.0, 60.0, 1), (2.0, 2.01, 1)]
-)
-def test_a_window_is_an_analysis_of_its_ticks(start: float, end: float, ticks: int) -> None:
-    analysis = with_intervals(make_analysis())
-    part = within(analysis, start, end)
-    assert len(part.ticks.start) == ticks
-    first = analysis.ticks.start.index(part.ticks.start[0])
-    assert part.sentiment.ticks == analysis.sentiment.ticks[first : first + ticks]
-    assert (
-        part.dynamics.share["text"]["audio"]
-        == analysis.dynamics.share["text"]["audio"][first : first + ticks]
-    )
-    assert len(part.transcript.words) <= len(analysis.transcript.words)
-
-
-def test_the_coupling_of_a_window_is_drawn_over_that_window() -> None:
-    told, figure = coupling._restrict(make_analysis(), 2.0, 6.0)
-    assert "Of the window 0:02.0 to 0:06.0" in told
-    assert tuple(figure.layout.xaxis.range) == (2.0, 6.0)
-    whole, _ = coupling._restrict(make_analysis(), 0.0, 1e9)
-    assert "window" not in whole
 
 
 def test_corrected_rows_become_the_words_of_a_transcript(tmp_path: Path) -> None:

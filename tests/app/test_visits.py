@@ -36,7 +36,6 @@ from app.visits import (
     WITHOUT,
     Visits,
 )
-from app.windows import window_of
 from tests.app.made import make_analysis, make_grid
 
 ME = gr.Request(session_hash="me")
@@ -273,30 +272,19 @@ def test_answers_under_way_end_in_the_language_chosen_meanwhile(
     assert (moment[1], moment[5], moment[6], moment[7]) == ("ja", "ja", "layers ja", "ja")
 
 
-def test_another_language_leaves_the_moment_the_switches_the_corrections_and_the_window(
-    service: Service,
-) -> None:
+def test_another_language_leaves_the_moment_the_switches_and_the_corrections(service: Service) -> None:
     analysis, grid, rows = make_analysis(60), make_grid(60), [[0.0, 0.4, "corrected"]]
     told = service.look_again(analysis, grid, 7.0, ["visual"], speaking("ja"))
     assert told[2] == 7.0
     assert "value" not in told[3]  # the switches themselves
     assert told[4] == ["visual"]
-    again = service.retell(analysis, "audio", False, rows, 3.0, 6.0, speaking("ja"))
-    _, _, faces, _, _, said, shares, _, table = again
+    again = service.retell(analysis, "audio", False, rows, speaking("ja"))
+    _, _, faces, _, _, said, _, text, table = again
     assert faces == gr.skip()
-    assert tuple(shares.layout.xaxis.range) == (3.0, 6.0)
-    assert tell("coupling.window", "ja", start="0:03.0", end="0:06.0") in said
+    assert tell("coupling.caption", "ja") in said
+    assert tell("transcript.keys", "ja") in text
     assert (table["data"], table["headers"][2]) == (rows, tell("words.word", "ja"))
-    assert service.retell(None, "audio", False, rows, 0, 9, ME) == gr.skip()
-
-
-def test_a_window_is_what_the_browser_says_of_the_clip() -> None:
-    analysis = make_analysis(60)  # 12 s
-    assert window_of(analysis, 3.0, 6.0) == (3.0, 6.0)
-    assert window_of(analysis, -1.0, 6.0) == (0.0, 6.0)
-    assert (
-        window_of(analysis, 0.0, 1e9) is window_of(analysis, None, None) is window_of(analysis, 9, 8) is None
-    )
+    assert service.retell(None, "audio", False, rows, ME) == gr.skip()
 
 
 def test_nothing_that_takes_long_is_lost_because_it_goes_on() -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.analysis import TimedWord
+from app.analysis import Analysis, TimedWord
 from app.portraits import Portrait
 from app.report import render_report
+from app.tables import share_table
+from app.told import clock
+from app.wording import typical_shares
 from tests.app.made import make_analysis, with_words
 from tests.app.test_report import answered
 
@@ -80,6 +84,7 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
             for other in boxes[:i]:
                 apart = left >= other[1] or right <= other[0] or top >= other[3] - 4 or bottom <= other[2] + 4
                 assert apart
+        _shares_are_of(page, analysis, 60, 90)
         face = page.locator(".cm-face:not([hidden])")
         assert face.count() == 1
         box, plot = face.bounding_box(), page.locator("#cm-timeline .js-plotly-plot").bounding_box()
@@ -91,5 +96,33 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
         page.wait_for_function(f"{WORDS}.x.length == {len(whole)}")
         page.wait_for_function("document.querySelectorAll('.cm-face:not([hidden])').length == 3")
         assert np.allclose(ranges(page), own)
+        _shares_are_of(page, analysis, 0, TICKS * 0.2)
         browser.close()
     assert not faults
+
+
+def _shares_are_of(page: Any, analysis: Analysis, start: float, end: float) -> None:
+    """Both tables of the coupling are made of the ticks of the stretch, as the server would make them."""
+    ticks = slice(round(5 * start), round(5 * end))
+    share = {t: {s: line[ticks] for s, line in row.items()} for t, row in analysis.dynamics.share.items()}
+    part: Any = SimpleNamespace(
+        ticks=SimpleNamespace(start=analysis.ticks.start[ticks]), dynamics=SimpleNamespace(share=share)
+    )
+    rows = share_table(part)[1]
+    page.wait_for_function(
+        "last => [...document.querySelectorAll('.cm-shares .cm-scroll tr:last-child td')]"
+        ".map(cell => cell.textContent).join() === last",
+        arg=",".join(rows[-1]),
+    )
+    read = "cells => cells.map(c => c.textContent)"
+    typical = [f"{v:.2f}".replace("-", "−") for row in typical_shares(part).values() for v in row.values()]
+    assert page.eval_on_selector_all(".cm-shares .cm-cell", read) == typical
+    assert page.eval_on_selector_all(".cm-shares .cm-scroll td", read) == [
+        cell for row in rows for cell in row
+    ]
+    hints = page.eval_on_selector_all(".cm-shares .cm-cell", "cells => cells.map(c => c.title)")
+    assert hints[1] == f"{typical[1]} of the words’ output comes from the voice"
+    whole = end - start > analysis.end - 0.01
+    told = f"Of the window {clock(start)} to {clock(end)}:"
+    assert page.is_visible(".cm-shares [data-window]") != whole
+    assert page.text_content(".cm-shares [data-window]") == ("" if whole else told)
