@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.estimate import Estimate, about
-from app.exports import FORMATS, save
+from app.exports import FORMATS, save, told
 from app.faults import fault_of
 from app.i18n import tell
 from app.stages import STAGES
@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     analyse = commands.add_parser("analyze", help="analyse one clip", description="Analyse one clip.")
     _add_clip(analyse)
-    for kind, format_ in FORMATS.items():
-        analyse.add_argument(f"--{kind}", metavar="OUT", type=Path, help=f"write {format_.told}")
+    for kind in FORMATS:
+        analyse.add_argument(f"--{kind}", metavar="OUT", type=Path, help=f"write {told(kind)}")
     analyse.set_defaults(run=_analyze)
     compare = commands.add_parser(
         "compare",

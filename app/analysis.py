@@ -23,6 +23,7 @@ from app.decoding import SchemaError, decode
 
 SCHEMA = "coupled-mamba/1"
 MODALITIES = ("text", "audio", "visual")
+NAMES = {"text": "words", "audio": "voice", "visual": "face"}  # in files, and in what the analysis says
 LOWEST, HIGHEST = -3.0, 3.0
 SHARE_TOLERANCE = 1e-4
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from app import analysis as plain
-from app.analysis import MODALITIES, Analysis
+from app.analysis import MODALITIES, NAMES, Analysis
 from app.estimate import Estimate
 from app.memory import check_memory
 from app.stages import Progress, Stages
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from model.inference import Dynamics, Interval, Prediction
 
 RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is told
-NAMES = {"text": "words", "audio": "voice", "visual": "face"}
 
 
 @dataclass

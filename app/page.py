@@ -38,6 +38,7 @@ SCRIPTS = (
     "words.js",
     "space.js",
     "subtitles.js",
+    "folder.js",
     "access.js",
 )
 PORT = 7860

@@ -45,11 +45,6 @@ _DARK = (
 )
 
 
-def write_report(analysis: Analysis, path: str | Path, name: str = "clip") -> None:
-    """Write the report of the clip called `name` to `path`. Raises OSError."""
-    Path(path).write_text(render_report(analysis, name), encoding="utf-8")
-
-
 def render_report(
     analysis: Analysis,
     name: str = "clip",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Several:
     def run(
         self, files: list[str] | None, request: gr.Request, spoken: str | None = None
     ) -> Iterator[list[Any]]:
-        """Values for (table, kept, analyse all, stop), clip by clip; `spoken` is the language of the speech in all.
+        """Values for (table, kept, told, analyse all, stop), clip by clip; `spoken` is the language of all speech.
 
         A clip that cannot be analysed has its reason among the remarks; the rest are analysed all the same.
         """
@@ -107,12 +108,12 @@ class Several:
                         yield from self._analyse(mine, folder, work, request, spoken)
                 except OSError as error:
                     if not self._rooms.is_over(room):
-                        yield [gr.skip(), gr.skip(), *_buttons(busy=False)]
+                        yield [gr.skip(), gr.skip(), "", *_buttons(busy=False)]
                         raise refusal(explain(error), language) from None
             if (
                 work.is_replaced and work.by != "again"
             ):  # all was deleted, and the page is to show nothing of it
-                yield [table_of([], language), None, *_buttons(busy=False)]
+                yield [table_of([], language), None, "", *_buttons(busy=False)]
         finally:
             self._visits.finished(session, work)
 
@@ -126,7 +127,7 @@ class Several:
         done = False
         while not done and not work.is_replaced:
             language = self._visits.language(request)
-            yield [table_of(rows, language), list(rows), *_buttons(busy=False)]
+            yield [table_of(rows, language), list(rows), ended(rows, language), *_buttons(busy=False)]
             done = self._visits.finished_in(language, work, request, session_of(request))
 
     def _one(
@@ -140,7 +141,8 @@ class Several:
             rows[i] = replace(
                 waiting, remark=("several.place", {"place": run.place}) if run.place else how_far
             )
-            return [table_of(rows, self._visits.language(request)), list(rows), *_buttons(busy=True)]
+            language = self._visits.language(request)
+            return [table_of(rows, language), list(rows), under_way(rows, i, language), *_buttons(busy=True)]
 
         if work.stop.is_set():
             rows[i] = replace(waiting, remark=("several.stopped", {}))
@@ -172,27 +174,32 @@ class Several:
         self._visits.end(session_of(request), "stop all")
 
     def forget(self, request: gr.Request) -> list[Any]:
-        """Values for (files, table, kept, open) where everything of the session was deleted."""
-        return [None, table_of([], self._visits.language(request)), None, gr.update(visible=False)]
+        """Values for (files, table, kept, told, open) where everything of the session was deleted."""
+        return [None, table_of([], self._visits.language(request)), None, "", gr.update(visible=False)]
 
-    def tell_again(self, kept: list[Row] | None, request: gr.Request) -> Any:
-        """The table in another language; nothing changes while a batch is under way, which takes it up by itself."""
+    def tell_again(self, kept: list[Row] | None, number: int, request: gr.Request) -> list[Any]:
+        """Values for (table, told, open) in another language, open being for the row `number`.
+
+        Of the first two nothing changes while a batch is under way, which takes the language up by itself.
+        """
+        language = self._visits.language(request)
+        button = _opens(kept, number, language)
         if self._visits.is_under_way(session_of(request), BATCH):
-            return gr.skip()
-        return table_of(kept or [], self._visits.language(request))
+            return [gr.skip(), gr.skip(), button]
+        return [table_of(kept or [], language), ended(kept, language) if kept else "", button]
 
     def choose(
         self, kept: list[Row] | None, chosen: gr.SelectData, request: gr.Request | None = None
     ) -> list[Any]:
-        """Values for (open, number) of the row that was chosen; nothing to open where it has no analysis.
+        """Values for (open, number, told) of the row that was chosen; nothing to open where it has no analysis.
 
         The rows may have been sorted since, so the row is known by its number.
         """
         number = int((chosen.row_value or [0])[0] or 0)
         if not kept or not 0 < number <= len(kept) or not kept[number - 1].path:
-            return [gr.update(visible=False), 0]
+            return [gr.update(visible=False), 0, gr.skip()]
         name, language = Path(kept[number - 1].file).name, self._visits.language(request)
-        return [gr.update(value=tell("several.open", language, name=name), visible=True), number]
+        return [_opens(kept, number, language), number, _told(tell("several.opens", language, name=name))]
 
     def open(
         self,
@@ -243,6 +250,18 @@ def table_of(rows: Sequence[Row], language: str = DEFAULT) -> dict[str, Any]:
     return {"headers": heads(language), "data": [row.cells(language) for row in rows]}
 
 
+def under_way(rows: Sequence[Row], now: int, language: str = DEFAULT) -> str:
+    """Which clip it is the turn of, of how many: as HTML, which is also read out."""
+    clip = {"number": now + 1, "count": len(rows), "name": Path(rows[now].file).name}
+    return _told(tell("several.under_way", language, **clip))
+
+
+def ended(rows: Sequence[Row], language: str = DEFAULT) -> str:
+    """How many clips were analysed, of how many: as `under_way`."""
+    done = sum(bool(row.path) for row in rows)
+    return _told(tell("several.ended", language, done=done, count=len(rows)))
+
+
 def heads(language: str = DEFAULT) -> list[str]:
     """The table's columns."""
     return [tell(key, language) for key in HEADS]
@@ -263,6 +282,18 @@ def row_of(number: int, file: str, analysis: Analysis, path: str = "") -> Row:
         None if between is None else (between.low, between.high),
         tuple(None if a is None else a.score for a in alone),
     )
+
+
+def _told(sentence: str) -> str:
+    return f'<p class="cm-small" data-said>{escape(sentence)}</p>'
+
+
+def _opens(rows: Sequence[Row] | None, number: int, language: str) -> Any:
+    """The button that opens the row `number`; nothing changes where there is no such row."""
+    if not rows or not 0 < number <= len(rows):
+        return gr.skip()
+    name = Path(rows[number - 1].file).name
+    return gr.update(value=tell("several.open", language, name=name), visible=True)
 
 
 def _range(low: float, high: float, language: str) -> str:

@@ -1,5 +1,5 @@
 () => {
-  // For who does not see or does not point: what changes is said, words are reached by keys, and one fault of gradio's.
+  // For who does not see or does not point: what changes is said, words are reached by keys, and two faults of gradio's.
   "use strict";
   const EVERY = 1000; // ms: a stage of an analysis may last a tenth of that, and nobody can be told so much
   const KEPT = 3; // sentences that stand in the status line
@@ -27,6 +27,14 @@
     outer.tabIndex = -1;
     outer.ariaLabel = outer.querySelector("button").ariaLabel;
     outer.removeAttribute("title");
+  };
+
+  // gradio's buttons take no explanation.
+  const hint = () => {
+    for (const { name, value } of document.querySelector("#cm-hints")?.attributes ?? []) {
+      const button = name.startsWith("data-") && document.getElementById(name.slice(5));
+      if (button && button.title !== value) button.title = value;
+    }
   };
 
   // The transcript is one stop of the tab key, and arrows go from word to word: thousands of stops would be a wall.
@@ -73,5 +81,5 @@
     const card = event.target.closest?.(".cm-transcript");
     if (card && !event.ctrlKey && !event.metaKey && !event.altKey) go(card, event);
   });
-  setInterval(() => { say(); unnest(); }, EVERY);
+  setInterval(() => { say(); unnest(); hint(); }, EVERY);
 }

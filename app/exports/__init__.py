@@ -12,6 +12,7 @@ from app.analysis import Analysis
 from app.exports.elan import render_eaf
 from app.exports.subtitles import render_vtt
 from app.exports.ticks import render_csv
+from app.i18n import DEFAULT, tell
 
 if TYPE_CHECKING:
     from extractors.records import Grid
@@ -22,14 +23,18 @@ Step = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: its button's name, what it is good for, how it is made.
+    """One kind of file: its button's name, and how it is made; `told` says what it is good for.
 
     `render` is given (analysis, clip's path, grid, film, step), as `save` is.
     """
 
     label: str
-    told: str
     render: Callable[[Analysis, str, Grid | None, str | Path | None, Step], str]
+
+
+def told(kind: str, language: str = DEFAULT) -> str:
+    """What a file of the `kind` (a key of FORMATS) is, and for whom: the end of a sentence, without its full stop."""
+    return tell(f"saving.told.{kind}", language)
 
 
 def _report(analysis: Analysis, clip: str, grid: Grid | None, film: str | Path | None, step: Step) -> str:
@@ -44,15 +49,11 @@ def _report(analysis: Analysis, clip: str, grid: Grid | None, film: str | Path |
 
 
 FORMATS = {
-    "json": Format("JSON", "the whole analysis", lambda analysis, *_: analysis.to_json(indent=1)),
-    "csv": Format("CSV", "a table with a row a tick", lambda analysis, *_: render_csv(analysis)),
-    "vtt": Format(
-        "Subtitles", "subtitles (WebVTT) with the score in each", lambda analysis, *_: render_vtt(analysis)
-    ),
-    "eaf": Format(
-        "ELAN", "tiers for the annotation program ELAN (.eaf)", lambda a, clip, *_: render_eaf(a, clip)
-    ),
-    "html": Format("Report", "a report as one HTML file that needs no network", _report),
+    "json": Format("JSON", lambda analysis, *_: analysis.to_json(indent=1)),
+    "csv": Format("CSV", lambda analysis, *_: render_csv(analysis)),
+    "vtt": Format("Subtitles", lambda analysis, *_: render_vtt(analysis)),
+    "eaf": Format("ELAN", lambda analysis, clip, *_: render_eaf(analysis, clip)),
+    "html": Format("Report", _report),
 }
 """Every format by its file's ending."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from app.analysis import MODALITIES, Analysis, Gapped, Interval, Line
+from app.analysis import MODALITIES, NAMES, Analysis, Gapped, Interval, Line
 from app.exports.text import one_line
-from app.figures.style import NAMES
 from app.figures.words import words_at
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")

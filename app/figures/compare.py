@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.reduce import kept
-from app.figures.style import COLOURS, FAINT, GREY, INK, beside, figure, layout, scale_notes, y_axis
+from app.figures.style import COLOURS, FAINT, GREY, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.words import since_observed
 from app.i18n import DEFAULT, alone, name_of, tell
 
 TALL, BAND, GAP, FOOT = 230, 96, 26, 38
 """Pixels: the band of all together, one of a modality, between them, below."""
 HEIGHT = 300  # pixels of a clip's own picture
-ZERO = "rgba(128,138,152,0.55)"
 DASHES = "6px,4px"
 
 

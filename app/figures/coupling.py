@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from app.analysis import MODALITIES, Analysis
+from app.figures.lines import middles
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, beside, figure, layout, y_axis
 from app.i18n import DEFAULT, name_of
@@ -18,7 +18,7 @@ BAND, GAP, FOOT = 120, 26, 38  # pixels
 def draw_coupling(analysis: Analysis, language: str = DEFAULT) -> go.Figure:
     """One stacked panel for each target that has shares, in the order words, voice, face, over one time axis."""
     targets = [m for m in MODALITIES if m in analysis.dynamics.share]
-    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
+    seconds = middles(analysis)
     inside = max(1, len(targets) * BAND + (len(targets) - 1) * GAP)
     traces: list[Any] = []
     axes: dict[str, Any] = {}

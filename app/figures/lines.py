@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,16 +82,20 @@ def interval_band(seconds: NDArray[np.float32], between: Interval, axis: str = "
 
 def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str, language: str = DEFAULT) -> Any:
     """A line that is not seen, to tell the words of the moment in the hover."""
-    said = words_at(analysis)
-    shown = kept_texts(said)
+    return text_hover(words_at(analysis), seconds, axis, tell("timeline.said", language))
+
+
+def text_hover(texts: Sequence[str], seconds: NDArray[np.float32], axis: str, name: str) -> Any:
+    """A line that is not seen, to tell the text of the moment in the hover; `texts` is one a tick."""
+    shown = kept_texts(texts)
     return go.Scatter(
         x=seconds[shown],
         y=np.zeros(len(shown), np.float32),
         yaxis=axis,
         mode="lines",
         line={"width": 0, "color": FAINT},
-        name=tell("timeline.said", language),
-        customdata=[html.escape(said[i], quote=False) for i in shown],
+        name=name,
+        customdata=[html.escape(texts[i], quote=False) for i in shown],
         hovertemplate="%{customdata}",
     )
 
@@ -107,5 +111,9 @@ def score_limit(analyses: Iterable[Analysis], *, intervals: bool = True) -> floa
         between = analysis.sentiment.interval
         if between is not None and intervals:
             lines += [between.ticks_low, between.ticks_high]
-    most = max(max(map(abs, line)) for line in lines)
+    return limit_of(max(max(map(abs, line)) for line in lines))
+
+
+def limit_of(most: float) -> float:
+    """The least half range of a scores' axis that has room for a score of `most`."""
     return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)

@@ -18,8 +18,8 @@ COLOURS = {"text": "#3b6fd4", "audio": "#d98a00", "visual": "#12907f"}
 INK = "#1d2430"
 GREY = "#667080"
 FAINT = "rgba(128,138,152,0.22)"
+ZERO = "rgba(128,138,152,0.55)"  # the line of score 0
 POSITIVE, NEGATIVE = "#1f7a4d", "#b3305c"
-NAMES = {"text": "words", "audio": "voice", "visual": "face"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 LEFT, RIGHT = 92, 14
 
@@ -84,9 +84,10 @@ def y_axis(low: float, high: float, domain: tuple[float, float], **more: Any) ->
     }
 
 
-def beside(text: str, y: float, colour: str = GREY, size: int = 12) -> dict[str, Any]:
-    """An annotation in the left margin at height `y` (0..1 of the picture)."""
-    return {
+def beside(text: str, y: float, colour: str = GREY, size: int = 12, hint: str = "") -> dict[str, Any]:
+    """An annotation in the left margin at height `y` (0..1 of the picture); pointed at, it tells its `hint`."""
+    explained = {"hovertext": hint, "captureevents": True} if hint else {}
+    return explained | {
         "text": text,
         "x": 0,
         "xref": "paper",

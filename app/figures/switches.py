@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from app.analysis import HIGHEST, Analysis
+from app.analysis import Analysis
 from app.asking import Fewer
-from app.figures.lines import signed_hundredths
+from app.figures.lines import limit_of, middles, signed_hundredths
 from app.figures.reduce import kept_of
-from app.figures.style import FAINT, GREY, INK, figure, layout, scale_notes, y_axis
+from app.figures.style import FAINT, GREY, INK, ZERO, figure, layout, scale_notes, y_axis
 from app.i18n import DEFAULT, alone, joined, name_of
 
 HEIGHT = 220
@@ -19,10 +19,9 @@ HEIGHT = 220
 
 def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> go.Figure:
     """The score of all together in ink, and dashed the score of what was left on; the difference shaded."""
-    seconds = (np.asarray(analysis.ticks.start) + analysis.ticks.step / 2).astype(np.float32)
+    seconds = middles(analysis)
     whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
-    most = float(max(np.abs(whole).max(), np.abs(part).max()))
-    limit = next(top for top in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= top or top == HIGHEST)
+    limit = limit_of(float(max(np.abs(whole).max(), np.abs(part).max())))
     shown = kept_of([whole, part])
     mode = "lines" if len(seconds) > 1 else "markers"
     common = {"x": seconds[shown], "mode": mode, "hovertemplate": "%{customdata}"}
@@ -45,7 +44,7 @@ def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> 
         ),
     ]
     axis = y_axis(-limit, limit, (0, 1), showgrid=True, gridcolor=FAINT, zeroline=True)
-    axis |= {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": [-limit, 0, limit]}
+    axis |= {"zerolinecolor": ZERO, "tickvals": [-limit, 0, limit]}
     notes = scale_notes(limit, language=language)
     over_time = layout(HEIGHT, analysis.end, language=language)
     return figure(traces, **over_time, yaxis=axis, annotations=notes)

@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Analysis
-from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
+from app.figures.lines import interval_band, middles, score_limit, score_line, text_hover, word_hover
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, INK, beside, figure, layout, scale_notes, y_axis
+from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
 from app.figures.words import LANES, moved_words, since_observed, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
@@ -51,6 +51,7 @@ def draw_timeline(
         *share_traces(sources, seconds, "y3", language),
         *_norms(analysis, seconds, language),
         *_presence(analysis),
+        text_hover(_observed(analysis, language), seconds, "y5", tell("table.seen", language)),
     ]
     limit, reach = score_limit([analysis]), share_range(sources)
     picture = figure(
@@ -71,7 +72,7 @@ def _axes(limit: float, reach: tuple[float, float], norm: float) -> dict[str, An
     """The bands' y axes: scores within -limit..limit, shares within `reach`, norms up to `norm`."""
     scores = y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
     return {
-        "yaxis": scores | {"zerolinecolor": "rgba(128,138,152,0.55)", "tickvals": _score_ticks(limit)},
+        "yaxis": scores | {"zerolinecolor": ZERO, "tickvals": _score_ticks(limit)},
         "yaxis2": y_axis(-1.1, 1.2 + LANES, BANDS["words"], zeroline=True, zerolinecolor=FAINT),
         "yaxis3": y_axis(*reach, BANDS["shares"], zeroline=reach[0] < 0, zerolinecolor=FAINT),
         "yaxis4": y_axis(0, norm, BANDS["norms"]),
@@ -145,6 +146,16 @@ def _presence(analysis: Analysis) -> list[Any]:
     return bars
 
 
+def _observed(analysis: Analysis, language: str) -> list[str]:
+    """At each tick what was heard and seen: "words, voice"; a dash where nothing was."""
+    comma, names = tell("join.comma", language), {m: name_of(m, language) for m in MODALITIES}
+    lines = zip(*(analysis.presence[m] for m in MODALITIES), strict=True)
+    return [
+        comma.join(names[m] for m, there in zip(MODALITIES, tick, strict=True) if there > 0) or "–"
+        for tick in lines
+    ]
+
+
 def stretches(seen: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """[first, end) of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.astype(np.int8), [0]])))
@@ -167,14 +178,22 @@ def _notes(target: str, limit: float, low: float, high: float, language: str) ->
         bottom, top = BANDS[band]
         return bottom + share * (top - bottom)
 
+    hints = {
+        band: tell(f"timeline.hint.{band}", language) for band in ("pulls", "moves", "norms", "presence")
+    }
     ends = {"low": f"{100 * low:.0f}".replace("-", "−"), "high": f"{100 * high:.0f}"}
     return [
         *scale_notes(limit, *BANDS["sentiment"], language),
-        beside(tell("timeline.pulls", language), at("words", 0.24), size=11),
-        beside(tell("timeline.moves_before", language), at("shares", 0.9)),
-        beside(f"<b>{tell(f'owner.{target}', language)}</b>", at("shares", 0.72), COLOURS[target]),
-        beside(tell("timeline.moves_after", language), at("shares", 0.54)),
-        beside(tell("timeline.range", language, **ends), at("shares", 0.06), size=11),
-        beside(tell("timeline.norms", language), at("norms", 0.5)),
-        beside(tell("timeline.presence", language), at("presence", 0.5)),
+        beside(tell("timeline.pulls", language), at("words", 0.24), size=11, hint=hints["pulls"]),
+        beside(tell("timeline.moves_before", language), at("shares", 0.9), hint=hints["moves"]),
+        beside(
+            f"<b>{tell(f'owner.{target}', language)}</b>",
+            at("shares", 0.72),
+            COLOURS[target],
+            hint=hints["moves"],
+        ),
+        beside(tell("timeline.moves_after", language), at("shares", 0.54), hint=hints["moves"]),
+        beside(tell("timeline.range", language, **ends), at("shares", 0.06), size=11, hint=hints["moves"]),
+        beside(tell("timeline.norms", language), at("norms", 0.5), hint=hints["norms"]),
+        beside(tell("timeline.presence", language), at("presence", 0.5), hint=hints["presence"]),
     ]

@@ -81,9 +81,9 @@ def _tone_notes(tone: Tone, total: float, language: str) -> list[dict[str, Any]]
     notes = []
     for band, name, hint, ends in named:
         middle = sum(_share(band, total)) / 2
-        explained = {"hovertext": tell(hint, language), "captureevents": True}
-        notes.append(beside(tell(name, language), middle + 9 / total) | explained)
-        notes.append(beside(ends, middle - 9 / total, size=11) | explained)
+        told = tell(hint, language)
+        notes.append(beside(tell(name, language), middle + 9 / total, hint=told))
+        notes.append(beside(ends, middle - 9 / total, size=11, hint=told))
     return notes
 
 

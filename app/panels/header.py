@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from app.exports import FORMATS
+from app.exports import told as saved_as
 from app.i18n import LANGUAGES, tell
 from app.i18n.labels import html, label
 
@@ -17,6 +19,8 @@ TOLD = {
     "cm-compared-other": "compare.picture_other",
 }
 """What the scripts say, by name; each picture's own name by the id of its place."""
+HINTED = {f"cm-save-{kind}": kind for kind in FORMATS}
+"""The buttons that say what they give when they are pointed at, by their ids."""
 _SWITCH = "() => { document.body.classList.toggle('dark'); document.documentElement.style.colorScheme = '' }"
 
 
@@ -25,7 +29,12 @@ def render() -> tuple[gr.Button, gr.Button]:
     with gr.Row(elem_classes="cm-header"):
         gr.HTML(html(_head))
         switch = gr.Button(
-            label("head.switch"), size="sm", variant="secondary", elem_classes="cm-switch", min_width=90
+            label("head.switch"),
+            size="sm",
+            variant="secondary",
+            elem_classes="cm-switch",
+            elem_id="cm-switch",
+            min_width=90,
         )
     return switch, gr.Button(label("head.languages"), visible="hidden", elem_id="cm-retell")
 
@@ -49,9 +58,10 @@ def _head(language: str) -> str:
         for code, name in LANGUAGES.items()
     )
     told = "".join(f' data-{name}="{tell(key, language)}"' for name, key in TOLD.items())
+    hints = "".join(f' data-{name}="{saved_as(kind, language)}"' for name, kind in HINTED.items())
     return (
         f'<div class="cm-head"><h1>Coupled Mamba</h1><p>{tell("head.says", language)}</p></div>'
         f'<nav class="cm-languages" aria-label="{tell("head.languages", language)}">{links}</nav>'
-        f'<span id="cm-told" hidden{told}></span>'
+        f'<span id="cm-told" hidden{told}></span><span id="cm-hints" hidden{hints}></span>'
         '<div id="cm-status" class="cm-unseen" role="status" aria-atomic="false"></div>'
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
 
+from app.batch.run import ENDINGS
 from app.i18n import tell
 from app.i18n.labels import html, label
 from app.panels import AGAIN, QUIET, clip
 from app.service import AT_ONCE, GROUP, Service
-from app.several import KINDS, Several, heads
+from app.several import KINDS, MOST, Several, heads
 
 _UP = (
     "() => { document.querySelector('.cm-top')?.scrollIntoView({ block: 'start' }); "
@@ -29,6 +31,7 @@ class SeveralPanel:
     files: gr.File
     analyse: gr.Button
     stop: gr.Button
+    told: gr.HTML
     table: gr.Dataframe
     kept: gr.State
     number: gr.State
@@ -51,12 +54,18 @@ def render(kept_for: float) -> SeveralPanel:
                 label("several.analyse"), variant="primary", min_width=120, elem_id="cm-several-analyse"
             )
             stop = gr.Button(label("several.stop"), visible=False, min_width=90, elem_id="cm-several-stop")
+            gr.Button(label("several.folder"), min_width=120, elem_id="cm-several-folder")  # see `folder.js`
+        gr.HTML(html(_folder), padding=False)
+        told = gr.HTML(padding=False, elem_id="cm-several-told")
         table = gr.Dataframe(
             headers=heads(),
             datatype=KINDS,
             type="array",
             interactive=False,
             wrap=True,
+            buttons=[
+                "fullscreen"
+            ],  # a copy would be pasted into a spreadsheet, with names such as "=1+1.mp4"
             column_widths=WIDTHS,
             label=label("several.table"),
             elem_id="cm-several-table",
@@ -64,11 +73,20 @@ def render(kept_for: float) -> SeveralPanel:
         with gr.Row(elem_classes="cm-buttons"):
             opening = gr.Button("", visible=False, min_width=160, elem_id="cm-several-open")
     kept, number = gr.State(None, time_to_live=kept_for), gr.State(0)
-    return SeveralPanel(files, analyse, stop, table, kept, number, opening)
+    return SeveralPanel(files, analyse, stop, told, table, kept, number, opening)
 
 
 def _hint(language: str) -> str:
     return f'<p class="cm-small">{tell("several.hint", language)}</p>'
+
+
+def _folder(language: str) -> str:
+    """What `folder.js` knows of clips, and says where a folder has none or too many."""
+    many = tell("several.too_many", language, count="{count}", most=MOST, command="python -m app batch")
+    none = tell("several.no_clip", language, name="{name}", endings=", ".join(ENDINGS))
+    known = f'data-endings="{" ".join(ENDINGS)}" data-most="{MOST}"'
+    told = f'data-many="{escape(many)}" data-none="{escape(none)}"'.replace("{", "[[").replace("}", "]]")
+    return f'<p class="cm-small" id="cm-folder" data-said {known} {told} hidden></p>'
 
 
 def listen(
@@ -87,16 +105,17 @@ def listen(
     panel.analyse.click(
         clips.run,
         [panel.files, chosen.language],
-        [panel.table, panel.kept, panel.analyse, panel.stop],
+        [panel.table, panel.kept, panel.told, panel.analyse, panel.stop],
         concurrency_limit=AT_ONCE,
         concurrency_id=GROUP,
         **AGAIN,
     )
+    shown, again = [panel.kept, panel.number], [panel.table, panel.told, panel.open]
     for said in spoken:
-        said.then(clips.tell_again, panel.kept, panel.table, **AGAIN)
+        said.then(clips.tell_again, shown, again, **AGAIN)
     panel.stop.click(clips.stop, None, None, queue=False, api_visibility="private")
-    panel.table.select(clips.choose, panel.kept, [panel.open, panel.number], **QUIET)
-    forgotten = [panel.files, panel.table, panel.kept, panel.open]
+    panel.table.select(clips.choose, panel.kept, [panel.open, panel.number, panel.told], **QUIET)
+    forgotten = [panel.files, panel.table, panel.kept, panel.told, panel.open]
     chosen.delete.click(clips.forget, None, forgotten, queue=False, **QUIET)
     opened = panel.open.click(
         clips.open,

@@ -16,13 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.analysis import MODALITIES, Analysis, TimedWord
+from app.analysis import MODALITIES, NAMES, Analysis, TimedWord
 from app.exports import FORMATS, save
 from app.exports.elan import render_eaf, sign_changes
 from app.exports.sentences import sentences
 from app.exports.subtitles import render_vtt, stamp
 from app.exports.ticks import FORMULA, harmless, render_csv
-from app.figures.style import NAMES
 from extractors.subtitles import read_transcript
 from tests.app.made import make_analysis, with_intervals, with_tone, with_words
 

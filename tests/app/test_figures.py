@@ -47,6 +47,17 @@ def test_timeline_has_one_axis_in_seconds_and_hovers_over_all() -> None:
     assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"  # for light and dark grounds alike
 
 
+def test_the_hover_tells_what_was_heard_and_seen() -> None:
+    analysis = make_analysis(10)
+    presence = {"text": (0.0,) * 4 + (1.0,) * 6, "audio": (0.0,) * 2 + (0.5,) * 8, "visual": (0.0,) * 10}
+    figure = draw_timeline(replace(analysis, presence=presence))
+    (seen,) = [trace for trace in figure.data if trace.name == "heard or seen"]
+    assert dict(zip(np.round(seen.x.astype(float), 1).tolist(), seen.customdata, strict=True)) == {
+        0.1: "–", 0.3: "–", 0.5: "voice", 0.7: "voice", 0.9: "words, voice", 1.9: "words, voice"
+    }  # fmt: skip
+    assert seen.yaxis == "y5"
+
+
 def test_a_modality_that_was_not_observed_has_no_line_and_no_bar() -> None:
     figure = draw_timeline(make_analysis(modalities=("text", "audio")))
     assert "face alone" not in {trace.name for trace in figure.data}
@@ -119,7 +130,9 @@ def test_pitch_and_loudness_are_a_band_below_all_others_on_demand() -> None:
     heights = {note.text: note.y for note in more.layout.annotations}
     told = {note.text: note.hovertext for note in more.layout.annotations if note.hovertext}
     assert "0 dB" in told["loudness"]
-    assert set(told) == {"pitch", "loudness", "120 – 250 Hz", "−15 … +5 dB"}
+    # Every name in the margin is explained, but those of the scale.
+    unexplained = {text.split("  ")[0] for text in set(heights) - set(told)}
+    assert unexplained == {"positive", "neutral", "negative"}
     low, high = more.layout.yaxis5.domain
     assert low < heights["heard,<br>seen"] < high
     assert draw_timeline(make_analysis(), tone=True).layout.height == plain.layout.height

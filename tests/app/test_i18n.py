@@ -99,6 +99,8 @@ MADE = {
         f"{way}{much}.{m}" for way in ("up", "down") for much in ("", "_little") for m in MODALITIES
     ],
     "saving.{}": TRANSLATED,
+    "saving.told.{}": FORMATS,
+    "timeline.hint.{}": ["pulls", "moves", "norms", "presence"],
     "compare.{}": ["independent", "other"],
     "compare.most_alone.{}": MODALITIES,
     "compare.most_beside.{}": MODALITIES,

@@ -55,7 +55,7 @@ def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp
     files = lay(tmp_path, "a.mp4", "bad.mp4", "=c.mp4")
     steps = list(several.run(files, ME))
     assert steps[0][0]["data"][2][-1] == "waiting"
-    table, kept, analyse, stop = steps[-1]
+    table, kept, told, analyse, stop = steps[-1]
     rows = table["data"]
     assert table["headers"] == heads()
     assert [len(row) for row in rows] == [len(HEADS)] * 3 == [len(KINDS)] * 3
@@ -64,7 +64,10 @@ def test_every_clip_gets_a_row_and_a_failed_one_its_reason(several: Several, tmp
     assert isinstance(rows[0][3], float)
     assert [bool(row.path) for row in kept] == [True, False, True]
     assert (analyse["interactive"], stop["visible"]) == (True, False)
-    assert steps[0][2]["interactive"] is False
+    assert steps[0][3]["interactive"] is False
+    # What is seen in the table is also said, as it comes and at its end.
+    assert [">Clip 1 of 3: a.mp4<" in steps[0][2], ">2 of 3 clips analysed.<" in told] == [True, True]
+    assert all("data-said" in step[2] for step in steps)
 
 
 def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
@@ -72,7 +75,8 @@ def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
 ) -> None:
     files = lay(tmp_path, "a.mp4", "bad.mp4", "c <i>.mp4")
     table, kept, *_ = list(several.run(files, ME))[-1]
-    button, number = several.choose(kept, pressed(3), ME)
+    button, number, said = several.choose(kept, pressed(3), ME)
+    assert "c &lt;i&gt;.mp4 is chosen" in said
     assert (button["visible"], button["value"], number) == (True, "Open c <i>.mp4", 3)
     video, opened, card, analysis, analyse, cancel, detail, saving, grid = several.open(kept, number, ME)
     assert video == opened == files[2]
@@ -82,7 +86,7 @@ def test_a_press_on_a_row_opens_its_analysis_however_the_table_is_sorted(
     assert (detail["visible"], saving["visible"]) == (False, False)  # until what is in them is this clip's
     assert np.array_equal(grid.values["text"], make_grid().values["text"])
     for nothing in (pressed(2), pressed(0), pressed(9), gr.SelectData(None, {"index": [0, 1], "value": "x"})):
-        button, number = several.choose(kept, nothing, ME)
+        button, number, _ = several.choose(kept, nothing, ME)
         assert (button["visible"], number) == (False, 0)
     assert several.choose(None, pressed(1), ME)[0]["visible"] is False
     sweep(tmp_path / "kept", -1)
@@ -186,13 +190,17 @@ def test_another_language_keeps_the_rows_and_a_batch_under_way_takes_it_up(
     table, kept, *_ = next(steps)
     assert table["headers"] == heads()
     several._visits.speak(japanese)
-    assert several.tell_again(kept, japanese) == gr.skip()  # as the next news would else be gone again
+    assert (
+        several.tell_again(kept, 0, japanese) == [gr.skip()] * 3
+    )  # as the next news would else be gone again
     last: list[Any] = list(steps)[-1]
     assert last[0]["headers"] == heads("ja")
-    english = several.tell_again(last[1], ME)
+    english, said, _ = several.tell_again(last[1], 0, ME)
+    assert "1 of 2 clips analysed." in said
     assert english["headers"] == heads()
     assert [row[1] for row in english["data"]] == ["a.mp4", "bad.mp4"]
     assert english["data"][1][-1] == "The clip is no clip."
-    again = several.tell_again(last[1], japanese)
+    again, _, opens = several.tell_again(last[1], 1, japanese)
+    assert opens == gr.update(value="a.mp4 を開く", visible=True)
     assert again == last[0]
     assert again["data"][0][5] != english["data"][0][5]

@@ -32,6 +32,9 @@ NAMES = {
     "txt",
     "faster",
     "whisper",
+    "WebVTT",
+    "HTML",
+    "eaf",
 }
 OWN = (
     "play-pause-replay-button", "Adjust volume", "full-screen", "Reset video to initial value", "undo",
