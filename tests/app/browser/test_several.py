@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.analysis import Analysis
 from app.batch import Row, write_table
 from app.batch.rows import row_of
 from tests.app.browser.visit import DRIVES_A_BROWSER, LINES, SHOTS
@@ -16,42 +17,55 @@ pytestmark = DRIVES_A_BROWSER
 
 def test_several_clips_give_a_table_and_each_row_opens(page: Any, tmp_path: Path) -> None:
     page.wait_for_selector("#cm-video video")
-    clips = [make_clip(tmp_path / "short.mp4", 1.0, sound=None), tmp_path / "text.mp4"]
-    clips[1].write_text("no video")
+    make_clip(tmp_path / "short.mp4", 1.0, sound=None)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "empty").mkdir()
+    for name in ("below/text.mp4", ".hidden.mp4", "letter.txt", "empty/letter.txt"):
+        (tmp_path / name).write_text("no video")
     page.click("#cm-several > button")
-    page.set_input_files("#cm-several-files input[type=file]", [str(clip) for clip in clips])
+    _choose_folder(page, tmp_path / "empty")
+    page.wait_for_selector("#cm-folder >> text=There is no clip in empty: looked for .mp4")
+    _choose_folder(page, tmp_path)
     page.wait_for_selector("#cm-several-files >> text=short")
+    assert page.is_hidden("#cm-folder")
+    chosen = page.inner_text("#cm-several-files")
+    assert "text" in chosen
+    assert not [name for name in ("letter", "hidden") if name in chosen]  # and none of these was sent
     page.click("#cm-several-analyse")
     page.wait_for_selector("#cm-several-table >> text=cannot be read as a video >> visible=true")
+    page.wait_for_selector("#cm-several-told >> text=1 of 2 clips analysed.")
     page.click("#cm-several-table >> text=short.mp4 >> visible=true")
+    page.wait_for_selector("#cm-several-told >> text=short.mp4 is chosen")
     page.click("#cm-several-open")
     page.wait_for_selector(LINES, state="attached")
     page.wait_for_selector("#cm-video video[src*='short']")
     page.wait_for_timeout(600)  # the change of the video must not take the result away again
     assert page.is_visible("#cm-timeline")
     assert "Nothing analysed yet" not in page.inner_text("#cm-result")
-    for kind, holds in {
-        "csv": "time,said,score",
-        "vtt": "WEBVTT",
-        "eaf": "TIME_ORDER",
-        "json": "coupled-mamba/",
-    }.items():
-        with page.expect_download() as download:
-            page.click(f"#cm-save-{kind}")
-        assert download.value.suggested_filename == f"short.{kind}"
-        assert holds in download.value.path().read_text(encoding="utf-8")
+    with page.expect_download() as download:
+        page.click("#cm-save-json")
+    assert download.value.suggested_filename == "short.json"
+    assert Analysis.from_json(download.value.path().read_text(encoding="utf-8")).transcript.words == ()
     page.screenshot(path=SHOTS / "several.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_table_of_a_batch_sorts_itself_with_what_is_missing_last(browser: Any, tmp_path: Path) -> None:
+def _choose_folder(page: Any, folder: Path) -> None:
+    """By keys, but for the system's own window, in which a folder is chosen."""
+    page.locator("#cm-several-folder").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(str(folder))
+
+
+def test_the_table_of_a_batch_sorts_itself_with_what_is_missing_last(visit: Any, tmp_path: Path) -> None:
     rows = [
         row_of(make_analysis(20, seed=n), f"clip {n}.mp4", "k", "clips/k.json", "clips/k.html")
         for n in (2, 10)
     ]
     rows.append(Row("bad.mp4", "failed", "It is empty."))
     (tmp_path / "index.html").write_text(write_table(rows)["index.html"], encoding="utf-8")
-    page = browser.new_page()
+    page = visit()
     page.goto((tmp_path / "index.html").as_uri())
 
     def order() -> list[str]:
@@ -65,4 +79,3 @@ def test_the_table_of_a_batch_sorts_itself_with_what_is_missing_last(browser: An
     page.click("thead button:text-is('score')")
     assert order()[-1] == "bad.mp4"
     assert page.get_attribute("thead th:nth-child(3)", "aria-sort") == "ascending"
-    page.close()

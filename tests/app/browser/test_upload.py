@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.analysis import Analysis
+from tests.app.browser.saved import files_hold_what_is_shown
 from tests.app.browser.visit import DRIVES_A_BROWSER, LINES, SHOTS, Address, analyse, drawn, upload
 from tests.clips import make_clip
 
@@ -46,7 +47,7 @@ def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, t
     page.wait_for_selector(LINES, state="attached")
 
 
-def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> None:
+def test_an_uploaded_clip_is_analysed_drawn_and_saved(page: Any, visit: Any, tmp_path: Path) -> None:
     upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
     analyse(page)
     lines = drawn(page)
@@ -56,14 +57,7 @@ def test_an_uploaded_clip_is_analysed_and_drawn(page: Any, tmp_path: Path) -> No
     assert page.is_visible("text=all together")
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / "light.png", full_page=True)
-    with page.expect_download() as download:
-        page.click("#cm-save-json")
-    saved = Analysis.from_json(download.value.path().read_text(encoding="utf-8"))
-    assert download.value.suggested_filename == "talking.json"
-    assert saved.sentiment.clip.label in page.inner_text(".cm-score")
-    with page.expect_download() as download:
-        page.click("#cm-save-html")
-    assert "Plotly.newPlot(" in download.value.path().read_text(encoding="utf-8")
+    files_hold_what_is_shown(page, visit, tmp_path, "talking")
 
 
 def test_results_leave_with_their_video(page: Any) -> None:
@@ -84,6 +78,8 @@ def test_in_the_dark_and_on_a_phone(page: Any, request: pytest.FixtureRequest) -
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    there = page.locator(".cm-result .cm-note:visible").all_inner_texts()
+    assert [re.sub(r"\d+", "n", text) for text in there] == ["heard n %", "heard n %", "seen n %"]
     ink = "rgb(238, 241, 246)" if name == "dark" else "rgb(29, 36, 48)"
     assert drawn(page)[ink] > 400
 
