@@ -1,7 +1,8 @@
 """`python -m app.measure_page ADDRESS CLIP`: what the served page costs a visitor, seen from a real browser.
 
 Prints JSON: seconds from the press on Analyse and from the upload to the full page, bytes sent to the browser by kind,
-frames a second while playing with the playhead, frames of the video that were dropped, and requests while playing.
+frames a second while playing with the playhead, frames of the video that were dropped, requests while playing, and the
+seconds from a press to the new line where a modality is switched off and where a word was corrected.
 Needs playwright and Chromium (CHROMIUM is its path, else what lies on the PATH): a tool for developers.
 """
 
@@ -27,6 +28,9 @@ FULL = (
 )
 PLAYED = 10.0  # seconds the video is played for
 LONGEST = 600_000  # ms to wait for an analysis
+_DRAWN = (
+    "(id) => document.querySelector(`${id} .js-plotly-plot`)?.data?.map((t) => t.customdata).join() ?? ''"
+)
 _PLAY = """async (seconds) => {
   const video = document.querySelector('#cm-video video');
   video.muted = true;
@@ -79,6 +83,8 @@ def measure(address: str, clip: Path, chromium: str, played: float = PLAYED) -> 
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url) if _asks(request.url) else None)
         playing = page.evaluate(_PLAY, played)
+        switched = _until_drawn(page, "#cm-kept label >> nth=0", "#cm-switched")
+        corrected = _correct(page)
         browser.close()
     return {
         "clip": clip.name,
@@ -88,7 +94,30 @@ def measure(address: str, clip: Path, chromium: str, played: float = PLAYED) -> 
         "bytes_of_analysis": {kind: size for kind, size in analysed.items() if size},
         "playing": {name: round(value, 1) for name, value in playing.items()},
         "requests_while_playing": len(asked),
+        "seconds_to_line_without_words": switched,
+        "seconds_to_line_with_corrected_word": corrected,
     }
+
+
+def _correct(page: Any) -> float | None:
+    """Seconds from the press on "Read again" to the time line with the first word corrected; None without words."""
+    if not page.locator(".cm-word").count():
+        return None
+    page.click("#cm-correcting > button")
+    page.locator("#cm-words [role=gridcell]").nth(2).dblclick()  # from, to, word
+    for keys in ("Control+A", *"horrible", "Enter"):
+        page.keyboard.press(keys)
+    return _until_drawn(page, "#cm-correct", "#cm-timeline")
+
+
+def _until_drawn(page: Any, pressed: str, picture: str) -> float:
+    """Seconds from a press until the picture with the id is drawn with other numbers than before."""
+    page.locator(pressed).scroll_into_view_if_needed()
+    before = page.evaluate(_DRAWN, picture)
+    begin = time.perf_counter()
+    page.click(pressed)
+    page.wait_for_function(f"([id, before]) => !['', before].includes(({_DRAWN})(id))", arg=[picture, before])
+    return round(time.perf_counter() - begin, 2)
 
 
 def _count(page: Any) -> Counter[str]:

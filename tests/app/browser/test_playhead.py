@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+from tests.app.browser.saved import TABLE_OF
 from tests.app.browser.visit import DRIVES_A_BROWSER, analyse, changes, now
 
 pytestmark = DRIVES_A_BROWSER
@@ -22,6 +23,7 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     box = plot.bounding_box()
     axis = plot.evaluate("p => { const a = p._fullLayout.xaxis; return [a._offset, a._length, a.range[1]] }")
     page.mouse.move(box["x"] + axis[0] + axis[1] / 2 - 5, box["y"] + 100)
+    _the_hover_tells_all_that_the_table_does(page)
     page.mouse.click(box["x"] + axis[0] + axis[1] / 2, box["y"] + 100)
     page.wait_for_timeout(300)
     assert abs(now(page) - axis[2] / 2) < 0.2
@@ -46,6 +48,23 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     page.wait_for_function("!document.querySelector('#cm-video video').paused")  # "click a word to hear it"
     assert 0 <= now(page) - float(word.get_attribute("data-start")) < 1
     _stays_quiet_while_playing(page, requests)
+
+
+def _the_hover_tells_all_that_the_table_does(page: Any) -> None:
+    """What stands beside the pointer is the row of its moment, but for the shares, of which one chain's are shown."""
+    page.wait_for_selector("#cm-timeline .hoverlayer .legendtext", state="attached")
+    seconds, *lines = page.eval_on_selector_all(
+        "#cm-timeline .hoverlayer text", "texts => texts.map((text) => text.textContent)"
+    )
+    told = dict(line.split(" : ") for line in lines)
+    header, *rows = page.evaluate(TABLE_OF)
+    tick = round((float(seconds.removesuffix(" s")) - 0.1) / 0.2)  # a tick is drawn at its middle
+    row = dict(zip(header, rows[tick], strict=True))
+    shown = {
+        name: text for name, text in row.items() if name != "time" and "(" not in name and "←" not in name
+    }
+    shown |= {f"from {name}": row[f"words ← {name}"] for name in ("words", "voice", "face")}
+    assert told == shown | {"said": shown["said"] or "–"}
 
 
 def _asks(request: Any) -> bool:
