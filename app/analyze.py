@@ -41,7 +41,7 @@ RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is 
 
 @dataclass
 class _Heard:
-    """What the sound gave: the transcript, the tracks, and why a modality is missing."""
+    """What the clip gave: the transcript, the tracks, and why a modality is missing."""
 
     transcript: Transcript = field(default_factory=Transcript)
     tracks: dict[str, Track] = field(default_factory=dict)
@@ -80,26 +80,16 @@ def analyze(
     if expect is not None:
         expect(stages.estimate)
     _share_cores()
-    with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
-        looking = beside.submit(_look, reader, stages)
-        looking.add_done_callback(lambda done: stages.stop(done.exception()))
-        try:
-            heard = _listen(reader, stages)
-            faces, unseen = looking.result()
-        except BaseException as error:
-            stages.stop(error)
-            raise stages.cause or error from None  # not that this thread was stopped, but why
-    tracks = heard.tracks | ({} if faces is None else {"visual": faces})
-    missing = heard.missing | ({"visual": unseen} if unseen else {})
-    if not tracks:
-        raise InputError(f"There is nothing to analyse: {_join(sorted(set(missing.values())))}.")
-    grid = _to_grid(reader, tracks, stages)
+    heard = _hear_and_see(reader, stages)
+    if not heard.tracks:
+        raise InputError(f"There is nothing to analyse: {_join(sorted(set(heard.missing.values())))}.")
+    grid = _to_grid(reader, heard.tracks, stages)
     if keep is not None:
         keep(grid)
     prediction, dynamics = _predict(grid, stages)
     stages.timings["total"] = round(time.perf_counter() - begin, 4)
-    warnings = [*reader.warnings, *_missing(missing), *_rare(grid)]
-    tone = _tone(tracks["audio"], grid) if "audio" in tracks else None
+    warnings = [*reader.warnings, *_missing(heard.missing), *_rare(grid)]
+    tone = _tone(heard.tracks["audio"], grid) if "audio" in heard.tracks else None
     return build(reader.info, heard.transcript, grid, prediction, dynamics, stages.timings, warnings, tone)
 
 
@@ -162,6 +152,24 @@ def _share_cores() -> None:
     torch.set_num_threads(
         max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
     )
+
+
+def _hear_and_see(reader: ClipReader, stages: Stages) -> _Heard:
+    """What the sound gave and, looked at beside it, the pictures."""
+    with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
+        looking = beside.submit(_look, reader, stages)
+        looking.add_done_callback(lambda done: stages.stop(done.exception()))
+        try:
+            heard = _listen(reader, stages)
+            faces, unseen = looking.result()
+        except BaseException as error:
+            stages.stop(error)
+            raise stages.cause or error from None  # not that this thread was stopped, but why
+    if faces is None:
+        heard.missing["visual"] = unseen
+    else:
+        heard.tracks["visual"] = faces
+    return heard
 
 
 def _listen(reader: ClipReader, stages: Stages) -> _Heard:

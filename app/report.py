@@ -56,25 +56,11 @@ def render_report(
     With `answered` it also holds why a few moments are what they are, the state space, what was learnt, and the line
     without each modality. The face's `portraits` stand above the time line, and the report says that it holds them.
     """
-    clip = analysis.clip
-    pictures = f"{clip.width} × {clip.height}, {clip.fps:.3g} frames/s" if clip.has_video else "no pictures"
-    facts = (
-        f"{escape(name)} · {clock(clip.duration)} · {pictures} · {'sound' if clip.has_audio else 'no sound'}"
-    )
-    target = next(iter(analysis.dynamics.share), "text")
-    timeline = title("Time line", "drag to look closer, double click to go back", legend())
-    coupling = title("Coupling", "where each chain’s output comes from", legend(together=False))
-    figures = [draw_timeline(analysis, target, tone=True), draw_coupling(analysis)]
-    strip = portraits_card(portraits, seek=False)
-    pictures_html = [
-        _wide(strip + f'<div id="cm-timeline">{_figure(figures[0], True)}</div>', tell("timeline.title")),
-        *(_wide(_figure(figure), tell("coupling.title"), FOLLOWS) for figure in figures[1:]),
-    ]
     articles = [
         result_card(analysis),
-        f"{timeline}{pictures_html[0]}{FACES_KEPT if portraits else ''}{table_card(analysis)}",
+        _timeline(analysis, portraits),
         *(_answers(analysis, answered) if answered else ()),
-        coupling + pictures_html[1] + coupling_card(analysis),
+        _coupling(analysis),
         *(_learnt(answered) if answered else ()),
         title("Transcript", "green words took the words’ score up from neutral, crimson words down")
         + transcript_card(analysis),
@@ -85,11 +71,34 @@ def render_report(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(name)} – Coupled Mamba</title><style>{style}{_STYLE}</style><script>{_DARK}</script></head>"
-        f"<body><main><header><h1>Coupled Mamba</h1><p>{facts}</p></header>{body}"
+        f"<body><main><header><h1>Coupled Mamba</h1><p>{escape(name)} · {_facts(analysis)}</p></header>{body}"
         "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
         f"{_scripts('windows.js', 'shares.js', 'words.js', *(('space.js', 'report.js') if answered else ()))}"
         f"{_scripts('faces.js') if portraits else ''}</body></html>"
     )
+
+
+def _facts(analysis: Analysis) -> str:
+    clip = analysis.clip
+    pictures = f"{clip.width} × {clip.height}, {clip.fps:.3g} frames/s" if clip.has_video else "no pictures"
+    return f"{clock(clip.duration)} · {pictures} · {'sound' if clip.has_audio else 'no sound'}"
+
+
+def _timeline(analysis: Analysis, portraits: Sequence[Portrait]) -> str:
+    """An article, and with it plotly.js."""
+    target = next(iter(analysis.dynamics.share), "text")
+    drawn = _figure(draw_timeline(analysis, target, tone=True), True)
+    strip = portraits_card(portraits, seek=False)
+    head = title("Time line", "drag to look closer, double click to go back", legend())
+    picture = _wide(f'{strip}<div id="cm-timeline">{drawn}</div>', tell("timeline.title"))
+    return f"{head}{picture}{FACES_KEPT if portraits else ''}{table_card(analysis)}"
+
+
+def _coupling(analysis: Analysis) -> str:
+    """An article."""
+    head = title("Coupling", "where each chain’s output comes from", legend(together=False))
+    picture = _wide(_figure(draw_coupling(analysis)), tell("coupling.title"), FOLLOWS)
+    return head + picture + coupling_card(analysis)
 
 
 def _answers(analysis: Analysis, answered: Answered) -> list[str]:
