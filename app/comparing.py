@@ -159,6 +159,8 @@ def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
         return Answer(key="compare.not_installed")
     except StoppedError:
         return Answer(key="compare.stopped")
+    except ValueError as error:  # its weights are damaged
+        return Answer(why=explain(error))
 
 
 def with_independent(analysis: Analysis, answer: Answer, language: str = DEFAULT) -> list[Any]:

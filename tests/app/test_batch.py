@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -195,17 +193,3 @@ def test_without_ray_the_sentence_says_what_to_do(
     with pytest.raises(InputError, match=r"Ray is not installed: run `pip install ray`"):
         run_batch(lay(tmp_path / "in", a=b"1"), tmp_path / "out", "local")
     assert analysed == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is optional and not installed")
-def test_on_ray(tmp_path: Path) -> None:
-    clips = tmp_path / "in"
-    clips.mkdir()
-    make_clip(clips / "face.mp4", 1.0, sound=None)
-    shutil.copy(clips / "face.mp4", clips / "copy.mp4")
-    (clips / "text.mp4").write_text("no video")
-    rows = run_batch(clips, tmp_path / "out", "local")
-    assert [row.state for row in rows] == ["done", "done", "failed"]
-    assert "cannot be read as a video" in rows[2].reason
-    assert (tmp_path / "out" / rows[0].report).exists()

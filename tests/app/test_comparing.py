@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ def test_without_the_network_a_sentence_says_so(
     assert step[3]["visible"] is False
     with pytest.raises(gr.Error, match="not installed here"):
         Api(str(tmp_path / "kept")).compare("a.mp4", None, None, "", ME)
+
+
+def test_damaged_weights_of_the_other_network_are_told(
+    comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(inference.INDEPENDENT, tmp_path / "damaged")
+    (tmp_path / "damaged" / "config.json").write_text("{}")
+    monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "damaged")
+    monkeypatch.setattr("app.faults.damaged_file", lambda: "independent/config.json")
+    asked = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
+    with pytest.raises(gr.Error, match=r"A file of the program is damaged: independent/config\.json"):
+        list(asked)
 
 
 def test_another_clip_is_analysed_and_stands_beside(comparing: Comparing, tmp_path: Path) -> None:
