@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -74,14 +75,27 @@ def row_of(analysis: Analysis, clip: str, key: str = "", json: str = "", report:
 
 
 def key_of(clip: str | Path) -> str:
-    """What a clip's result is kept under: a hash of its bytes and of all that works on them.
+    """What a clip's result is kept under: a hash of its bytes, of all that works on them and of what is set for it.
 
-    So a clip that was renamed is known again, and a result of an earlier version of the program or of its weights is
-    never taken for one of this. Raises OSError where the clip cannot be read.
+    So a clip that was renamed is known again, and a result of an earlier version of the program or of its weights, or
+    of another language, is never taken for one of this. Raises OSError where the clip cannot be read, InputError where
+    a setting cannot be used.
     """
     with Path(clip).open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(f"{content} {version()}".encode()).hexdigest()[:KEY]
+    return hashlib.sha256(f"{content} {version()} {settings()}".encode()).hexdigest()[:KEY]
+
+
+def settings() -> str:
+    """What the environment sets of which an answer is made: limits, language, models in place of the packaged ones."""
+    from extractors.detect import yunet_content
+    from extractors.languages import ENGLISH, language_setting
+    from extractors.opening import Limits
+    from extractors.other_languages import whisper_content
+
+    language = language_setting()
+    models = [yunet_content(), "" if language == ENGLISH else whisper_content()]
+    return json.dumps([language, *models, asdict(Limits.from_environment())])
 
 
 @cache

@@ -172,6 +172,24 @@ def test_the_key_is_of_the_content(tmp_path: Path) -> None:
     assert a == b != c
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("COUPLED_MAMBA_LANGUAGE", "de"),
+        ("COUPLED_MAMBA_YUNET", __file__),  # of which only the bytes are read
+        ("COUPLED_MAMBA_MAX_SECONDS", "60"),
+    ],
+)
+def test_the_key_is_of_what_is_set_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    lay(tmp_path, a=b"1")
+    monkeypatch.delenv(variable, raising=False)
+    before = key_of(tmp_path / "a.mp4")
+    monkeypatch.setenv(variable, value)
+    assert key_of(tmp_path / "a.mp4") != before
+
+
 def test_from_the_shell_with_real_clips(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clips = tmp_path / "in"
     clips.mkdir()
