@@ -13,6 +13,7 @@ import pytest
 from app import runs as running
 from app.analysis import Analysis
 from app.keeping import sweep
+from app.panels.several import render
 from app.service import Service
 from app.several import HEADS, KINDS, MOST, Several, heads, row_of
 from app.stages import StoppedError
@@ -163,6 +164,11 @@ def test_a_row_that_is_no_longer_wanted_is_not_opened(several: Several, tmp_path
     kept = list(several.run(lay(tmp_path, "a.mpg"), ME))[-1][1]
     several._playable = stop
     assert several.open(kept, 1, ME) == gr.skip()
+
+
+def test_the_table_offers_no_copy_in_which_a_name_could_be_a_formula() -> None:
+    with gr.Blocks():
+        assert "copy" not in render(60).table.buttons
 
 
 def test_none_and_too_many_are_sentences(several: Several, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def test_the_clip_is_compared_with_independent_chains_and_with_another_clip(
 ) -> None:
     page.wait_for_selector("#cm-video video")
     analyse(page)
+    places = "#cm-compared-answer, .cm-beside, #cm-compared-numbers"
+    kinds = page.eval_on_selector_all(places, "all => all.map((place) => getComputedStyle(place).display)")
+    assert kinds == ["none"] * 3  # nothing compared yet takes no room below the button
     page.click("#cm-compare")
     if INDEPENDENT.exists():
         page.wait_for_selector(OVER, state="attached")
