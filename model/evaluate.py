@@ -300,8 +300,10 @@ def main(given: Sequence[str] | None = None) -> None:
     report |= on_mosi(arguments.data, failed)
     if report:
         print(table(report))
-    print(*notes(found, report), sep="\n")
-    print(*(f"{part} could not be read: {why}" for part, why in failed.items()), sep="\n", file=sys.stderr)
+    for line in notes(found, report):
+        print(line)
+    for part, why in failed.items():
+        print(f"{part} could not be read: {why}", file=sys.stderr)
     if not report:
         sys.exit(f"nothing in {arguments.data} is rated and new to {arguments.checkpoint}")
     write_json(arguments.json, report | left_out(found))

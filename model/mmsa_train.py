@@ -266,7 +266,8 @@ def main(given: Sequence[str] | None = None) -> None:
             made = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    print(*(repair for part in parts.values() for repair in part.repairs), sep="\n")
+    for repair in (repair for part in parts.values() for repair in part.repairs):
+        print(repair)
     run = arguments.run or Path("runs") / arguments.config.stem
     out = arguments.out or run / "networks"
     figures = []
