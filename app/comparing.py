@@ -151,7 +151,7 @@ class Comparing:
 
 
 def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
-    """What chains that do not hear each other say of the clip; a sentence where there are none, or it was ended."""
+    """What chains that do not hear each other say of the clip; a sentence where they fail, or it was ended."""
     try:
         with work.step():
             return Answer(ask_independent(analysis, grid, work.go_on))
@@ -159,7 +159,7 @@ def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
         return Answer(key="compare.not_installed")
     except StoppedError:
         return Answer(key="compare.stopped")
-    except ValueError as error:  # its weights are damaged
+    except Exception as error:  # its weights are damaged, say; `_ended` tells it and puts the buttons in order
         return Answer(why=explain(error))
 
 

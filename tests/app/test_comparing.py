@@ -195,6 +195,20 @@ def test_independent_chains_are_stopped_while_they_read(
     assert last[-1] is None or last[-1].other is None
 
 
+def test_chains_that_fail_leave_the_panel_in_order(
+    comparing: Comparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Analysis:
+        raise RuntimeError("the network is broken")
+
+    monkeypatch.setattr("app.comparing.ask_independent", fail)
+    steps = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
+    seen: list[list[Any]] = []
+    with pytest.raises(gr.Error, match="Something went wrong"):
+        seen.extend(step for step in steps)
+    assert (seen[-1][0]["interactive"], seen[-1][1]["visible"]) == (True, False)
+
+
 def test_the_clip_shown_bears_its_own_name_and_not_that_of_its_copy(
     comparing: Comparing, tmp_path: Path
 ) -> None:
