@@ -90,8 +90,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, space: Path, python: Path) 
         "GRADIO_NUM_PORTS": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    # The limit is on what the process writes to (RLIMIT_DATA). RLIMIT_AS would also count addresses that are only set
-    # aside, 64 MB by glibc for each thread, and the files of libraries; a control group needs rights that few have.
+    # The limit is on what the process writes to (RLIMIT_DATA): 1.65 GB where 1.54 were resident. RLIMIT_AS would also
+    # count addresses that are only set aside and libraries' files, 3.6 GB; a control group needs rights that few have.
     few = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))[:CORES]))]
     few += ["prlimit", f"--data={MEMORY}"]
     log = home / "log"

@@ -14,7 +14,7 @@ from tests.clips import Subtitles, make_clip
 from tests.fuzz.mutate import TIMES
 
 ROOT = Path(__file__).parents[2]
-CASES = 500
+CASES = 1000
 CLIPS = ("a.mp4", "b.mkv", "c.webm", "d.avi", "e.mpg", "f.wav", "g.mov")
 
 
