@@ -32,10 +32,8 @@ def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, t
             route.continue_()
 
     page.wait_for_selector("#cm-video video")
-    with page.expect_response("**/queue/join**"):  # that the sample is gone comes in time
-        page.click("#cm-video [aria-label='Clear']")
-    page.wait_for_timeout(1000)
     page.route("**/queue/join**", pass_on)
+    page.click("#cm-video [aria-label='Clear']")  # that the sample is gone comes late, and what came after it
     page.set_input_files("#cm-video input[type=file]", str(make_clip(tmp_path / "late.mp4", 3.0)))
     page.wait_for_selector("#cm-video video[src*='late']")
     page.click("#cm-analyse")
@@ -60,12 +58,32 @@ def test_an_uploaded_clip_is_analysed_drawn_and_saved(page: Any, visit: Any, tmp
     files_hold_what_is_shown(page, visit, tmp_path, "talking")
 
 
-def test_results_leave_with_their_video(page: Any) -> None:
+SHOWN = """() => [
+  ...['#cm-why-card p', '#cm-switched-card p', '#cm-shares'].map(s => document.querySelector(s)?.innerText),
+  document.querySelector('#cm-timeline .js-plotly-plot')?.layout?.uirevision,
+  document.querySelector('#cm-space')?.dataset.paths,
+]"""
+"""Of every part something that tells of which clip it is, and null where it is not there."""
+
+
+def test_results_leave_with_their_video_and_stand_under_no_other_score(page: Any, tmp_path: Path) -> None:
     page.wait_for_selector("#cm-video video")
     analyse(page)
+    page.wait_for_selector("#cm-switched-card p")
+    first = page.evaluate(SHOWN)
+    assert all(first)
     page.click("#cm-video [aria-label='Clear']")
     page.wait_for_selector("#cm-timeline", state="hidden", timeout=5000)
     assert "Nothing analysed yet" in page.inner_text("#cm-result")
+    page.evaluate(f"() => {{ window.cmLooks = []; setInterval(() => cmLooks.push(({SHOWN})()), 20) }}")
+    clip = make_clip(tmp_path / "short.mp4", 1.0, sound=None)
+    page.set_input_files("#cm-video input[type=file]", str(clip))
+    page.wait_for_selector(f"#cm-video video[src*='{clip.stem}']")
+    page.click("#cm-analyse")
+    page.wait_for_selector("#cm-save-html:not([disabled])")  # once the report holds all answers
+    looks = page.evaluate("window.cmLooks")
+    assert all(looks[-1])
+    assert not [old for look in looks for old, new in zip(first, look, strict=True) if old == new]
 
 
 @pytest.mark.parametrize(
