@@ -136,7 +136,7 @@ def test_questions_in_line_are_not_answered_once_their_clip_is_gone(
         "leave": lambda: service.leave(ME),
     }
     questions = (lambda: service.explain(*shown, 1.0, ME), lambda: service.without(*shown, ["text"], ME))
-    with Visits().begin("you", LOOK).step(), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, Visits().begin("you", LOOK).step():
         asked = [pool.submit(question) for question in questions]
         while not all(service._visits.is_under_way("me", kind) for kind in (WHY, WITHOUT)):
             assert not any(answer.done() for answer in asked), asked
