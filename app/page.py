@@ -120,12 +120,17 @@ def _scripts() -> str:
 
 
 def _theme() -> gr.themes.Base:
-    """Quiet surfaces and the system's own fonts: nothing is fetched from outside."""
+    """Quiet surfaces and the system's own fonts: nothing is fetched from outside.
+
+    What explains a field is as dark as the page's other quiet texts: gradio's own grey is too faint on white.
+    """
     fonts = [gr.themes.Font(name) for name in FONTS]
     mono = [gr.themes.Font(name) for name in MONO]
-    return gr.themes.Base(
+    plain = gr.themes.Base(
         primary_hue="blue", neutral_hue="slate", radius_size="lg", font=fonts, font_mono=mono
     )
+    quiet = "var(--cm-quiet)"
+    return plain.set(block_info_text_color=quiet, block_info_text_color_dark=quiet)
 
 
 def _warm() -> None:

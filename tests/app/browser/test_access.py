@@ -27,6 +27,7 @@ NAMES = {
     "CSV",
     "ELAN",
     "API",
+    "MCP",
     "srt",
     "vtt",
     "txt",
