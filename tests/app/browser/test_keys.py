@@ -134,8 +134,8 @@ def _unfold_by_keys(page: Any) -> None:
     for head in page.query_selector_all(".cm-accordion > button"):
         head.focus()
         page.keyboard.press("Enter")
-    page.locator("#cm-compare-way input").first.focus()
-    page.keyboard.press("ArrowRight")
+    page.locator("#cm-compare-way input").last.focus()  # to gradio each choice is a group of its own
+    page.keyboard.press("Space")
     for opened in ("cm-transcript-file", "cm-correct", "cm-several-folder", "cm-other"):
         page.wait_for_selector(f"#{opened}")
 
