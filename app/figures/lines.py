@@ -85,9 +85,17 @@ def word_hover(analysis: Analysis, seconds: NDArray[np.float32], axis: str, lang
     return text_hover(words_at(analysis), seconds, axis, tell("timeline.said", language))
 
 
-def text_hover(texts: Sequence[str], seconds: NDArray[np.float32], axis: str, name: str) -> Any:
-    """A line that is not seen, to tell the text of the moment in the hover; `texts` is one a tick."""
+def text_hover(
+    texts: Sequence[str], seconds: NDArray[np.float32], axis: str, name: str, each: int = 0
+) -> Any:
+    """A line that is not seen, to tell the text of the moment in the hover; `texts` is one a tick.
+
+    Every change of the text is kept. With `each` so is every so manieth tick: plotly tells nothing of a point that is
+    further from the pointer than `hoverdistance`, as the ends of a long run of one text are.
+    """
     shown = kept_texts(texts)
+    if each:
+        shown = np.union1d(shown, np.arange(0, len(texts), each))
     return go.Scatter(
         x=seconds[shown],
         y=np.zeros(len(shown), np.float32),

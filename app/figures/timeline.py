@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Analysis
 from app.figures.lines import interval_band, middles, score_limit, score_line, text_hover, word_hover
+from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
@@ -51,7 +52,7 @@ def draw_timeline(
         *share_traces(sources, seconds, "y3", language),
         *_norms(analysis, seconds, language),
         *_presence(analysis),
-        text_hover(_observed(analysis, language), seconds, "y5", tell("table.seen", language)),
+        _presence_hover(analysis, seconds, language),
     ]
     limit, reach = score_limit([analysis]), share_range(sources)
     picture = figure(
@@ -144,6 +145,11 @@ def _presence(analysis: Analysis) -> list[Any]:
             )
         )
     return bars
+
+
+def _presence_hover(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> Any:
+    texts = _observed(analysis, language)
+    return text_hover(texts, seconds, "y5", tell("table.seen", language), each=1 + len(texts) // MOST)
 
 
 def _observed(analysis: Analysis, language: str) -> list[str]:
