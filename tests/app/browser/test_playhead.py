@@ -15,6 +15,7 @@ pytestmark = DRIVES_A_BROWSER
 def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(page: Any) -> None:
     page.wait_for_selector("#cm-video video")
     analyse(page)
+    page.wait_for_selector("#cm-save-html:enabled")  # the last of what follows an analysis
     requests: list[str] = []
     page.on("request", lambda r: requests.append(r.url) if _asks(r) else None)
     plot = page.locator("#cm-timeline .js-plotly-plot")
