@@ -159,7 +159,9 @@ def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
         return Answer(key="compare.not_installed")
     except StoppedError:
         return Answer(key="compare.stopped")
-    except Exception as error:  # its weights are damaged, say; `_ended` tells it and puts the buttons in order
+    except (
+        Exception
+    ) as error:  # its weights are damaged, say; `_ended` tells it and puts the buttons in order
         return Answer(why=explain(error))
 
 

@@ -36,9 +36,7 @@ class Windows:
 
 def load_windows(data: Path, versions: int, runs: Path = RUNS) -> Windows:
     """Windows of every recording of data/labels.csv in the given number of versions, made where they are missing."""
-    with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
-        records = list(csv.DictReader(file))
-    made = sources_digest(data)
+    records, made = read_labels(data), sources_digest(data)
     parts = []
     for version in range(versions):
         path = runs / f"windows-{version}-{made}.npy"
@@ -53,6 +51,12 @@ def load_windows(data: Path, versions: int, runs: Path = RUNS) -> Windows:
         np.array([EMOTIONS.index(r["emotion"]) for r in records]),
         np.array([r["speaker"] for r in records]),
     )
+
+
+def read_labels(data: Path) -> list[dict[str, str]]:
+    """The rows of data/labels.csv."""
+    with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _draw_all(data: Path, files: Sequence[str], version: int) -> NDArray[np.float16]:
@@ -92,8 +96,11 @@ def draw_windows(
 
 
 def sources_digest(data: Path) -> str:
-    """Names what windows are made from: the labels, the frozen encoder, and the code that describes a voice."""
+    """Names what windows are made from: labels, recordings, the frozen encoder, the code that describes a voice."""
     digest = hashlib.sha256((data / "labels.csv").read_bytes() + hearing.fingerprint().encode())
+    for path in sorted((data / r["file"] for r in read_labels(data)), key=str):
+        if path.is_file():
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     for module in (voice, voice_encoder, hearing, augment_voice):
         digest.update(code(Path(str(module.__file__))).encode())
     return digest.hexdigest()[:12]

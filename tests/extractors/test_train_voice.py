@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,13 @@ def test_other_labels_have_other_folds(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     before = train_voice.fold_files(tmp_path, tmp_path, QUICK)
     (tmp_path / "labels.csv").write_text((tmp_path / "labels.csv").read_text().replace("happy", "calm"))
+    assert not set(before.values()) & set(train_voice.fold_files(tmp_path, tmp_path, QUICK).values())
+
+
+def test_other_sound_under_the_same_name_is_not_taken_for_what_was_heard(tmp_path: Path) -> None:
+    write_corpus(tmp_path)
+    before = train_voice.fold_files(tmp_path, tmp_path, QUICK)
+    shutil.copy(tmp_path / "1.flac", tmp_path / "0.flac")
     assert not set(before.values()) & set(train_voice.fold_files(tmp_path, tmp_path, QUICK).values())
 
 
