@@ -166,10 +166,14 @@ def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: An
     assert page.evaluate("document.documentElement.lang") == "ja"
     assert page.inner_text("#cm-analyse") == "分析する"
     assert page.url.endswith("?lang=ja")
-    page.wait_for_timeout(2000)
+    # The last of what is told anew: until then a picture may be replaced by another one.
+    page.wait_for_selector("#cm-faces img[alt*='顔']", state="attached")
+    for picture in ("cm-why", "cm-coupling", "cm-switched"):
+        page.wait_for_selector(f"#{picture} .js-plotly-plot[role=slider]")
     _unfold_by_keys(page)
     reached = _reached_by_tab(page, EVERYTHING)
-    assert not EVERYTHING - set(reached)
+    missing = EVERYTHING - set(reached)
+    assert not missing
     # In the order in which the page is read, which no tabindex breaks.
     met = [name for name in dict.fromkeys(reached) if name.startswith("cm-")]
     inside = page.evaluate(
