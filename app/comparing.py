@@ -159,9 +159,7 @@ def ask(analysis: Analysis, grid: Grid, work: Work) -> Answer:
         return Answer(key="compare.not_installed")
     except StoppedError:
         return Answer(key="compare.stopped")
-    except (
-        Exception
-    ) as error:  # its weights are damaged, say; `_ended` tells it and puts the buttons in order
+    except Exception as error:  # damaged weights, say: told by `_ended`, with the buttons in order again
         return Answer(why=explain(error))
 
 
