@@ -168,6 +168,7 @@ def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: An
     assert page.url.endswith("?lang=ja")
     # The last of what is told anew: until then a picture may be replaced by another one.
     page.wait_for_selector("#cm-faces img[alt*='顔']", state="attached")
+    page.wait_for_selector("#cm-save-html:enabled")  # which it is once the report is made
     for picture in ("cm-why", "cm-coupling", "cm-switched"):
         page.wait_for_selector(f"#{picture} .js-plotly-plot[role=slider]")
     _unfold_by_keys(page)
