@@ -10,9 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradio_client import Client
 
 LOOK = 0.05  # seconds between looks at how a request goes
+PATIENCE = 60.0  # seconds for a word from the server, with which the clients share their cores here
 BACK = 5.0  # seconds until a visitor who was told that the server is busy comes back
 Ask = Callable[[str, Path, str], tuple["Request", str]]
 BUSY = "The server is busy: your place in the line would be"
@@ -50,14 +54,22 @@ def digest(answer: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
+def come(url: str, **more: Any) -> Client:
+    """A client of the server. Raises what httpx raises where it does not answer."""
+    from gradio_client import Client
+
+    patient = {"timeout": PATIENCE}
+    return Client(url, verbose=False, analytics_enabled=False, httpx_kwargs=patient, **more)
+
+
 def ask(url: str, clip: Path, wanted: str | None = None) -> tuple[Request, str]:
     """One visit: come, upload the clip, wait for the answer, go. Gives how it went, and the answer's digest."""
-    from gradio_client import Client, handle_file
+    from gradio_client import handle_file
 
     place, found = 0, ""
     begin = turn = time.perf_counter()
     try:
-        client = Client(url, verbose=False, analytics_enabled=False)
+        client = come(url)
         try:
             begin = turn = time.perf_counter()
             job = client.submit(clip=handle_file(clip), transcript=None, api_name="/analyze")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.loadtest.clients import BUSY, Request
+from app.loadtest.clients import BUSY, Request, come
 
 BUTTON = "cm-analyse"
 READ = ("cm-result", "cm-words")  # what is compared: the score's card, and the words
@@ -22,11 +22,7 @@ class Visit:
     """One visitor's page: what every component shows, by its number."""
 
     def __init__(self, url: str) -> None:
-        from gradio_client import Client
-
-        self._client = Client(
-            url, verbose=False, analytics_enabled=False, download_files=False, _skip_components=False
-        )
+        self._client = come(url, download_files=False, _skip_components=False)
         parts = self._client.config["components"]
         self._events = {d["id"]: d for d in self._client.config["dependencies"] if d["backend_fn"]}
         self._shown = {part["id"]: part["props"].get("value") for part in parts}
