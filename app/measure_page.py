@@ -78,7 +78,8 @@ def measure(address: str, clip: Path, chromium: str, played: float = PLAYED) -> 
         for part in FULL:
             page.wait_for_selector(part, state="attached")
         full = time.perf_counter()
-        page.wait_for_timeout(3000)
+        page.wait_for_selector("#cm-save-html:enabled")  # the last of what follows an analysis
+        page.wait_for_timeout(1000)
         analysed = {kind: size - opened.get(kind, 0) for kind, size in sent.items()}
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url) if _asks(request.url) else None)
