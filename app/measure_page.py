@@ -84,6 +84,7 @@ def measure(address: str, clip: Path, chromium: str, played: float = PLAYED) -> 
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url) if _asks(request.url) else None)
         playing = page.evaluate(_PLAY, played)
+        requests = len(asked)
         switched = _until_drawn(page, "#cm-kept label >> nth=0", "#cm-switched")
         corrected = _correct(page)
         browser.close()
@@ -94,7 +95,7 @@ def measure(address: str, clip: Path, chromium: str, played: float = PLAYED) -> 
         "bytes_to_open": opened,
         "bytes_of_analysis": {kind: size for kind, size in analysed.items() if size},
         "playing": {name: round(value, 1) for name, value in playing.items()},
-        "requests_while_playing": len(asked),
+        "requests_while_playing": requests,
         "seconds_to_line_without_words": switched,
         "seconds_to_line_with_corrected_word": corrected,
     }
