@@ -85,9 +85,8 @@ class Visits:
     def __init__(self) -> None:
         self._under_way: dict[str, list[Work]] = {}
         self._spoken: dict[str, str] = {}
-        self._newest: dict[
-            str, float
-        ] = {}  # when, by the page's own clock, it did what is newest of its video
+        # When each visit, by its page's own clock, did what is newest of its video.
+        self._newest: dict[str, float] = {}
         self._lock = threading.RLock()
 
     def language(self, request: gr.Request | None) -> str:
