@@ -64,7 +64,8 @@
   };
 
   const restrict = (card, range) => {
-    card.cmRead ??= read(card);
+    // The element may stay while gradio puts another clip's into it.
+    if (card.cmFrom !== card.dataset.shares) Object.assign(card, { cmFrom: card.dataset.shares, cmRead: read(card) });
     const shares = card.cmRead, [first, stop] = ticksOf(shares, range), told = card.querySelector("[data-window]");
     told.hidden = range[1] - range[0] >= shares.end - 0.01;
     told.textContent = told.hidden ? "" : fill(told.dataset.window, { start: clock(range[0]), end: clock(range[1]) });
@@ -75,16 +76,17 @@
     list(card.querySelector(".cm-scroll tbody"), shares, first, stop);
   };
 
-  let looked = "", shown = null, later = 0;
+  let looked = "", shown = null, said = "", later = 0;
   const follow = () => {
-    const card = document.querySelector(".cm-shares");
+    const card = document.querySelector(".cm-shares"), told = card?.querySelector("[data-window]");
     const range = document.querySelector("#cm-timeline .js-plotly-plot")?._fullLayout?.xaxis?.range.map(Number);
-    if (card && range && (card !== shown || range.join() !== looked)) {
-      // As it comes from the server a card is of the whole clip.
-      const whole = card !== shown && range[1] - range[0] >= JSON.parse(card.dataset.ticks).end - 0.01;
-      [looked, shown] = [range.join(), card];
+    // What comes from the server, in another language for one, is of the whole clip and says nothing of a window.
+    const fresh = card !== shown || told?.textContent !== said;
+    if (told && range && (fresh || range.join() !== looked)) {
+      const whole = fresh && range[1] - range[0] >= JSON.parse(card.dataset.ticks).end - 0.01;
+      [looked, shown, said] = [range.join(), card, told.textContent];
       clearTimeout(later);
-      if (!whole) later = setTimeout(() => restrict(card, range), REST);
+      if (!whole) later = setTimeout(() => { restrict(card, range); said = told.textContent; }, REST);
     }
     requestAnimationFrame(follow);
   };
