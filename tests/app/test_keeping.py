@@ -73,7 +73,7 @@ def test_the_page_keeps_everything_in_one_private_folder(
     saved = [
         v for v in service.show(make_analysis(), "clip.mp4", "text") if str(v).endswith((".json", ".html"))
     ]
-    assert len(saved) == 2
+    assert [Path(path).suffix for path in saved] == [".json"]  # the report comes once it has the answers
     assert all(private_folder() in Path(path).parents for path in saved)
     sweep(private_folder(), -1)
     assert not [p for p in private_folder().rglob("*") if p.is_file()]

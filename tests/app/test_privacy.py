@@ -137,7 +137,7 @@ def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -
     session = "a-session-of-this-test"
     clip = make_clip(tmp_path / "mine.mp4", 1.0, sound=None)
     given = _upload(server.url, clip)
-    _send(server.url, session, "change", [{"path": given, "meta": {"_type": "gradio.FileData"}}, None])
+    _send(server.url, session, "change", [{"path": given, "meta": {"_type": "gradio.FileData"}}, None, 1.0])
     assert wait_for(Path(given).is_symlink)  # it is the session's now
     _send(server.url, session, "delete", [])
     assert wait_for(lambda: not any(p.name == "mine.mp4" for p in server.files()))
@@ -195,8 +195,8 @@ def _send(url: str, session: str, what: str, data: list[Any]) -> None:
     import httpx
 
     config = json.loads(urllib.request.urlopen(f"{url}config", timeout=60).read())
-    # Others are named so too, with a number behind it; what is told of a changed video alone has two inputs.
-    wanted, inputs = {"change": ("forget", 2), "delete": ("delete", 0)}[what]
+    # Others are named so too, with a number behind it; what is told of a changed video alone has three inputs.
+    wanted, inputs = {"change": ("forget", 3), "delete": ("delete", 0)}[what]
     function = next(
         d["id"]
         for d in config["dependencies"]
