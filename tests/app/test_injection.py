@@ -5,8 +5,6 @@ In a browser, since only a browser knows what it runs. Every payload leaves a si
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,10 @@ from app.batch import Row, write_table
 from app.batch.rows import row_of
 from app.exports import save
 from extractors.subtitles import read_transcript
+from tests.app.browser.visit import DRIVES_A_BROWSER, chromium
 from tests.app.made import make_analysis, with_warnings, with_words
 from tests.app.test_moments import make_moment
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PAYLOADS = (
     "<script>hits.push(1)</script>",
     "<img/src='x'/onerror='hits.push(2)'>",
@@ -45,10 +42,7 @@ PAYLOADS = (
 )
 NAME = "a<img src=x onerror=hits.push(20)>\"'&lt;b>.mp4"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
-]
+pytestmark = DRIVES_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +65,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

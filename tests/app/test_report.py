@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +14,10 @@ from app.asking import Fewer
 from app.moments import Moment
 from app.report import render_report
 from model.answers import Memory, Paths
+from tests.app.browser.visit import CHROMIUM, chromium
 from tests.app.made import make_analysis
 from tests.app.test_moments import make_moment
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
@@ -96,13 +93,10 @@ def test_a_modality_that_comes_late_is_not_waited_for() -> None:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)")
 def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
     path = tmp_path / "report.html"
     path.write_text(render_report(make_analysis(60), "clip", answered(60)), encoding="utf-8")
     SHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         for name, width, scheme in (
             ("light", 1280, "light"),
             ("dark", 1280, "dark"),
@@ -126,4 +120,3 @@ def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert not faults
             context.close()
-        browser.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,20 +15,16 @@ from app.report import render_report
 from app.tables import share_table
 from app.told import clock
 from app.wording import typical_shares
+from tests.app.browser.visit import DRIVES_A_BROWSER, chromium
 from tests.app.made import make_analysis, with_words
 from tests.app.test_report import answered
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 PLOT = "document.querySelector('#cm-timeline .js-plotly-plot')"
 WORDS = f"{PLOT}.data.find(t => t.meta === 'words')"
 TICKS = 3000  # ten minutes
 DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
-]
+pytestmark = DRIVES_A_BROWSER
 
 
 def look_at(page: Any, start: float, end: float) -> None:
@@ -45,15 +39,12 @@ def ranges(page: Any) -> list[list[float]]:
 
 
 def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
     words = [TimedWord("honestly", 0.5 * i, 0.5 * i + 0.4) for i in range(TICKS * 2 // 5)]
     analysis = with_words(make_analysis(TICKS), *words)
     faces = [Portrait(float(at), 0.5, DOT) for at in (5, 75, 300)]
     path = tmp_path / "report.html"
     path.write_text(render_report(analysis, "clip", answered(TICKS), faces), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         page, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -97,7 +88,6 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
         page.wait_for_function("document.querySelectorAll('.cm-face:not([hidden])').length == 3")
         assert np.allclose(ranges(page), own)
         _shares_are_of(page, analysis, 0, TICKS * 0.2)
-        browser.close()
     assert not faults
 
 

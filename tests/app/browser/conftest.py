@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.app.browser.visit import CHROMIUM, FLAGS, PATIENCE, ROOT, Address, watch
+from tests.app.browser.visit import PATIENCE, ROOT, Address, chromium, watch
 
 
 @pytest.fixture(scope="package")
@@ -53,12 +53,8 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 Visit = Callable[..., Any]
