@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,22 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Libraries' remarks on their own workings are no use to who runs a command; they are back for who calls `main`."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+@_quietly()
 def _analyze(options: argparse.Namespace) -> int:
-    _be_quiet()
     wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
     for out in wanted.values():
         _find_folder(out)
@@ -125,9 +140,9 @@ def _analyze(options: argparse.Namespace) -> int:
     return 0
 
 
+@_quietly()
 def _compare(options: argparse.Namespace) -> int:
     """Prints the sentences of a comparison, and writes it all where asked to."""
-    _be_quiet()
     if options.json is not None:
         _find_folder(options.json)
     from app.differences import comparison_of
@@ -176,9 +191,9 @@ def _find_folder(out: Path) -> None:
         raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
 
 
+@_quietly()
 def _batch(options: argparse.Namespace) -> int:
     """Gives 0 where every clip was analysed, or 1 where one failed: it is in the table with its reason."""
-    _be_quiet()
     from tqdm import tqdm
 
     from app.batch import run_batch
@@ -199,13 +214,6 @@ def _batch(options: argparse.Namespace) -> int:
     failed = sum(row.state == "failed" for row in rows)
     print(f"{len(rows) - failed} of {len(rows)} clips analysed: {options.out / 'index.html'}")
     return SOME_FAILED if failed else 0
-
-
-def _be_quiet() -> None:
-    """Libraries' remarks on their own workings are no use to who runs a command."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def _seen_from(folder: Path, clip: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from app.exports import FORMATS
 from app.figures.compare import Side
 from app.i18n import tell
 from extractors.cache import Cache
+from extractors.records import InputError
 from model import inference
 from model.baselines import build_network
 from model.config import CoupledMambaConfig
@@ -181,3 +183,18 @@ def test_a_cache_is_kept_only_where_one_is_asked_for(tmp_path: Path, monkeypatch
     monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
     assert main(["analyze", "a.mp4"]) == 0
     assert asked == [(None, None), (Cache(tmp_path / "mine"), "de"), (Cache(tmp_path / "stages"), None)]
+
+
+def test_a_command_is_quiet_and_leaves_the_logging_of_who_called_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = logging.getLogger("somebody")
+
+    def analyze(*_: object, **__: object) -> None:
+        log.warning("a remark")
+        raise InputError("no clip")
+
+    monkeypatch.setattr("app.analyze.analyze", analyze)
+    assert main(["analyze", "a.mp4"]) == BAD_INPUT
+    log.warning("what the caller wants to know")
+    assert caplog.messages == ["what the caller wants to know"]
