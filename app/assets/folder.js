@@ -21,21 +21,22 @@
     place.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
-  const choose = () => {
-    const chooser = Object.assign(document.createElement("input"), { type: "file", webkitdirectory: true });
-    chooser.addEventListener("change", () => {
-      const { endings, most, many, none } = document.querySelector("#cm-folder").dataset;
-      const clips = clipsOf(chooser.files, endings.split(" "));
-      const name = chooser.files[0]?.webkitRelativePath.split("/")[0] ?? "";
-      say("");
-      if (!clips.length) say(none.replace("[[name]]", name));
-      else if (clips.length > Number(most)) say(many.replace("[[count]]", clips.length));
-      else give(clips);
-    });
-    chooser.click();
+  const take = () => {
+    const { endings, most, many, none } = document.querySelector("#cm-folder").dataset;
+    const clips = clipsOf(chooser.files, endings.split(" "));
+    const name = chooser.files[0]?.webkitRelativePath.split("/")[0] ?? "";
+    chooser.value = ""; // or the same folder could not be chosen again
+    say("");
+    if (!clips.length) say(none.replace("[[name]]", name));
+    else if (clips.length > Number(most)) say(many.replace("[[count]]", clips.length));
+    else give(clips);
   };
 
+  // In the document: one that stands nowhere can be swept up by the browser while the system's window is open.
+  const chooser = Object.assign(document.createElement("input"), { type: "file", webkitdirectory: true, hidden: true });
+  chooser.addEventListener("change", take);
+  document.body.append(chooser);
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#cm-several-folder")) choose();
+    if (event.target.closest?.("#cm-several-folder")) chooser.click();
   });
 }
