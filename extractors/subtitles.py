@@ -22,15 +22,17 @@ MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
 MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
 LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
+TIMED = (
+    1.0  # seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine
+)
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
 _NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")
 _NEVER_CLOSED = re.compile(r"<(?![^<>]*>)|\{(?![^{}]*\})")
 _GAP = re.compile(r"\n{3,}")
-_ENTITY = re.compile(
-    r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});"
-)  # WebVTT's, no more of HTML's
+# WebVTT's, no more of HTML's
+_ENTITY = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
 
 
@@ -159,6 +161,7 @@ def _said(line: str, entities: bool) -> str:
 def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
     """Every cue's words within it: on its speech where there is some, else over all of its time.
 
+    A word that its cue times (TIMED) stays there: who corrects one word finds the others where they were.
     Aligned words have the aligner's confidence. One that shares the cue's time lies at most the rest of that time from
     where it is put: its confidence falls from 1, alone in its cue, to SPREAD at LOOSE seconds of rest. The slope is a
     judgement; it was not measured.
@@ -166,7 +169,8 @@ def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span])
     words: list[Word] = []
     for cue, said in cues:
         spoken = [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech]
-        spoken = [s for s in spoken if s.end - s.start > 0.1]
+        is_timed = len(said) == 1 and cue.end - cue.start <= TIMED
+        spoken = [] if is_timed else [s for s in spoken if s.end - s.start > 0.1]
         room = spoken or [cue]
         time = sum(span.end - span.start for span in room)
         placed = align_words(said, sound if spoken else None, room)

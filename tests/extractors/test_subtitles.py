@@ -43,6 +43,16 @@ def test_cues_are_aligned_within_their_time(tmp_path: Path, reading: Sound) -> N
     assert all(word.confidence == 1 for word in transcript.words)
 
 
+def test_a_word_that_its_cue_times_stays_there_and_longer_cues_are_searched(
+    tmp_path: Path, reading: Sound
+) -> None:
+    text = "1\n00:00:00,600 --> 00:00:01,300\nworst\n\n"  # said at 3.4 s: whoever wrote 0.6 s wants it there
+    text += "2\n00:00:01,400 --> 00:00:04,800\nthe best of times, it was the worst of times\n"
+    words = read(tmp_path / "a.srt", text, reading).words
+    assert (words[0].start, words[0].end, words[0].confidence) == (0.6, 1.3, 1.0)
+    assert words[8].start == pytest.approx(3.37, abs=0.15)
+
+
 def test_cues_without_sound_share_their_time(tmp_path: Path) -> None:
     text = (
         "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Mary>Hello <c>there</c>\n\n00:03.000 --> 00:09.000\nfriend\n"
