@@ -11,18 +11,25 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from app import settings
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GRACE = 20.0  # seconds in which a page may come back
+GRACE = 20  # seconds in which a page may come back
 HEARTBEAT = "/heartbeat/"
+
+
+def grace_of_server() -> int:
+    """Seconds in which a page may come back. Raises InputError where COUPLED_MAMBA_GRACE is no whole number."""
+    return settings.whole_number(settings.GRACE, GRACE)
 
 
 class Presence:
     """Stands before gradio as ASGI middleware; see this module."""
 
-    def __init__(self, app: ASGIApp, grace: float = GRACE) -> None:
-        self._app, self._grace = app, grace
+    def __init__(self, app: ASGIApp, grace: float | None = None) -> None:
+        self._app, self._grace = app, grace_of_server() if grace is None else grace
         self._open: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from extractors.records import InputError
 
 AT_ONCE, WAITING = "COUPLED_MAMBA_AT_ONCE", "COUPLED_MAMBA_WAITING"
 KEPT_BYTES = "COUPLED_MAMBA_KEPT_BYTES"
+GRACE = "COUPLED_MAMBA_GRACE"
 PORT = "GRADIO_SERVER_PORT"
 
 
@@ -33,11 +34,13 @@ def check_all() -> None:
     """
     from app.keeping import most_kept
     from app.memory import most_allowed
+    from app.presence import grace_of_server
     from app.turns import answers_of_server, turns_of_server
     from extractors.cache import Cache
 
     most_kept()
     most_allowed()
+    grace_of_server()
     turns_of_server()
     answers_of_server()
     Cache.from_environment()

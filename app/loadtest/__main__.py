@@ -78,13 +78,13 @@ def counted(server: Server, clip: Path) -> Count:
     return settled(server)
 
 
-def settled(server: Server) -> Count:
+def settled(server: Server, grace: float = GRACE) -> Count:
     """The server's count once all visitors' files are gone and nothing of it shrinks any more; else after PATIENCE.
 
     A count that stands still is not enough: a client that goes hangs up only at gradio's next heartbeat, up to 15 s
-    later, and GRACE begins then. Until its session ends, all its files are there, and rightly so.
+    later, and the server's `grace` begins then. Until its session ends, all its files are there, and rightly so.
     """
-    time.sleep(GRACE + SETTLED)
+    time.sleep(grace + SETTLED)
     end, last = time.monotonic() + PATIENCE, server.count()
     while time.monotonic() < end:
         time.sleep(SETTLED)

@@ -18,6 +18,7 @@ from app.loadtest.page import Visit, look
 from app.loadtest.server import Count, Server
 from extractors.media import probe
 
+GRACE = 2  # seconds that this server waits for a page to come back
 QUIET = Count(1_000_000_000, 20, 40, 3, {"app.runs.Run": 1})
 
 
@@ -99,7 +100,7 @@ def test_clips_differ_in_length(clips: list[Path]) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one_at_a_time = {settings.AT_ONCE: "1", settings.WAITING: "1", "HF_HUB_OFFLINE": "1"}
+    one_at_a_time = {settings.AT_ONCE: "1", settings.WAITING: "1", settings.GRACE: f"{GRACE}"}
     with Server(tmp_path_factory.mktemp("load"), one_at_a_time) as running:
         yield running
 
@@ -110,10 +111,10 @@ def test_two_at_once_get_their_own_answers_and_leave_nothing(server: Server, cli
         request, wanted[clip] = ask(server.url, clip)
         assert request.ended == "answered"
     assert len(set(wanted.values())) == 2
-    before = settled(server)
+    before = settled(server, GRACE)
     done = crowd(server.url, clips[:2], wanted, 2, 0.1)
     assert {(r.clip, r.ended, r.own) for r in done} == {(c.name, "answered", True) for c in clips[:2]}
-    after = settled(server)
+    after = settled(server, GRACE)
     assert (before.kept, after.kept) == (0, 0)
     assert after.objects.get("app.runs.Run", 0) <= before.objects.get("app.runs.Run", 0)
     kept = {name: n for name, n in after.objects.items() if name.startswith("gradio: ")}

@@ -19,9 +19,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from app import settings
 from app.analysis import Analysis
 from app.keeping import KEPT, Rooms
-from app.presence import GRACE
 from extractors.cache import Cache
 from tests.clips import make_clip
 
@@ -50,6 +50,7 @@ def start(cache: Path) -> Serving:
         "COUPLED_MAMBA_CACHE": str(cache),
         "GRADIO_SERVER_PORT": str(port),
         "HF_HUB_OFFLINE": "1",
+        settings.GRACE: "2",
         "PYTHONUNBUFFERED": "1",
     }
     with log.open("ab") as out:
@@ -128,7 +129,7 @@ def test_the_log_tells_nothing_of_what_was_given(server: Serving, visit: Client)
 
 def test_everything_of_a_session_goes_when_it_ends(server: Serving, visit: Client) -> None:
     visit.close()
-    assert wait_for(lambda: not any(p.stat().st_size for p in server.files()), GRACE + 60)
+    assert wait_for(lambda: not any(p.stat().st_size for p in server.files()))
     assert not list((server.kept / "sessions").iterdir())
 
 
