@@ -32,10 +32,8 @@ SHUT = (
 )
 """Beginnings of paths that are answered with 404."""
 TOOLS = f"{API}/mcp"
-MOST, MOST_TOOLS = (
-    8_000_000,
-    100_000_000,
-)  # bytes of a request's JSON; a tool's holds a clip, a third longer than its file
+MOST, MOST_TOOLS = 8_000_000, 100_000_000
+"""Bytes of a request's JSON; a tool's holds a clip, a third longer than its file."""
 NO_ADDRESS = "Addresses are not fetched here: upload the file itself."
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),

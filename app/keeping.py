@@ -257,12 +257,8 @@ def keep_sweeping(folder: Path, also: Callable[[], None] = lambda: None) -> None
                 rooms_in(folder).renew()
                 sweep(folder, most=most)
                 also()
-            except (
-                Exception
-            ) as error:  # what could not be swept now is swept next time, or nothing ever would be
-                _log.warning(
-                    "a sweep of old files failed: %s", place_of(error)
-                )  # whose words can hold a name
+            except Exception as error:  # what could not be swept now is swept next time
+                _log.warning("a sweep of old files failed: %s", place_of(error))
             time.sleep(SWEEP)
 
     threading.Thread(target=work, daemon=True, name="sweep").start()

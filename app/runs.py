@@ -110,9 +110,8 @@ class Run:
                 expect=self._expect,
             )
         except StoppedError as error:
-            self.error = StoppedError(
-                str(error)
-            )  # without its frames, which hold the clip's sound and features
+            # Without its frames, which hold the clip's sound and features.
+            self.error = StoppedError(str(error))
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
         finally:

@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NAME = (
-    "sample-1.mp4"  # the number grows when what is drawn changes, so that an old cache is not taken for new
-)
+# The number grows when what is drawn changes, so that an old cache is not taken for new.
+NAME = "sample-1.mp4"
 SECONDS = 24.0
 FPS = 20
 SIZE = (640, 480)

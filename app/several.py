@@ -110,9 +110,8 @@ class Several:
                     if not self._rooms.is_over(room):
                         yield [gr.skip(), gr.skip(), "", *_buttons(busy=False)]
                         raise refusal(explain(error), language) from None
-            if (
-                work.is_replaced and work.by != "again"
-            ):  # all was deleted, and the page is to show nothing of it
+            # All was deleted, and the page is to show nothing of it.
+            if work.is_replaced and work.by != "again":
                 yield [table_of([], language), None, "", *_buttons(busy=False)]
         finally:
             self._visits.finished(session, work)

@@ -112,9 +112,8 @@ def _session() -> Any:
 def _options(onnxruntime: Any) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = (
-        3  # else it warns that the written graph suits this machine, which is its use
-    )
+    # Else it warns that the written graph suits this machine, which is its use.
+    options.log_severity_level = 3
     return options
 
 

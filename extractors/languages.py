@@ -61,10 +61,7 @@ _SMALL = {
 }
 _SETS = {code: frozenset(words.split()) for code, words in _SMALL.items()}
 LEAST_WORDS = 20  # fewer say too little of their language
-LEAST_SHARE, MOST_ENGLISH = (
-    0.15,
-    0.04,
-)  # shares of the words that are small words of the language, and of English
+LEAST_SHARE, MOST_ENGLISH = 0.15, 0.04  # shares of small words: of the language, and of English
 FOREIGN = 0.6  # share of letters that are not Latin
 
 

@@ -31,14 +31,10 @@ HOP = 0.01  # seconds over which the voice's power is taken
 # Seconds (standard deviations) of smoothing before and after which mouth and voice are compared: what is left is
 # the pace of syllables.
 FAST, SLOW = 0.03, 0.08
-SEEN = (
-    0.15  # seconds between two sights of a mouth over which nothing is known of it: too few to see syllables
-)
-LAGS = (
-    -0.04,
-    0.0,
-    0.04,
-)  # seconds by which the voice may follow the mouth, and pictures and sound be out of step
+# Seconds between two sights of a mouth over which nothing is known of it: too few to see syllables.
+SEEN = 0.15
+# Seconds by which the voice may follow the mouth, and pictures and sound be out of step.
+LAGS = (-0.04, 0.0, 0.04)
 RANGE = 30.0  # dB under the loud moments of a clip: what is fainter is no voice
 QUIET = -60.0  # dB under which there is no voice at all
 # Unrest that tells nothing: of a mouth, grey levels of its contrast, and of the voice, dB.

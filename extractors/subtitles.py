@@ -22,9 +22,8 @@ MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
 MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
 LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
-TIMED = (
-    1.0  # seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine
-)
+# Seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine.
+TIMED = 1.0
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.

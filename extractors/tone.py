@@ -15,9 +15,8 @@ from extractors.records import FloatArray, Track
 # A Hann window lets 3/8 of the power through, and `level` is taken behind it: what it takes away is given back.
 WINDOW_DB = -10 * math.log10(3 / 8)
 LEAST_VOICING = 0.3  # mean over a hop's frames; the pitch itself is that of the surely voiced ones alone
-MOST_APART = (
-    0.5  # octaves that these may differ by (standard deviation): more is an error of the estimate, no glide
-)
+# Octaves that these may differ by (standard deviation): more is an error of the estimate, no glide.
+MOST_APART = 0.5
 
 
 def read_tone(voice: Track, ticks: int, step: float) -> tuple[FloatArray, FloatArray]:

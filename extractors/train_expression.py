@@ -56,9 +56,8 @@ class Schedule:
     decay: float = 0.05  # AdamW's weight decay
     smoothing: float = 0.1  # FER2013's labels agree with people about two times in three
     taught: float = 0.5  # share of the target that is the teachers' answer, where there are any
-    mixed: float = (
-        0.0  # parameter of the Beta distribution by which faces are laid over one another; 0 is never
-    )
+    # Parameter of the Beta distribution by which faces are laid over one another; 0 is never.
+    mixed: float = 0.0
     average: float = 0.999  # of the weights, per step
     widths: tuple[int, ...] = (48, 96, 192)
     seed: int = 0

@@ -14,9 +14,7 @@ from extractors.records import FloatArray, Sound, Span
 RATE = 16_000
 WINDOW = 512  # samples that the network judges at a time, 32 ms
 PIECE = 1600  # samples whose level is measured at a time, 0.1 s
-BLOCK = (
-    1000 * WINDOW
-)  # samples held at a time besides the sound itself: memory stays flat however long the clip
+BLOCK = 1000 * WINDOW  # samples held at a time besides the sound itself: memory stays flat
 OFTEN = 50  # windows between two reports, some 10 ms of work
 LOUD = 0.1  # the level (root mean square) speech is brought to before it is judged
 MAX_GAIN = 30.0  # quieter sound is raised by no more than this, so that a silent track's hiss stays hiss

@@ -22,9 +22,8 @@ from extractors.vad import level_gain
 
 LONGEST = 16.0  # seconds heard at once: the recogniser profits from context, its cost grows with the square
 PAUSE = 1.5  # seconds of silence that part two stretches
-LEAST = (
-    0.36  # seconds (0.06 of them margins) a lone span needs: shorter ones are clicks heard as "you" or "oh"
-)
+# Seconds (0.06 of them margins) a lone span needs: shorter ones are clicks heard as "you" or "oh".
+LEAST = 0.36
 PAD = 0.1
 CLOSED = 1.5  # a pause of this length ends a sentence whatever its punctuation
 OPEN = 0.6  # and one of this length where the text has no punctuation at all

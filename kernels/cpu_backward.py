@@ -19,9 +19,8 @@ from kernels.cpu_forward import FAR, NEAR, SPACING, before_step, copy, decay, en
 from kernels.lane_functions import WITHIN, add_totals, columns, mix, mix_back, outer, peak, sigmoid
 from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zero_pairs, zeros
 
-STRIP = (
-    LANES  # states n that go through a chunk at a time: few enough for the cache, and as `columns` takes them
-)
+# States n that go through a chunk at a time: few enough for the cache, and as `columns` takes them.
+STRIP = LANES
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LN2 = np.float32(math.log(2))
 _ROWS = 6

@@ -18,9 +18,8 @@ import triton
 import triton.language as tl
 
 SIZES = ["L", "T", "K", "n_chunks", "n_kept"]  # a new length must not mean a new compilation
-ROUND = tl.constexpr(
-    1.5 * 2**23 + 127
-)  # v + ROUND: v rounded, and in its low bits the biased exponent of that power
+# v + ROUND: v rounded, and in its low bits the biased exponent of that power.
+ROUND = tl.constexpr(1.5 * 2**23 + 127)
 
 
 @triton.jit

@@ -28,9 +28,8 @@ LAUNCHED = 65_535  # programs along a grid's second and third axis at most
 PROGRAMS = 264  # two for every multiprocessor of an H100: with fewer, time is cut into chunks
 PARTS = 8  # parts of dB and dC at most, each as large as B: more would outgrow the states
 WARPS = 4
-QUARTERS = (
-    0  # 0, 1 or 2 quarters of the exponentials by a polynomial in multiply-adds; `bench` measures all three
-)
+# 0, 1 or 2 quarters of the exponentials by a polynomial in multiply-adds; `bench` measures all three.
+QUARTERS = 0
 # Floats of state in one program, all of its tensors together; more spill registers (measured by cuobjdump for sm_90).
 ROOM_AHEAD, ROOM_BACK, ROOM_JOINT = 3072, 2304, 2304
 

@@ -162,11 +162,8 @@ def kept_in(run: Path | None, made: str, *parts: Any) -> Iterator[tuple[int, Cal
     if run is None:
         yield 0, lambda epoch, **figures: None
         return
-    from model.train import (
-        resume,
-        save,
-        tensorboard,
-    )  # late: it brings the extractors, which nothing here needs
+    # Late: it brings the extractors, which nothing here needs.
+    from model.train import resume, save, tensorboard
 
     run.mkdir(parents=True, exist_ok=True)
     begin, board = resume(run / "last.pt", made, *parts), tensorboard(run)

@@ -70,9 +70,8 @@ class Seen:
     def sentence(self, text: str) -> bool:
         """Whether this sentence trained something."""
         mark = np.uint32(text_mark(text))
-        at = np.searchsorted(
-            self.sentences, mark
-        )  # they are sorted: a thousand times as fast as to look at all
+        # They are sorted: a thousand times as fast as to look at all.
+        at = np.searchsorted(self.sentences, mark)
         return bool(at < len(self.sentences) and self.sentences[at] == mark)
 
     def speaker(self, name: str) -> bool:

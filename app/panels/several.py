@@ -63,9 +63,8 @@ def render(kept_for: float) -> SeveralPanel:
             type="array",
             interactive=False,
             wrap=True,
-            buttons=[
-                "fullscreen"
-            ],  # a copy would be pasted into a spreadsheet, with names such as "=1+1.mp4"
+            # No copy: it would be pasted into a spreadsheet, with names such as "=1+1.mp4".
+            buttons=["fullscreen"],
             column_widths=WIDTHS,
             label=label("several.table"),
             elem_id="cm-several-table",

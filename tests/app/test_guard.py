@@ -171,9 +171,8 @@ def test_the_server_is_no_way_to_other_servers(
 ) -> None:
     answer = httpx.get(f"{house[0]}/gradio_api/{door}{elsewhere[0]}/a", timeout=60)
     assert answer.status_code == 404
-    assert (
-        answer.json()["detail"] == "Not found."
-    )  # the guard's own answer, not that of gradio's check of addresses
+    # The guard's own answer, not that of gradio's check of addresses.
+    assert answer.json()["detail"] == "Not found."
     assert not elsewhere[1]
 
 

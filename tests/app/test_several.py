@@ -196,9 +196,8 @@ def test_another_language_keeps_the_rows_and_a_batch_under_way_takes_it_up(
     table, kept, *_ = next(steps)
     assert table["headers"] == heads()
     several._visits.speak(japanese)
-    assert (
-        several.tell_again(kept, 0, japanese) == [gr.skip()] * 3
-    )  # as the next news would else be gone again
+    # Else the next news would be gone again.
+    assert several.tell_again(kept, 0, japanese) == [gr.skip()] * 3
     last: list[Any] = list(steps)[-1]
     assert last[0]["headers"] == heads("ja")
     english, said, _ = several.tell_again(last[1], 0, ME)

@@ -87,9 +87,8 @@ def test_what_is_written_reads_as_what_was_trained(tmp_path: Path) -> None:
     owners = encoded.word_ids(0)
     rows = [hidden[[i for i, o in enumerate(owners) if o == w]].mean(axis=0) for w in range(len(words))]
     by_word = head.read(np.stack(rows)).mean(axis=0)
-    assert by_word == pytest.approx(
-        read(run, SENTENCES)[4], abs=0.03
-    )  # the run's frozen matrices are rounded
+    # The run's frozen matrices are rounded.
+    assert by_word == pytest.approx(read(run, SENTENCES)[4], abs=0.03)
 
 
 def test_batches_hold_each_sentence_once_and_count_words_alike() -> None:

@@ -73,9 +73,8 @@ def test_permuting_the_chains_permutes_everything(
     assert_equal(y2, y[:, :, order])
     assert_equal(norm2, norm[:, :, order])
     assert_equal(state2, state[:, order])
-    stable = (
-        share.abs().amax((-1, -2)) < 1e2
-    )  # where the output nearly vanishes a share is a ratio of roundings
+    # Where the output nearly vanishes a share is a ratio of roundings.
+    stable = share.abs().amax((-1, -2)) < 1e2
     assert_equal(share2[stable], share[:, :, order][..., order][stable])
 
 

@@ -104,9 +104,8 @@ def test_nothing_is_in_the_way_at_any_moment(visit: Any, address: str, tmp_path:
     clips = [make_clip(tmp_path / name, 1.5) for name in ("one.mp4", "two.mp4")]
     page.set_input_files("#cm-several-files input[type=file]", [str(clip) for clip in clips])
     page.wait_for_selector("#cm-several-files >> text=two")
-    page.wait_for_selector(
-        "#cm-several-files .icon-button[role=group]"
-    )  # gradio has a button in a button there
+    # Gradio has a button in a button there.
+    page.wait_for_selector("#cm-several-files .icon-button[role=group]")
     page.click("#cm-several-analyse")
     page.wait_for_selector("#cm-several-table >> text=two.mp4 >> visible=true")
     page.wait_for_selector("#cm-several-stop", state="hidden")
