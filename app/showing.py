@@ -7,6 +7,7 @@ Each is left out where something else is shown by the time it is made, and ends 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,15 +60,13 @@ class Showing:
             return self._work(lambda room: draw(room, language), None, session, language)
 
         def draw(room: Path, language: str) -> list[Any]:
-            clip = self._copies.original(session, video or "clip")
-            files = saving.write(analysis, str(clip), self._rooms.new(session, room))
-            self._date(session, clip, files.values())
+            files, fault = self._write(partial(saving.write, analysis), video, session, room)
             return [
                 *parts(seen=True),
                 *timeline.show(analysis, target, tone, language),
                 *coupling.show(analysis, language),
                 *transcript.show(analysis, language),
-                *saving.show(files),
+                *saving.show(files, fault, language),
                 *blank(),
             ]
 
@@ -155,21 +154,25 @@ class Showing:
         return gr.skip() if made is None else made
 
     def report(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
-        """The report's file with the answers in it, after all else is shown; nothing changes as for `look`."""
+        """The report's file with the answers in it, after all else is shown; nothing changes as for `look`.
 
-        def make(language: str, work: Work) -> str:
-            def write(room: Path) -> str:
-                clip = self._copies.original(session, video or "clip")
-                folder = self._rooms.new(session, room)
-                path = saving.show_report(analysis, grid, str(clip), folder, step=work.step)
-                self._date(session, clip, [path])
-                return path
+        And what is said under the buttons where the file cannot be written, as for `show`.
+        """
 
-            return self._work(write, "", session, language)
+        def make(language: str, work: Work) -> list[Any]:
+            def write(room: Path) -> list[Any]:
+                def save(clip: str, folder: Path) -> dict[str, str]:
+                    return {saving.REPORT: saving.show_report(analysis, grid, clip, folder, step=work.step)}
+
+                files, fault = self._write(save, video, session, room)
+                told = saving.tell_fault(fault, language) if fault else gr.skip()
+                return [saving.offer(files.get(saving.REPORT)), told]
+
+            return self._work(write, [], session, language)
 
         session, asked = session_of(request), analysis is not None and grid is not None
-        path = self._visits.answer(request, REPORT, make) if asked else None
-        return saving.offer(path) if path else gr.skip()
+        made = self._visits.answer(request, REPORT, make) if asked else None
+        return made or gr.skip()
 
     def retell(
         self,
@@ -236,6 +239,24 @@ class Showing:
                 return nothing
             # The files would be looked for, though they are gone or about to go.
             return nothing if self._rooms.is_over(room) else given
+
+    def _write(
+        self, save: Callable[[str, Path], dict[str, str]], video: str | None, session: str, room: Path
+    ) -> tuple[dict[str, str], str]:
+        """The files by format that `save` makes of a clip in a folder; none, and why, where they cannot be written.
+
+        What is seen needs no disk: a full one takes the files alone. Raises OSError where the session ended
+        meanwhile, and its room with it.
+        """
+        try:
+            clip = self._copies.original(session, video or "clip")
+            files = save(str(clip), self._rooms.new(session, room))
+        except OSError as error:
+            if self._rooms.is_over(room):
+                raise
+            return {}, explain(error)
+        self._date(session, clip, files.values())
+        return files, ""
 
     def _date(self, session: str, clip: Path, made: Iterable[str]) -> None:
         """What was made of a clip is not kept longer than the clip."""

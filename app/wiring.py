@@ -18,6 +18,7 @@ from app.panels import (
     compare,
     header,
     language,
+    saving,
     several,
     switches,
     timeline,
@@ -97,7 +98,8 @@ def _show_result(running: Any, panels: Panels, service: Service) -> None:
     looked = shown.then(service.look, [panels.analysis, panels.grid], panels.answers(), **AGAIN)
     asked = [panels.analysis, panels.grid, panels.clip.video]
     portrayed = looked.then(service.portray, asked, panels.timeline.faces, **AGAIN)
-    portrayed.then(service.report, asked, panels.saving.buttons["html"], **AGAIN)
+    report = [panels.saving.buttons[saving.REPORT], panels.saving.told]
+    portrayed.then(service.report, asked, report, **AGAIN)
 
 
 def _wire_language(panels: Panels, page: gr.Blocks, service: Service) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.exports import FORMATS, Step, save
-from app.i18n import tell
+from app.i18n import DEFAULT, retell, tell
 from app.i18n.labels import html, label
 from extractors.records import Grid
 
@@ -23,9 +24,10 @@ REPORT = "html"  # made after the others, since it holds answers that are worked
 
 @dataclass(frozen=True)
 class SavingPanel:
-    """The components that `show` fills, by the format's ending."""
+    """The components that `show` fills: the buttons by the format's ending, and what is said under them."""
 
     buttons: dict[str, gr.DownloadButton]
+    told: gr.HTML
 
 
 def render(name: str = "cm-save") -> SavingPanel:
@@ -36,12 +38,11 @@ def render(name: str = "cm-save") -> SavingPanel:
             padding=False,
             min_width=40,
         )
-        return SavingPanel(
-            {
-                kind: gr.DownloadButton(_name(kind), size="sm", elem_id=f"{name}-{kind}", min_width=76)
-                for kind in FORMATS
-            }
-        )
+        buttons = {
+            kind: gr.DownloadButton(_name(kind), size="sm", elem_id=f"{name}-{kind}", min_width=76)
+            for kind in FORMATS
+        }
+    return SavingPanel(buttons, gr.HTML(padding=False, elem_id=f"{name}-told"))
 
 
 def _name(kind: str) -> Any:
@@ -51,7 +52,7 @@ def _name(kind: str) -> Any:
 
 def outputs(panel: SavingPanel) -> list[Any]:
     """What `show` gives values for."""
-    return list(panel.buttons.values())
+    return [*panel.buttons.values(), panel.told]
 
 
 def write(analysis: Analysis, clip: str, folder: Path) -> dict[str, str]:
@@ -62,9 +63,20 @@ def write(analysis: Analysis, clip: str, folder: Path) -> dict[str, str]:
     return {kind: str(path) for kind, path in paths.items()}
 
 
-def show(files: Mapping[str, str]) -> list[Any]:
-    """Values for `outputs` with the files of `write`; what is not among them cannot be pressed yet."""
-    return [files.get(kind) or offer(None) for kind in FORMATS]
+def show(files: Mapping[str, str], fault: str = "", language: str = DEFAULT) -> list[Any]:
+    """Values for `outputs` with the files of `write`, or why there are none.
+
+    What is not among the files cannot be pressed: not yet, or not at all.
+    """
+    return [*(offer(files.get(kind)) for kind in FORMATS), tell_fault(fault, language)]
+
+
+def tell_fault(fault: str, language: str = DEFAULT) -> str:
+    """Why files could not be written, to be seen and read out; empty without a fault."""
+    if not fault:
+        return ""
+    said = escape(tell("saving.failed", language, why=retell(fault, language)))
+    return f'<p class="cm-small" data-said>{said}</p>'
 
 
 def offer(path: str | None) -> Any:

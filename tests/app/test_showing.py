@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,34 @@ def test_the_report_is_there_once_it_holds_the_answers(clips: dict[str, str]) ->
         assert offered[-1][0]
         assert Path(offered[-1][1]).name == f"{name}.html"
         assert Path(offered[-1][1]).read_text(encoding="utf-8") == "with answers"
+
+
+@pytest.mark.parametrize("written", ["save", "show_report"])
+def test_a_full_disk_takes_the_files_and_nothing_else(
+    clips: dict[str, str], monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    page = HandmadePage()
+    buttons = ["cm-save-json", "cm-save-csv", "cm-save-html"]
+
+    def offered() -> list[bool]:
+        return [page.prop(button, "interactive") for button in buttons]
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/folder")
+
+    with monkeypatch.context() as full:
+        full.setattr(f"app.panels.saving.{written}", fail)
+        page["cm-video"] = clips["a"]
+        page.do("Service.run")
+    assert seen(page).count("of a.") == 5
+    assert page.prop("cm-save-told", "visible")
+    assert "The files to save could not be written. The server cannot write" in page["cm-save-told"]
+    assert "/a/folder" not in page["cm-save-told"]
+    assert offered() == ([False, False, True] if written == "save" else [True, True, False])
+    page["cm-video"] = clips["b"]  # when there is room again
+    page.do("Service.run")
+    assert page["cm-save-told"] == ""
+    assert offered() == [True] * 3
 
 
 def test_what_cannot_be_answered_leaves_nothing_of_another_clip(
