@@ -35,6 +35,9 @@ def share_traces(
     traces: list[Any] = []
     lines = {source: np.asarray(line, np.float32) for source, line in sources.items()}
     shown = kept_of(lines.values()) if lines else np.zeros(0, np.intp)  # areas are stacked at the same ticks
+    # Before anything was put in there is nothing to share: an area that rises from there would be a share of it.
+    some = np.array([any(line[i] for line in lines.values()) for i in shown], bool)
+    shown = shown[np.logical_or.accumulate(some)]
     for source, line in lines.items():
         values = line[shown]
         told = [_tell(v, low, high, language) for v in values]

@@ -18,17 +18,18 @@ from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
-from app.figures.words import LANES, moved_words, since_observed, word_list, word_traces
+from app.figures.words import lanes_of, moved_words, place, since_observed, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
 
-HEIGHT = 720
-BANDS = {
-    "sentiment": (0.66, 1.0),
-    "words": (0.465, 0.635),
-    "shares": (0.24, 0.43),
-    "norms": (0.10, 0.215),
-    "presence": (0.0, 0.065),
-}
+LANE = 18  # pixels of a line of words
+BELOW = {"shares": (164, 293), "norms": (68, 147), "presence": (0, 44)}
+"""Where the bands below the words stand, pixels from the bottom."""
+WORDS, SCORES, GAP = 317, 232, 17
+"""Pixels: from the bottom to the words, of the scores' band, between these two."""
+PULLS = 2.3  # lines of words that the bars under them take
+MARGINS = 38  # pixels above and below all bands
+
+Bands = dict[str, tuple[float, float]]
 
 
 def draw_timeline(
@@ -45,9 +46,10 @@ def draw_timeline(
     seconds = middles(analysis)
     sources = analysis.dynamics.share[target]
     moved = moved_words(analysis)
+    places = place(moved, analysis.end)
     traces = [
         *_sentiment(analysis, seconds, language),
-        *word_traces(moved, analysis.end, "y2"),
+        *word_traces(moved, places, "y2"),
         word_hover(analysis, seconds, "y2", language),
         *share_traces(sources, seconds, "y3", language),
         *_norms(analysis, seconds, language),
@@ -55,13 +57,16 @@ def draw_timeline(
         _presence_hover(analysis, seconds, language),
     ]
     limit, reach = score_limit([analysis]), share_range(sources)
+    lanes = lanes_of(places)
+    inside, bands = _bands(lanes)
+    axes = _axes(bands, limit, reach, _norm_limit(analysis), lanes)
     picture = figure(
         traces,
-        **(layout(HEIGHT, analysis.end, "y5", language) | _axes(limit, reach, _norm_limit(analysis))),
+        **(layout(inside + MARGINS, analysis.end, "y5", language) | axes),
         # As long as this stays, as with another target, `windows.js` leaves the stretch that is shown as it is.
         uirevision=f"{len(seconds)} {analysis.sentiment.clip.score}",
         meta={"words": word_list(moved)},  # for `words.js`, which lays them out anew for every stretch
-        annotations=_notes(target, limit, *reach, language),
+        annotations=_notes(bands, target, limit, *reach, language),
         barmode="overlay",
     )
     if tone and analysis.tone is not None:
@@ -69,15 +74,26 @@ def draw_timeline(
     return picture
 
 
-def _axes(limit: float, reach: tuple[float, float], norm: float) -> dict[str, Any]:
-    """The bands' y axes: scores within -limit..limit, shares within `reach`, norms up to `norm`."""
-    scores = y_axis(-limit, limit, BANDS["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
+def _bands(lanes: int) -> tuple[int, dict[str, tuple[float, float]]]:
+    """Pixels of all bands together, and which share of them each takes, with `lanes` lines of words."""
+    top = WORDS + round((PULLS + lanes) * LANE)
+    inside = top + GAP + SCORES
+    pixels = {"sentiment": (top + GAP, inside), "words": (WORDS, top), **BELOW}
+    return inside, {band: (low / inside, high / inside) for band, (low, high) in pixels.items()}
+
+
+def _axes(bands: Bands, limit: float, reach: tuple[float, float], norm: float, lanes: int) -> dict[str, Any]:
+    """The bands' y axes: scores within -limit..limit, shares within `reach`, norms up to `norm`.
+
+    From the words' axis `words.js` reads how many lanes there are.
+    """
+    scores = y_axis(-limit, limit, bands["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
     return {
         "yaxis": scores | {"zerolinecolor": ZERO, "tickvals": _score_ticks(limit)},
-        "yaxis2": y_axis(-1.1, 1.2 + LANES, BANDS["words"], zeroline=True, zerolinecolor=FAINT),
-        "yaxis3": y_axis(*reach, BANDS["shares"], zeroline=reach[0] < 0, zerolinecolor=FAINT),
-        "yaxis4": y_axis(0, norm, BANDS["norms"]),
-        "yaxis5": y_axis(-0.5, 2.5, BANDS["presence"]),
+        "yaxis2": y_axis(-1.1, PULLS - 1.1 + lanes, bands["words"], zeroline=True, zerolinecolor=FAINT),
+        "yaxis3": y_axis(*reach, bands["shares"], zeroline=reach[0] < 0, zerolinecolor=FAINT),
+        "yaxis4": y_axis(0, norm, bands["norms"]),
+        "yaxis5": y_axis(-0.5, 2.5, bands["presence"]),
     }
 
 
@@ -177,11 +193,13 @@ def _score_ticks(limit: float) -> list[float]:
     return [-limit, -limit / 2, 0, limit / 2, limit]
 
 
-def _notes(target: str, limit: float, low: float, high: float, language: str) -> list[dict[str, Any]]:
+def _notes(
+    bands: Bands, target: str, limit: float, low: float, high: float, language: str
+) -> list[dict[str, Any]]:
     """The names of the bands, in the left margin."""
 
     def at(band: str, share: float) -> float:
-        bottom, top = BANDS[band]
+        bottom, top = bands[band]
         return bottom + share * (top - bottom)
 
     hints = {
@@ -189,8 +207,13 @@ def _notes(target: str, limit: float, low: float, high: float, language: str) ->
     }
     ends = {"low": f"{100 * low:.0f}".replace("-", "−"), "high": f"{100 * high:.0f}"}
     return [
-        *scale_notes(limit, *BANDS["sentiment"], language),
-        beside(tell("timeline.pulls", language), at("words", 0.24), size=11, hint=hints["pulls"]),
+        *scale_notes(limit, *bands["sentiment"], language),
+        beside(
+            tell("timeline.pulls", language),
+            (WORDS + 1.5 * LANE) / WORDS * bands["words"][0],
+            size=11,
+            hint=hints["pulls"],
+        ),
         beside(tell("timeline.moves_before", language), at("shares", 0.9), hint=hints["moves"]),
         beside(
             f"<b>{tell(f'owner.{target}', language)}</b>",

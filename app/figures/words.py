@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,9 +14,17 @@ from app.figures.style import FAINT, GREY, NEGATIVE, POSITIVE
 
 LANES = 4
 WIDTH = 760.0  # pixels that the time axis has at least (page.css sees to it); text is laid out for this
-LETTER, GAP = 6.6, 7.0  # pixels a letter of 12 px type takes, and the least gap between words
+LETTER = 6.6  # pixels a letter of 12 px type takes
+GAP, SPACE, APART = 7.0, 4.0, 16.0  # pixels between words in a row, in a line of a block, and between blocks
+BLOCK, ASTRAY = (
+    130.0,
+    20.0,
+)  # pixels from which a block ends, and that a word in a row may stand from its time
+SENTENCE_ENDS = tuple(".!?…。！？")
 WIDE = 12.0  # pixels of a Chinese or Japanese character, which fills its square
 MOVES, MOVES_MUCH = 0.25, 0.75  # pull from which a word is coloured, and set in bold
+
+Places = dict[int, tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,15 @@ class MovedWord:
 
     word: TimedWord
     pull: float
+
+
+class Block(NamedTuple):
+    """Words [first, stop) that stand together, and the pixels where they begin and that a line of them has."""
+
+    first: int
+    stop: int
+    left: float
+    room: float
 
 
 def moved_words(analysis: Analysis) -> list[MovedWord]:
@@ -63,22 +80,86 @@ def colour(pull: float) -> str:
     return GREY if abs(pull) < MOVES else POSITIVE if pull > 0 else NEGATIVE
 
 
-def place(words: list[MovedWord], seconds: float) -> dict[int, int]:
-    """{word: lane} of the words whose text fits without overlap.
+def place(words: list[MovedWord], seconds: float) -> Places:
+    """{word: (seconds at which its text begins, lane)} of the words whose text fits without overlap.
 
-    Words choose in the order of `choosing`. `words.js` does the same for the stretch that is shown on a screen.
+    In one lane, each at its own time, where all of them fit so. Else in blocks as subtitles have them, one after
+    another along the axis and each read line by line; which words a block has room for is chosen in the order of
+    `choosing`. `words.js` does the same for the stretch that is shown on a screen.
     """
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(LANES)]
-    lanes = {}
-    for i in choosing(words):
-        middle = (words[i].word.start + words[i].word.end) / 2 / max(seconds, 1e-6) * WIDTH
-        half = (_width(words[i].word.word) + GAP) / 2
-        for lane, spans in enumerate(taken):
-            if all(middle + half <= a or middle - half >= b for a, b in spans):
-                spans.append((middle - half, middle + half))
-                lanes[i] = lane
-                break
-    return lanes
+    wide = WIDTH / max(seconds, 1e-6)
+    order = sorted(range(len(words)), key=lambda i: (words[i].word.start, i))
+    spans = [(wide * words[i].word.start, wide * words[i].word.end) for i in order]
+    texts = [words[i].word.word for i in order]
+    widths = [_width(text) for text in texts]
+    row = _in_a_row(spans, widths)
+    if row is not None:
+        return {i: (x / wide, 0) for i, x in zip(order, row, strict=True)}
+    rank = {i: n for n, i in enumerate(choosing(words))}
+    found = {}
+    for block in _blocks(spans, widths, texts):
+        chosen: list[int] = []
+        places: list[tuple[float, int]] = []
+        for at in sorted(range(block.first, block.stop), key=lambda at: rank[order[at]]):
+            more = sorted([*chosen, at])
+            flown = _flow([widths[i] for i in more], block.room)
+            if flown is not None:
+                chosen, places = more, flown
+        for at, (x, lane) in zip(chosen, places, strict=True):
+            found[order[at]] = ((block.left + x) / wide, lane)
+    return found
+
+
+def lanes_of(places: Places) -> int:
+    """How many lanes the words take, at least one."""
+    return 1 + max((lane for _, lane in places.values()), default=0)
+
+
+def _in_a_row(spans: list[tuple[float, float]], widths: list[float]) -> list[float] | None:
+    """Where each text begins, in pixels, in one lane and next to its own time; None where they do not fit so."""
+    left, found = 0.0, []
+    for (begin, end), width in zip(spans, widths, strict=True):
+        own = min((begin + end - width) / 2, WIDTH - width)
+        left = max(left, own)
+        if left - own > ASTRAY or left + width > WIDTH + ASTRAY:
+            return None
+        found.append(left)
+        left += width + GAP
+    return found
+
+
+def _blocks(spans: list[tuple[float, float]], widths: list[float], texts: list[str]) -> list[Block]:
+    """Blocks of the words, whose time in pixels is given: begun at a sentence's end where one is near.
+
+    Each has the room up to the next, but not more than its words take in time: it stands where they are said.
+    """
+    starts = [0]
+    for at in range(1, len(spans)):
+        wide = spans[at][0] - spans[starts[-1]][0]
+        ended = texts[at - 1][-1:] in SENTENCE_ENDS
+        least = max(BLOCK * (0.75 if ended else 1), APART + max(widths[starts[-1] : at]))
+        if wide >= least and WIDTH - spans[at][0] >= max(0.75 * BLOCK, *widths[at:]):
+            starts.append(at)
+    stops = [*starts[1:], len(spans)]
+    lefts = [max(0.0, min(spans[0][0], WIDTH - BLOCK)), *(spans[first][0] for first in starts[1:])]
+    rights = [*(left - APART for left in lefts[1:]), WIDTH]
+    return [
+        Block(first, stop, left, min(right - left, max(BLOCK, spans[stop - 1][1] - left)))
+        for first, stop, left, right in zip(starts, stops, lefts, rights, strict=True)
+    ]
+
+
+def _flow(widths: list[float], room: float) -> list[tuple[float, int]] | None:
+    """(left, lane) of texts set line by line in `room` pixels; None where they need more than LANES lines."""
+    found, left, lane = [], 0.0, 0
+    for width in widths:
+        if left and left + width > room:
+            left, lane = 0.0, lane + 1
+        if lane >= LANES or width > room:
+            return None
+        found.append((left, lane))
+        left += width + SPACE
+    return found
 
 
 def choosing(words: list[MovedWord]) -> list[int]:
@@ -91,14 +172,14 @@ def choosing(words: list[MovedWord]) -> list[int]:
 
 
 def word_list(words: list[MovedWord]) -> list[list[Any]]:
-    """[text, seconds of its middle, colour, pull, width in pixels] of every word, in the order of `choosing`."""
+    """[text, seconds from, to, colour, pull] of every word, in the order of `choosing`."""
     return [
         [
             _set(words[i]),
-            round((words[i].word.start + words[i].word.end) / 2, 3),
+            round(words[i].word.start, 3),
+            round(words[i].word.end, 3),
             colour(words[i].pull),
             round(words[i].pull, 2),
-            round(_width(words[i].word.word), 1),
         ]
         for i in choosing(words)
     ]
@@ -110,8 +191,8 @@ def _width(text: str) -> float:
     return sum(WIDE if unicodedata.east_asian_width(c) in "WF" else LETTER for c in letters)
 
 
-def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
-    """Bars between -1 and 1 (the pull) and text above them, up to 1.2 + LANES."""
+def word_traces(words: list[MovedWord], places: Places, axis: str) -> list[Any]:
+    """Bars between -1 and 1 (the pull) and text above them, up to 1.2 + `lanes_of`."""
     if not words:
         return []
     starts = np.array([w.word.start for w in words])
@@ -125,13 +206,13 @@ def word_traces(words: list[MovedWord], seconds: float, axis: str) -> list[Any]:
         marker={"color": [FAINT if c == GREY else c for c in colours], "line": {"width": 0}},
         hoverinfo="skip",
     )
-    lanes = place(words, seconds)
-    used = max(lanes.values()) + 1
+    used = lanes_of(places)
     text = go.Scatter(
-        x=[middles[i] for i in lanes],
-        y=[1.6 + used - 1 - lane for lane in lanes.values()],
-        text=[_set(words[i]) for i in lanes],
-        textfont={"color": [colours[i] for i in lanes], "size": 12},
+        x=[begin for begin, _ in places.values()],
+        y=[0.6 + used - lane for _, lane in places.values()],
+        text=[_set(words[i]) for i in places],
+        textfont={"color": [colours[i] for i in places], "size": 12},
+        textposition="middle right",
         mode="text",
         meta="words",  # by this `words.js` finds it
         cliponaxis=False,

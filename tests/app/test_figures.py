@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -22,7 +23,7 @@ from app.figures.space import space_points
 from app.figures.style import COLOURS, INK
 from app.figures.switches import draw_switched
 from app.figures.timeline import stretches
-from app.figures.words import LANES, MovedWord, moved_words, place, words_at
+from app.figures.words import LANES, WIDTH, MovedWord, lanes_of, moved_words, place, words_at
 from model.answers import Paths
 from tests.app.made import make_analysis, make_shares, with_intervals, with_tone, with_words
 from tests.app.test_moments import make_moment
@@ -203,14 +204,15 @@ def test_every_word_is_sent_in_the_order_in_which_words_choose() -> None:
     analysis = make_analysis(60)
     sent = draw_timeline(analysis).layout.meta["words"]
     words = analysis.transcript.words
-    assert {(word[0].removeprefix("<b>").removesuffix("</b>"), word[1]) for word in sent} == {
+    assert {(word[0].removeprefix("<b>").removesuffix("</b>"), *word[1:3]) for word in sent} == {
         (
             w.word.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-            round((w.start + w.end) / 2, 3),
+            round(w.start, 3),
+            round(w.end, 3),
         )
         for w in words
     }
-    pulls = [abs(word[3]) for word in sent if abs(word[3]) >= 0.25]
+    pulls = [abs(word[4]) for word in sent if abs(word[4]) >= 0.25]
     assert pulls == sorted(pulls, reverse=True)
 
 
@@ -278,25 +280,76 @@ def test_a_modality_says_nothing_before_it_is_first_observed() -> None:
     assert np.isnan(line.y).tolist() == [True, True, False, False]
 
 
+def spoken(*words: tuple[str, float, float], pulls: Mapping[int, float] | None = None) -> list[MovedWord]:
+    return [MovedWord(TimedWord(*word), (pulls or {}).get(i, 0.0)) for i, word in enumerate(words)]
+
+
 def test_characters_that_fill_their_square_are_given_room() -> None:
-    def lanes(text: str) -> set[int]:
-        return set(
-            place([MovedWord(TimedWord(text, 0.5 * i, 0.5 * i), 0.0) for i in range(2)], 10.0).values()
-        )
+    def apart(text: str) -> float:
+        (first, _), (second, _) = place(spoken((text, 0.0, 0.2), (text, 0.2, 0.4)), 10.0).values()
+        return (second - first) * WIDTH / 10
 
-    # 38 pixels apart: four letters fit beside each other, and two characters, but not three.
-    assert lanes("abcd") == {0}
-    assert lanes("感動") == {0}
-    assert lanes("素敵な") == {0, 1}
-    assert lanes("a\u0301b\u0301c\u0301d\u0301") == {0}
+    assert 26 < apart("abcd") < 40
+    assert 36 < apart("素敵な") < 46
+    assert apart("a\u0301b\u0301c\u0301d\u0301") == pytest.approx(apart("abcd"))
 
 
-def test_words_that_pull_most_are_shown_first_and_none_overlap() -> None:
-    crowd = [MovedWord(TimedWord("word", 1.0, 1.1), pull) for pull in (0.0, 0.3, -2.0, 0.1, 0.9, -0.5)]
-    lanes = place(crowd, 10.0)
-    assert set(lanes) == {1, 2, 4, 5}
-    assert sorted(lanes.values()) == list(range(LANES))
-    assert len(place([MovedWord(TimedWord("a", i, i + 1), 0.0) for i in range(10)], 10.0)) == 10
+def test_words_that_have_room_stand_in_a_row_at_their_own_times() -> None:
+    said = spoken(*((f"word{i}", 1.0 * i, 1.0 * i + 0.6) for i in range(10)))
+    places = place(said, 10.0)
+    assert [lane for _, lane in places.values()] == [0] * 10
+    assert [x for x, _ in places.values()] == pytest.approx([i + 0.3 - 16.5 * 10 / WIDTH for i in range(10)])
+    assert lanes_of(places) == lanes_of(place([], 10.0)) == 1
+
+
+def test_words_without_that_room_are_read_line_by_line_and_none_overlap() -> None:
+    said = spoken(*((f"word{'.' if i % 9 == 8 else ''}", i / 3, i / 3 + 0.3) for i in range(60)))
+    places = place(said, 20.0)
+    assert len(places) == 60
+    assert 1 < lanes_of(places) <= LANES
+    for i, (x, lane) in places.items():
+        assert abs(x - said[i].word.start) < 4.5  # in their block, near their own time
+        if lane:
+            assert any(
+                places[j][1] == lane - 1 and places[j][0] <= x + 3.5 for j in range(i)
+            )  # a line goes on below
+    for i, j in pairwise(range(60)):
+        (x, lane), (next_x, next_lane) = places[i], places[j]
+        if lane == next_lane:
+            assert (next_x - x) * WIDTH / 20 >= 26
+        else:
+            assert next_lane == lane + 1 or (next_lane == 0 and next_x > x)
+    # A block begins after a sentence where one ends in time.
+    begun = [i for i, (_, lane) in places.items() if lane == 0 and (i == 0 or places[i - 1][1])]
+    assert [i % 9 for i in begun].count(0) > len(begun) / 2
+
+
+def test_words_that_pull_most_are_shown_first() -> None:
+    crowd = spoken(*(("word", 1.0, 1.1) for _ in range(40)), pulls={38: -0.5, 39: 2.0})
+    places = place(crowd, 10.0)
+    assert {38, 39} <= set(places)
+    assert len(places) < 40
+    assert {lane for _, lane in places.values()} == set(range(LANES))
+    assert [*places] == sorted(places)
+    last = place(spoken(("everything", 9.9, 10.0), ("incredulity", 9.95, 10.0)), 10.0)
+    assert len(last) == 2  # at the end of the axis, too
+
+
+def test_the_time_line_is_as_high_as_its_lines_of_words_need() -> None:
+    few = make_analysis(60)
+    many = with_words(few, *(TimedWord("honestly", 0.1 * i, 0.1 * i + 0.1) for i in range(120)))
+    row, block = draw_timeline(few), draw_timeline(many)
+    assert block.layout.height - row.layout.height == 3 * 18
+    assert block.layout.yaxis2.range[1] - row.layout.yaxis2.range[1] == pytest.approx(LANES - 1)
+    for axis in ("yaxis", "yaxis3", "yaxis5"):
+        high = [np.ptp(f.layout[axis].domain) * (f.layout.height - 38) for f in (row, block)]
+        assert high[0] == pytest.approx(high[1])
+
+
+def test_nothing_is_shared_before_anything_was_put_in() -> None:
+    sources = {"text": (0.0, 0.0, 0.4, 0.0), "audio": (0.0, 0.0, 0.6, 0.0)}
+    assert [t.x.tolist() for t in share_traces(sources, np.arange(4.0), "y")] == [[2.0, 3.0]] * 2
+    assert not any(len(t.x) for t in share_traces({"text": (0.0,) * 3}, np.arange(3.0), "y"))
 
 
 def test_stretches_are_runs_of_true() -> None:
