@@ -140,10 +140,14 @@ def behind(words: str, explained: str) -> str:
     )
 
 
-def legend(language: str = DEFAULT, *, together: bool = True) -> str:
-    """The colours' names."""
+def legend(language: str = DEFAULT, *, together: bool = True, band: bool = False) -> str:
+    """The colours' names; `together` with that of all together, and `band` with that of its interval."""
     keys = [(m, name_of(m, language)) for m in (("all", *MODALITIES) if together else MODALITIES)]
-    return '<span class="cm-legend">' + "".join(f'<i class="cm-key-{k}">{n}</i>' for k, n in keys) + "</span>"
+    told = "".join(f'<i class="cm-key-{k}">{n}</i>' for k, n in keys)
+    if band:
+        hint = escape(tell("result.spread_hint", language))
+        told += f'<i class="cm-key-band" title="{hint}">{tell("legend.band", language)}</i>'
+    return f'<span class="cm-legend">{told}</span>'
 
 
 def title(name: str, hint: str, keys: str = "") -> str:
@@ -195,8 +199,8 @@ def _share_data(analysis: Analysis, names: Sequence[str]) -> str:
 def _cell(target: str, source: str, share: float, language: str) -> str:
     """One share; the darker, the larger. Below zero it is outlined: the source pulls the other way."""
     depth = min(1.0, abs(share))
-    kind = " below" if share < -0.005 else ""
-    text = f"{'−' if share < -0.005 else ''}{abs(share):.2f}"
+    text = f"{signed(100 * share, 0).removeprefix('+')} %"
+    kind = " below" if text.startswith("−") else ""
     told = tell(
         "coupling.cell",
         language,

@@ -88,13 +88,13 @@ def lay_out() -> Panels:
             with gr.Column(scale=4, min_width=320, elem_classes="cm-card"):
                 space_html = space.render()
         with gr.Column(elem_classes="cm-card"):
-            coupling_panel = coupling.render()
+            transcript_panel = transcript.render()
         with gr.Column(elem_classes="cm-card"):
             switch_panel = switches.render()
         with gr.Column(elem_classes="cm-card"):
-            compare_panel = compare.render(KEPT)
+            coupling_panel = coupling.render()
         with gr.Column(elem_classes="cm-card"):
-            transcript_panel = transcript.render()
+            compare_panel = compare.render(KEPT)
     with gr.Column(elem_classes="cm-card"):
         several_panel = several.render(KEPT)
     header.foot()

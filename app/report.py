@@ -59,11 +59,11 @@ def render_report(
     articles = [
         result_card(analysis),
         _timeline(analysis, portraits),
+        title("Transcript", "green words took the words’ score up from neutral, crimson words down")
+        + transcript_card(analysis),
         *(_answers(analysis, answered) if answered else ()),
         _coupling(analysis),
         *(_learnt(answered) if answered else ()),
-        title("Transcript", "green words took the words’ score up from neutral, crimson words down")
-        + transcript_card(analysis),
     ]
     body = "".join(f"<article>{a}</article>" for a in articles)
     style = "".join((ASSETS / sheet).read_text(encoding="utf-8") for sheet in _STYLES)
@@ -89,7 +89,8 @@ def _timeline(analysis: Analysis, portraits: Sequence[Portrait]) -> str:
     target = next(iter(analysis.dynamics.share), "text")
     drawn = _figure(draw_timeline(analysis, target, tone=True), True)
     strip = portraits_card(portraits, seek=False)
-    head = title("Time line", "drag to look closer, double click to go back", legend())
+    colours = legend(band=analysis.sentiment.interval is not None)
+    head = title("Time line", "drag to look closer, double click to go back", colours)
     picture = _wide(f'{strip}<div id="cm-timeline">{drawn}</div>', tell("timeline.title"))
     return f"{head}{picture}{FACES_KEPT if portraits else ''}{table_card(analysis)}"
 

@@ -38,17 +38,16 @@
     return sources.map((line) => median(alive.map((i) => line[i])));
   };
 
-  const put = (cell, share) => {
-    const below = share < -0.005;
-    cell.textContent = `${below ? "−" : ""}${Math.abs(share).toFixed(2)}`;
-    cell.title = fill(cell.dataset.hint, { share: cell.textContent });
-    cell.classList.toggle("below", below);
-    cell.style.setProperty("--depth", Math.min(1, Math.abs(share)).toFixed(3));
-  };
-
   const percent = (share) => {
     const number = Math.abs(100 * share).toFixed(0);
     return `${share < 0 && Number(number) ? "−" : ""}${number} %`;
+  };
+
+  const put = (cell, share) => {
+    cell.textContent = percent(share);
+    cell.title = fill(cell.dataset.hint, { share: cell.textContent });
+    cell.classList.toggle("below", cell.textContent.startsWith("−"));
+    cell.style.setProperty("--depth", Math.min(1, Math.abs(share)).toFixed(3));
   };
 
   const list = (body, shares, first, stop) => {

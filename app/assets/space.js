@@ -3,8 +3,9 @@
   "use strict";
   const COLOURS = { text: "--cm-text", audio: "--cm-audio", visual: "--cm-visual" };
   const UP = [43, 154, 87], DOWN = [154, 79, 176], NEUTRAL = [140, 148, 160];
+  const TRAIL = 2; // seconds of the way that led to the playhead's points
   const TURN = 0.12; // radians an arrow key turns
-  const view = { yaw: 0.6, pitch: 0.35 };
+  const view = { yaw: 0.6, pitch: 0.24 };
   let looked = "", drawn = NaN, paths = null;
 
   const mix = (score) => {
@@ -13,23 +14,40 @@
     return `rgb(${NEUTRAL.map((c, i) => Math.round(c + far * (end[i] - c))).join(",")})`;
   };
 
-  // What is shown fills the picture: the middle and the reach of the window's points.
+  // What is shown fills the picture, however it is turned about its upright axis: the middle of the window's points,
+  // how far they reach from that axis, and how far up and down.
   const frame = (data, [first, last]) => {
     const points = Object.values(data.paths).flatMap((path) => path.slice(first, last + 1));
-    const middle = [0, 1, 2].map((k) => (Math.min(...points.map((p) => p[k])) + Math.max(...points.map((p) => p[k]))) / 2);
-    const reach = Math.max(1e-6, ...points.map((p) => Math.hypot(...p.map((c, k) => c - middle[k]))));
-    return { middle, reach };
+    const ends = [0, 1, 2].map((k) => [Math.min(...points.map((p) => p[k])), Math.max(...points.map((p) => p[k]))]);
+    const middle = ends.map(([low, high]) => (low + high) / 2);
+    const around = Math.max(1e-6, ...points.map((p) => Math.hypot(p[0] - middle[0], p[2] - middle[2])));
+    return { middle, around, tall: Math.max(1e-6, (ends[1][1] - ends[1][0]) / 2), ground: ends[1][0] - middle[1] };
   };
 
-  const project = (point, { middle, reach }, width, height) => {
-    const [x, y, z] = point.map((c, k) => (c - middle[k]) / reach);
+  const project = (point, { middle, around, tall }, width, height) => {
     const [a, b] = [view.yaw, view.pitch];
+    const rise = tall * Math.cos(b) + around * Math.abs(Math.sin(b));
+    const size = Math.min((0.44 * width) / around, (0.44 * height) / rise);
+    const [x, y, z] = point.map((c, k) => c - middle[k]);
     const across = x * Math.cos(a) + z * Math.sin(a);
     const deep = -x * Math.sin(a) + z * Math.cos(a);
     const up = y * Math.cos(b) - deep * Math.sin(b);
-    const near = 1 / (1 - 0.18 * (y * Math.sin(b) + deep * Math.cos(b)));
-    const size = 0.47 * Math.min(width, height);
+    const near = 1 / (1 - (0.12 * (y * Math.sin(b) + deep * Math.cos(b))) / Math.max(around, tall));
     return [width / 2 + size * across * near, height / 2 - size * up * near];
+  };
+
+  // A round plate under the paths, by which the eye sees how they are turned.
+  const plate = (pen, framed, width, height) => {
+    const { middle, around, ground } = framed;
+    const on = (far, turn) => project(
+      [middle[0] + far * around * Math.cos(turn), middle[1] + ground, middle[2] + far * around * Math.sin(turn)],
+      framed, width, height,
+    );
+    const steps = Array.from({ length: 73 }, (_, i) => (i * Math.PI) / 36);
+    const rings = [1 / 3, 2 / 3, 1].map((far) => steps.map((turn) => on(far, turn)));
+    const spokes = [0, 1, 2, 3].map((i) => [on(1, (i * Math.PI) / 4), on(1, (i * Math.PI) / 4 + Math.PI)]);
+    for (const line of [...rings, ...spokes]) stroke(pen, line, 0, line.length - 1, colourOf("--cm-line"), 1, 1);
+    pen.globalAlpha = 1;
   };
 
   const at = (seconds, time) => {
@@ -83,6 +101,7 @@
     pen.scale(dense, dense);
     pen.lineJoin = pen.lineCap = "round";
     const framed = frame(data, range);
+    plate(pen, framed, width, height);
     for (const [name, path] of Object.entries(data.paths)) {
       drawPath(pen, data, path.map((p) => project(p, framed, width, height)), colourOf(COLOURS[name]), range);
     }
@@ -95,6 +114,12 @@
     const pen = canvas.getContext("2d");
     pen.drawImage(made, 0, 0);
     pen.scale(dense, dense);
+    const [since, now] = [at(data.seconds, time - TRAIL), at(data.seconds, time)];
+    for (const [name, path] of Object.entries(data.paths)) {
+      const way = [...path.slice(since, now + 1), point(data, path, time)].map((p) => project(p, framed, width, height));
+      way.slice(1).forEach((_, i) => stroke(pen, way, i, i + 1, colourOf(COLOURS[name]), 4.5, (i + 1) / way.length));
+    }
+    pen.globalAlpha = 1;
     for (const [name, path] of Object.entries(data.paths)) {
       dot(pen, project(point(data, path, time), framed, width, height), colourOf(COLOURS[name]), colourOf("--cm-card"));
     }

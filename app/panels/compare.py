@@ -84,7 +84,7 @@ def _head(language: str) -> str:
 
 
 def _explained(language: str) -> str:
-    return f'<p class="cm-small">{tell("compare.explained", language)}</p>'
+    return f'<p class="cm-small cm-uncoupled">{tell("compare.explained", language)}</p>'
 
 
 def listen(

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import MODALITIES, Analysis
-from app.cards import legend, table_card, title
+from app.cards import behind, legend, table_card, title
 from app.figures import draw_timeline
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
@@ -90,7 +90,9 @@ def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
 
 
 def _head(language: str) -> str:
-    return title(tell("timeline.title", language), tell("timeline.hint", language), legend(language))
+    keys = behind(tell("timeline.keys?", language), tell("timeline.keys", language))
+    colours = legend(language, band=True)
+    return title(tell("timeline.title", language), tell("timeline.hint", language), keys + colours)
 
 
 def _target(language: str) -> str:

@@ -13,7 +13,7 @@ from app.analysis import Analysis, TimedWord
 from app.portraits import Portrait
 from app.report import render_report
 from app.tables import share_table
-from app.told import clock
+from app.told import clock, signed
 from app.wording import typical_shares
 from tests.app.browser.visit import DRIVES_A_BROWSER, chromium
 from tests.app.made import make_analysis, with_words
@@ -105,7 +105,8 @@ def _shares_are_of(page: Any, analysis: Analysis, start: float, end: float) -> N
         arg=",".join(rows[-1]),
     )
     read = "cells => cells.map(c => c.textContent)"
-    typical = [f"{v:.2f}".replace("-", "−") for row in typical_shares(part).values() for v in row.values()]
+    shares = [share for row in typical_shares(part).values() for share in row.values()]
+    typical = [f"{signed(100 * share, 0).removeprefix('+')} %" for share in shares]
     assert page.eval_on_selector_all(".cm-shares .cm-cell", read) == typical
     assert page.eval_on_selector_all(".cm-shares .cm-scroll td", read) == [
         cell for row in rows for cell in row
