@@ -102,6 +102,8 @@ def grown(before: Count, after: Count) -> list[str]:
         told.append(f"memory grew from {before.memory / 1e6:.0f} to {after.memory / 1e6:.0f} MB")
     counts = {name: (getattr(before, name), getattr(after, name)) for name in ("threads", "handles", "kept")}
     told += [f"{name} grew from {a} to {b}" for name, (a, b) in counts.items() if b > a]
+    new = Counter(after.named) - Counter(before.named) if after.threads > before.threads else {}
+    told += [f"{count} new threads {name}" for name, count in new.items()]
     more = {n: (before.objects.get(n, 0), count) for n, count in after.objects.items()}
     told += [f"objects of {n} grew from {a} to {b}" for n, (a, b) in more.items() if b > a]
     return told

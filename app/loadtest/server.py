@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import gradio as gr
+    import psutil
 
 COUNTED = ("app.", "extractors.", "model.", "kernels.", "gradio.")
 MARK = "@count "  # begins the lines meant for whoever started the process
@@ -28,7 +30,8 @@ PATIENCE = 600.0  # seconds until the server must be up
 class Count:
     """Resident bytes, threads, open file handles, files kept for visitors, and live objects by the name of their type.
 
-    Of our types and of gradio's; and among them how many entries there are in what gradio keeps of visitors.
+    Of our types and of gradio's; and among them how many entries there are in what gradio keeps of visitors. `named`
+    are the threads by their names, without numbers.
     """
 
     memory: int
@@ -36,6 +39,7 @@ class Count:
     handles: int
     kept: int
     objects: dict[str, int] = field(default_factory=dict)
+    named: dict[str, int] = field(default_factory=dict)
 
 
 class Server:
@@ -107,6 +111,15 @@ def count(folder: Path, page: gr.Blocks) -> Count:
         process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
         sum(_weighs(path) for path in everything_in(folder)),
         {name: n for name, n in sorted(names.items()) if name.startswith(COUNTED)} | entries(page),
+        threads_by_name(process),
+    )
+
+
+def threads_by_name(process: psutil.Process) -> dict[str, int]:
+    """How many threads of each name this process has; those that Python did not start have none."""
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    return Counter(
+        re.sub(r"[-_ ]?\d+", "", names.get(thread.id, "not Python's")) for thread in process.threads()
     )
 
 

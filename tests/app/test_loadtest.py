@@ -19,7 +19,7 @@ from app.loadtest.server import Count, Server
 from extractors.media import probe
 
 GRACE = 2  # seconds that this server waits for a page to come back
-QUIET = Count(1_000_000_000, 20, 40, 3, {"app.runs.Run": 1})
+QUIET = Count(1_000_000_000, 20, 40, 3, {"app.runs.Run": 1}, {"MainThread": 1})
 
 
 def asked(place: int = 0, waited: float = 0.0, took: float = 2.0, **more: object) -> Request:
@@ -68,10 +68,13 @@ def test_growth_is_named_with_both_numbers() -> None:
     assert grown(QUIET, replace(QUIET, objects={"gradio: sessions": 1})) == [
         "objects of gradio: sessions grew from 0 to 1"
     ]
-    more = Count(1_060_000_000, 21, 41, 4, {"app.runs.Run": 3, "app.runs.New": 1})
+    more = Count(
+        1_060_000_000, 21, 41, 4, {"app.runs.Run": 3, "app.runs.New": 1}, {"MainThread": 1, "sweep": 1}
+    )
     told = grown(QUIET, more)
     assert told[0] == "memory grew from 1000 to 1060 MB"
-    assert [line.split()[0] for line in told[1:]] == ["threads", "handles", "kept", "objects", "objects"]
+    assert [line.split()[0] for line in told[1:]] == ["threads", "handles", "kept", "1", "objects", "objects"]
+    assert told[4] == "1 new threads sweep"
     assert "objects of app.runs.Run grew from 1 to 3" in told
 
 
