@@ -41,11 +41,11 @@ def trace(inputs: ScanInputs, shares: bool) -> Traced:
     """Give y, the norms, the shares where asked for, and the final state, without gradients."""
     softly, layout = inputs.delta_softplus, _Layout.of(inputs.u, inputs.A)
     given, h0 = _prepare(inputs.in_order)
-    y, last = torch.empty_like(cast(Tensor, given[0])), torch.empty(layout.states)
-    squares = torch.empty(layout.batch, layout.blocks, layout.length, layout.modalities)
+    y, last = torch.empty_like(cast(Tensor, given[0])), _floats(layout.states)
+    squares = _floats(layout.batch, layout.blocks, layout.length, layout.modalities)
     share = None
     if shares:
-        products = torch.empty(*squares.shape, layout.modalities)
+        products = _floats(*squares.shape, layout.modalities)
         outputs = (h0, y, last, products, squares)
         _spread(trace_kernel, trace_room, layout, softly, given, *outputs)
         share = as_shares(products.sum(1))
@@ -73,8 +73,8 @@ class _Scan(torch.autograd.Function):
         u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
         layout = _Layout.of(u, A)
         given, h0 = _prepare(tensors)
-        kept = torch.empty(layout.checkpoints * layout.states) if differentiated else None
-        y, last = torch.empty_like(cast(Tensor, given[0])), torch.empty(layout.states) if with_state else None
+        kept = _floats(layout.checkpoints * layout.states) if differentiated else None
+        y, last = torch.empty_like(cast(Tensor, given[0])), _floats(layout.states) if with_state else None
         _spread(forward, forward_room, layout, softly, given, h0, y, last, kept, None)
         ctx.save_for_backward(*given, h0, kept, u)
         ctx.softly, ctx.layout = softly, layout
@@ -108,11 +108,11 @@ def _gradients(
     B, L, M, N = layout.batch, layout.length, layout.modalities, layout.states_per_channel
     du, ddelta = torch.empty_like(dy), torch.empty_like(dy)
     dz = None if given[7] is None else torch.empty_like(dy)
-    dA, padded = torch.empty(B, layout.state), -(-N // STRIP) * STRIP
-    dB, dC = (torch.zeros(layout.parts, B, L, M, padded) for _ in range(2))
-    dW = torch.zeros(B * layout.blocks, M, M, dtype=torch.float64)
-    dD, dbias = (torch.empty(B, layout.blocks, M, LANES) for _ in range(2))
-    dh0 = torch.empty(layout.states) if of_start else None
+    dA, padded = _floats(B, layout.state), -(-N // STRIP) * STRIP
+    dB, dC = (_floats(layout.parts, B, L, M, padded).zero_() for _ in range(2))
+    dW = dy.new_zeros(B * layout.blocks, M, M, dtype=torch.float64)
+    dD, dbias = (_floats(B, layout.blocks, M, LANES) for _ in range(2))
+    dh0 = _floats(layout.states) if of_start else None
     found = (du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0)
     sharing = (-(-layout.blocks // layout.parts), B * L * M)
     _spread(backward, backward_room, layout, softly, given, h0, kept, dy, dlast, found, last=(sharing,))
@@ -205,7 +205,7 @@ def _spread(
     threads = max(1, min(torch.get_num_threads(), runs, work // THREAD_WORK))
     edges = [layout.first_task(runs * k // threads) for k in range(threads + 1)]
     M, N = layout.modalities, layout.states_per_channel
-    scratch = [torch.empty(room(layout.blocks, M, N)) for _ in range(threads)]
+    scratch = [_floats(room(layout.blocks, M, N)) for _ in range(threads)]
     addresses = [_address(value) for value in (given, *outputs)]
     sizes = (layout.length, layout.blocks * LANES, N)
 
@@ -218,6 +218,11 @@ def _spread(
     # A pool of its own for every call: no state is shared between callers, and none is lost in a fork.
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(run, range(threads)))
+
+
+def _floats(*shape: int) -> Tensor:
+    """Memory for the loops, which write float32 on the CPU whatever torch's default dtype and device are."""
+    return torch.empty(*shape, dtype=torch.float32, device="cpu")
 
 
 def _address(value: Tensor | tuple[Tensor | None, ...] | None) -> Any:

@@ -57,14 +57,8 @@ def _trace(inputs: ScanInputs, shares: bool) -> Traced:
     block = plan.block(ROOM_JOINT, M * M) if shares else plan.block(ROOM_AHEAD, M)
     blocks = triton.cdiv(E, block)
     norm = _empty(u, blocks, B, L, M)
-    sizes = {
-        "M": M,
-        "BE": block,
-        "BN": plan.BN,
-        "SOFTPLUS": inputs.delta_softplus,
-        "QUARTERS": QUARTERS,
-        "num_warps": WARPS,
-    }
+    sizes = {"M": M, "BE": block, "BN": plan.BN, "num_warps": WARPS}
+    sizes |= {"SOFTPLUS": inputs.delta_softplus, "QUARTERS": QUARTERS}
     share = None
     if shares:
         product = _empty(W, blocks, B, L, M, M)
@@ -178,24 +172,9 @@ def _starts(plan: _Plan, tensors: list[Any], softplus: bool) -> tuple[Tensor | N
     sizes = {"M": M, "BE": block, "BN": plan.BN, "num_warps": WARPS}
     blocks = triton.cdiv(E, block)
     ahead.summarise[(blocks, B, plan.chunks)](
-        u,
-        delta,
-        A,
-        B_,
-        W,
-        bias,
-        mask,
-        ends,
-        P,
-        L,
-        plan.chunk,
-        plan.chunks,
-        E,
-        plan.N,
-        SOFTPLUS=softplus,
-        QUARTERS=QUARTERS,
-        **sizes,
-    )
+        u, delta, A, B_, W, bias, mask, ends, P, L, plan.chunk, plan.chunks, E, plan.N,
+        SOFTPLUS=softplus, QUARTERS=QUARTERS, **sizes,
+    )  # fmt: skip
     ahead.carry[(blocks, B)](h0, ends, P, starts, plan.chunks, E, plan.N, REVERSE=False, **sizes)
     return starts, P
 
@@ -207,7 +186,7 @@ def _ends(
     u, delta, A, _, C, W, _, z, bias, mask, _ = tensors
     B, L, M, E = u.shape
     if plan.chunks == 1:
-        G = torch.zeros(B, 1, M, E, plan.N, device=u.device)
+        G = _empty(u, B, 1, M, E, plan.N).zero_()
         return G if dlast is None else G.copy_(dlast[:, None])
     own, G = (_empty(u, B, plan.chunks, M, E, plan.N) for _ in range(2))
     block = plan.block(ROOM_AHEAD, M)
@@ -242,7 +221,7 @@ def _gradients(
     groups = triton.cdiv(blocks, n_sub)
 
     def zeros(*shape: int) -> Tensor:
-        return torch.zeros(*shape, device=u.device)
+        return _empty(u, *shape).zero_()
 
     du, ddelta = torch.zeros_like(u), torch.zeros_like(tensors[1])
     dz = None if z is None else torch.zeros_like(z)

@@ -129,7 +129,7 @@ def _trace(read: Read, sources: Tensor | None) -> tuple[Trace, Float[Tensor, "B 
         **plain, delta_softplus=True, mask=read.mask, initial_state=before.state, shares=False
     )
     batch, _, modalities, _ = given.u.shape
-    only = torch.eye(modalities, device=given.u.device)[None, :, None, :, None]
+    only = torch.eye(modalities, dtype=given.u.dtype, device=given.u.device)[None, :, None, :, None]
 
     def each(value: Tensor) -> Tensor:
         return value[:, None].expand(-1, modalities, *value.shape[1:]).flatten(0, 1)

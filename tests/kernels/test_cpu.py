@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +46,26 @@ def test_every_option_matches_float64(options: tuple[str, ...], softplus: bool) 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_half_precision_stays_within_its_budget(dtype: torch.dtype) -> None:
     check(arguments((2, 65, 3, 9, 16)), "cpu", dtype)
+
+
+def test_torchs_default_dtype_changes_nothing() -> None:
+    given = cast(arguments((2, 40, 3, 5, 4)))
+    wanted = run(given, "cpu") | traced(given, "cpu")
+    torch.set_default_dtype(
+        torch.float64
+    )  # with one of 16 bits the loops would write past what was given them
+    try:
+        found = run(given, "cpu") | traced(given, "cpu")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for name, value in found.items():
+        assert value.dtype == wanted[name].dtype
+        assert torch.equal(value, wanted[name]), name
+
+
+def traced(given: dict[str, Any], backend: str) -> dict[str, torch.Tensor]:
+    values = kernels.coupled_trace(**given, return_final_state=True, backend=backend)
+    return dict(zip(("traced y", "norm", "share", "traced state"), values, strict=True))
 
 
 def test_threads_do_not_change_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
