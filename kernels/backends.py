@@ -67,4 +67,7 @@ def obstacle(name: str, u: Tensor) -> str | None:
     module, package = BACKENDS[name]
     if package is not None and find_spec(package) is None:
         return f"{package} is not installed: pip install {package}"
-    return cast(Backend, import_module(module)).refusal(u)
+    try:
+        return cast(Backend, import_module(module)).refusal(u)
+    except ImportError as error:  # numba, for one, refuses a numpy that is newer than it knows
+        return f"{package or module} is installed and cannot be imported ({error}): install versions that fit"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 
 from kernels import coupled_conv, coupled_scan, coupled_step, explain_backend
-from tests.kernels.cases import arguments
+from tests.kernels.cases import arguments, cast
 
 
 def fine(**changes: Any) -> dict[str, Any]:
@@ -85,3 +86,21 @@ def test_without_numba_the_reference_is_picked(monkeypatch: pytest.MonkeyPatch) 
     said = explain_backend(torch.zeros(1, 1, 1, 1))
     assert said.startswith("reference: picked")
     assert "cpu: passed over, numba is not installed: pip install numba" in said
+
+
+def test_a_numba_that_cannot_be_imported_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> Any:
+        if name == "kernels.cpu":
+            raise ImportError("Numba needs NumPy 2.3 or less. Got NumPy 2.5.")
+        return import_module(name)
+
+    monkeypatch.setattr("kernels.backends.import_module", load)
+    given = cast(fine())
+    assert coupled_scan(**given).shape == (2, 5, 3, 4)
+    said = explain_backend(torch.zeros(1, 1, 1, 1))
+    assert said.startswith("reference: picked")
+    assert "cpu: passed over, numba is installed and cannot be imported (Numba needs NumPy 2.3" in said
+    with pytest.raises(
+        ValueError, match="backend 'cpu' cannot run this input: numba is installed and cannot"
+    ):
+        coupled_scan(**given, backend="cpu")
