@@ -99,9 +99,8 @@ def larger(typing: Any, a: Any, b: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         both = (parts(builder, value) for value in args)
-        return bundle(
-            builder, each(lambda a, b: builder.select(builder.fcmp_ordered("<", a, b), b, a), *both)
-        )
+        most = each(lambda a, b: builder.select(builder.fcmp_ordered("<", a, b), b, a), *both)
+        return bundle(builder, most)
 
     return LanesType(max(a.count, b.count))(a, b), emit
 

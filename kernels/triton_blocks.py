@@ -189,26 +189,9 @@ def decay(d, A, QUARTERS: tl.constexpr):
 
 @triton.jit
 def advance(
-    w,
-    h,
-    A,
-    p_u,
-    p_delta,
-    p_B,
-    p_bias,
-    p_mask,
-    seq,
-    t,
-    o_e,
-    o_n,
-    m_e,
-    m_n,
-    E,
-    N,
-    M: tl.constexpr,
-    SOFTPLUS: tl.constexpr,
-    QUARTERS: tl.constexpr,
-):
+    w, h, A, p_u, p_delta, p_B, p_bias, p_mask, seq, t, o_e, o_n, m_e, m_n, E, N,
+    M: tl.constexpr, SOFTPLUS: tl.constexpr, QUARTERS: tl.constexpr,
+):  # fmt: skip
     """The states one tick later."""
     new = ()
     for m in tl.static_range(M):
