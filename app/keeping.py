@@ -92,6 +92,8 @@ class Rooms:
             self._moved.pop(session, None)
             if self._busy[room]:
                 self._over.add(room)
+            # Also where this is the second end while work of before the first goes on.
+            if self._home(session) in self._over:
                 self._moved[session] = room.with_name(secrets.token_hex(16))
 
     @contextlib.contextmanager
@@ -146,7 +148,8 @@ class Rooms:
         self._over.discard(room)
         self._empty(room)
         moved = self._moved.get(session)
-        if moved and not moved.exists() and not self._busy[moved]:
+        is_free = self._home(session) not in self._over
+        if moved and is_free and not moved.exists() and not self._busy[moved]:
             del self._moved[session]
 
     def _empty(self, room: Path) -> None:
@@ -159,8 +162,10 @@ class Rooms:
         shutil.rmtree(room, ignore_errors=True)
 
     def _path(self, session: str) -> Path:
-        if session in self._moved:
-            return self._moved[session]
+        return self._moved.get(session) or self._home(session)
+
+    def _home(self, session: str) -> Path:
+        """The session's folder, unless it had to move."""
         return self.folder / "sessions" / hashlib.sha256(session.encode()).hexdigest()[:32]
 
     def _let_go(self, inbox: Path, mine: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,25 @@ def test_what_a_session_brings_after_delete_now_stays_though_old_work_ends_later
     assert rooms.holds("me", mine)
     rooms.leave("me")
     assert _left(rooms) == []
+
+
+@pytest.mark.parametrize("works", [False, True], ids=["nothing between", "work between"])
+def test_delete_now_pressed_twice_while_old_work_ends_leaves_a_room_for_new_work(
+    works: bool, tmp_path: Path
+) -> None:
+    rooms = Rooms(tmp_path)
+    with rooms.at_work("me") as before:
+        rooms.leave("me")
+        with rooms.at_work("me") if works else nullcontext():
+            rooms.leave("me")
+        with rooms.at_work("me") as room:
+            assert room != before
+            assert not rooms.is_over(room)
+            (room / "new.npz").write_text("x")
+    assert _left(rooms) == ["new.npz"]
+    rooms.leave("me")
+    assert _left(rooms) == []
+    assert [len(rooms._busy), len(rooms._over), len(rooms._moved)] == [0, 0, 0]
 
 
 def test_what_waits_or_is_read_does_not_grow_old_but_not_for_ever(
