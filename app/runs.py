@@ -115,10 +115,12 @@ class Run:
         except Exception as error:  # handed to whoever watches, who decides what a person is told
             self.error = error
         finally:
-            forget_words()
-            gc.collect()
-            give_back()
-            done()
+            try:
+                forget_words()
+                gc.collect()
+                give_back()
+            finally:
+                done()  # whatever happens: a turn that is not given up stops everybody behind it
 
     def _keep(self, grid: Grid) -> None:
         self.grid = grid

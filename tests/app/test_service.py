@@ -25,6 +25,7 @@ from app.refusals import SURPRISE, explain
 from app.runs import Runs
 from app.service import Service
 from app.stages import StoppedError
+from app.turns import Turns
 from app.visits import ANALYSIS, Visits
 from extractors.records import InputError
 from tests.app.made import make_analysis
@@ -233,6 +234,18 @@ def test_words_are_forgotten_once_a_clip_is_done(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(running, "forget_words", lambda: forgotten.append(True))
     assert list(Runs().watch("me", "clip.mp4", None))[-1].result is not None
     assert forgotten == [True]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_turn_is_given_up_whatever_fails_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("the aligner cannot be emptied")
+
+    monkeypatch.setattr("app.analyze.analyze", lambda *_, **__: make_analysis())
+    monkeypatch.setattr(running, "forget_words", fail)
+    turns = Turns(at_once=1, waiting=0)
+    for _ in range(2):
+        assert list(Runs(turns=turns).watch("me", "clip.mp4", None))[-1].result is not None
 
 
 def test_a_page_that_is_left_stops_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
