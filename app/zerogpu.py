@@ -68,10 +68,8 @@ def borrow(duration: Callable[..., int]) -> Callable[[Function], Function]:
 
 
 @borrow(seconds_asked)
-def on_borrowed(
-    values: Mapping[str, Line], presence: Mapping[str, Line]
-) -> tuple[Prediction, Dynamics]:  # arrays in and out: they cross to another process
-    """The network's answer from a GPU that was lent.
+def on_borrowed(values: Mapping[str, Line], presence: Mapping[str, Line]) -> tuple[Prediction, Dynamics]:
+    """The network's answer from a GPU that was lent; arrays in and out, since they cross to another process.
 
     Raises gr.Error where none is to be had, and torch.OutOfMemoryError where its memory is full.
     """
@@ -92,7 +90,7 @@ def predict_clip(
     A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers.
 
     Raises:
-        InputError: COUPLED_MAMBA_DEVICE names what torch does not know.
+        InputError: COUPLED_MAMBA_DEVICE names what torch does not know, or this machine does not have.
     """
     import torch
 
@@ -129,9 +127,23 @@ def chosen_device() -> str:
 
 @cache
 def _network(device: str) -> CoupledMamba:
-    """The packaged network on a device; on another than the CPU a copy, since the page's questions use the CPU's."""
+    """The packaged network on a device; on another than the CPU a copy, since the page's questions use the CPU's.
+
+    Raises InputError where the machine has no such device.
+    """
     from copy import deepcopy
+
+    import torch
 
     from model.inference import load_default
 
-    return load_default() if device == "cpu" else deepcopy(load_default()).to(device).eval()
+    if device == "cpu":
+        return load_default()
+    try:
+        return deepcopy(load_default()).to(device).eval()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AssertionError, NotImplementedError):  # torch says it in each of these ways
+        raise InputError(
+            f"{SETTING} is {device!r}, which this machine does not have: set cpu, or unset it."
+        ) from None

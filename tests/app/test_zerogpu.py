@@ -123,6 +123,16 @@ def test_the_device_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         zerogpu.chosen_device()
 
 
+def test_a_device_that_the_machine_does_not_have_is_told_as_a_setting(
+    clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(zerogpu.SETTING, "cuda:7")
+    with pytest.raises(
+        InputError, match="COUPLED_MAMBA_DEVICE is 'cuda:7', which this machine does not have"
+    ):
+        zerogpu.predict_clip(*clip)
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_the_cpus_answer(clip: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.cuda.is_available():
