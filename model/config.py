@@ -13,7 +13,7 @@ FUSIONS = ("coupled", "independent", "late", "concat", "attention")
 class CoupledMambaConfig:
     """Sizes of the network. Defaults follow the paper's setting; what the paper leaves open is decided here.
 
-    Raises ValueError for an unknown coupling or fusion or a size below 1, with the value seen.
+    Raises ValueError for an unknown coupling or fusion, a size below 1 or a share out of range, with the value seen.
     """
 
     modalities: tuple[str, ...] = ()
@@ -79,6 +79,8 @@ class CoupledMambaConfig:
         for name in ("d_model", "expand", "d_conv", "d_state", "dt_divisor", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.self_weight < 1:
+            raise ValueError(f"self_weight must lie between 0 and 1, got {self.self_weight}")
         for name, width in self.features.items():
             if width < 1:
                 raise ValueError(f"modality {name!r} must have at least 1 feature, got {width}")

@@ -140,7 +140,7 @@ class CoupledMamba(
     ) -> Output:
         """Scores of every tick and of the clip; with `trace` the last layer's state norms and source shares.
 
-        Raises ValueError where a modality is missing from `values` or has another width or length.
+        Raises ValueError where there is no tick, or a modality is missing from `values` or has another width or length.
         """
         x, mask = self.encode(values, presence, len(self.layers) - 1)
         x, traced = self.layers[-1](x, mask, trace=trace)
@@ -173,13 +173,15 @@ class CoupledMamba(
 
 
 def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:
-    """Raise ValueError where a modality is missing from `values` or has another width or length."""
+    """Raise ValueError where no tick is given, or a modality is missing or has another width or length."""
     expected = (*presence.shape[:2], len(config.widths))
     if presence.ndim != 3 or tuple(presence.shape) != expected:
         raise ValueError(
             f"expected presence [B, L, M] with M = {len(config.widths)} for "
             f"{', '.join(config.modalities)}, got {tuple(presence.shape)}"
         )
+    if not expected[1]:
+        raise ValueError(f"expected at least one tick, got presence of shape {tuple(presence.shape)}")
     for name, width in config.features.items():
         if name not in values:
             raise ValueError(f"values lacks {name!r}: give zeros with presence 0 where it was not observed")

@@ -107,6 +107,7 @@ def test_standardise_cuts_what_is_far_out():
     ("spoil", "said"),
     [
         (lambda v, p: (v, p[..., :2]), "M = 3"),
+        (lambda v, p: ({m: x[:, :0] for m, x in v.items()}, p[:, :0]), "at least one tick"),
         (lambda v, p: ({"text": v["text"]}, p), "lacks 'audio'"),
         (lambda v, p: ({**v, "audio": v["audio"][..., :3]}, p), "'audio'"),
     ],
@@ -121,6 +122,7 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
     [
         ({"coupling": "tight"}, "tight"),
         ({"layers": 0}, "layers"),
+        ({"self_weight": 1.0}, "self_weight must lie between 0 and 1, got 1.0"),
         ({"widths": (0,)}, "text"),
         ({"widths": (1, 2)}, "one width"),
         ({"readouts": (1, 2)}, "readouts"),
