@@ -1,4 +1,4 @@
-"""What the commands of this room share: a config read or refused in a sentence, and figures written to a file."""
+"""What the commands of this room share: options and configs read or refused in a sentence, figures put in a file."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def read_config(parser: argparse.ArgumentParser, read: Callable[[Path], Settings
         named = re.search(r"unexpected keyword argument ('\w+')", str(error))
         why = f"it has the key {named[1]}, which this command does not know" if named else str(error)
         parser.error(f"{path} is no config of {parser.prog}: {why}; {HOMES}")
+
+
+def at_least_one(text: str) -> int:
+    """The type of an option that counts something: a whole number from 1 on, of which argparse tells."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is given and at least 1 is needed")
+    return number
 
 
 def make_room(parser: argparse.ArgumentParser, path: Path | None) -> None:

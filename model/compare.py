@@ -19,7 +19,7 @@ from scipy.stats import ttest_rel
 
 from model import metrics
 from model.baselines import match_width, parameters
-from model.command_line import make_room, read_config, write_json
+from model.command_line import at_least_one, make_room, read_config, write_json
 from model.config import CoupledMambaConfig
 from model.corpora import load_training, what_trains
 from model.measure_streams import tick_scores
@@ -113,7 +113,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m model.compare", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
     parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "compare.toml")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=at_least_one, default=5)
     parser.add_argument("--run", type=Path, default=Path("runs/compare"))
     parser.add_argument("--json", type=Path, help="write every run's figures here")
     arguments = parser.parse_args(given)

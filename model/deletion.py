@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.command_line import make_room, write_json
+from model.command_line import at_least_one, make_room, write_json
+from model.evaluate import UNREADABLE
 from model.explain import explain
 from model.inference import WEIGHTS, load_checked
 from model.network import CoupledMamba
@@ -129,13 +130,13 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m model.deletion", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
     parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
-    parser.add_argument("--count", type=int, default=100, help="moments")
+    parser.add_argument("--count", type=at_least_one, default=100, help="moments")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args(given)
     make_room(parser, arguments.json)
     try:
         seen, network = Seen.load(arguments.checkpoint), load_checked(arguments.checkpoint)
-    except FileNotFoundError as error:
+    except UNREADABLE as error:
         parser.error(str(error))
     if not isinstance(network, CoupledMamba) or network.config.fusion not in CoupledMamba.fusions:
         parser.error(

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.bidirectional import make, single_directions
-from model.command_line import make_room, read_config, write_json
+from model.command_line import at_least_one, make_room, read_config, write_json
 from model.config import CoupledMambaConfig
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
@@ -248,15 +248,13 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m model.mmsa_train", description=__doc__)
     parser.add_argument("config", type=Path, help="a file of model/configs, mmsa_*.toml")
     parser.add_argument("file", type=Path, help="the corpus's pickle, as MMSA has it")
-    parser.add_argument("--seeds", type=int, default=5, help="how many networks, of seeds 0, 1, ...")
+    parser.add_argument("--seeds", type=at_least_one, default=5, help="how many networks, of seeds 0, 1, ...")
     parser.add_argument("--out", type=Path, help="where networks go (runs/CONFIG/networks)")
     parser.add_argument("--run", type=Path, help="where checkpoints and logs go (runs/CONFIG)")
     parser.add_argument("--json", type=Path, help="write all seeds' figures here too")
     arguments = parser.parse_args(given)
     make_room(parser, arguments.json)
     settings = read_config(parser, read_settings, arguments.config)
-    if arguments.seeds < 1:
-        parser.error(f"--seeds is {arguments.seeds}: at least 1 is needed")
     try:
         parts = read_corpus(settings, arguments.file)
         with arguments.file.open("rb") as file:

@@ -29,7 +29,7 @@ import torch
 from model import made_from
 from model.baselines import match_width, parameters
 from model.bidirectional import make
-from model.command_line import read_config
+from model.command_line import at_least_one, read_config
 from model.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
@@ -293,9 +293,11 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m model.mosi", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with train.npz")
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=at_least_one, default=10)
     parser.add_argument("--folds", type=int, default=5, help="parts into which each seed splits the videos")
-    parser.add_argument("--held", type=int, help="how many of these parts are held out in turn (all)")
+    parser.add_argument(
+        "--held", type=at_least_one, help="how many of these parts are held out in turn (all)"
+    )
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--runs", type=Path, default=Path("runs/mosi.jsonl"), help="where runs are kept")
     parser.add_argument(
@@ -314,6 +316,11 @@ def main(given: Sequence[str] | None = None) -> None:
         return
     settings = read_config(parser, read_settings, arguments.config)
     held = arguments.folds if arguments.held is None else arguments.held
+    # Now, and not after the hours that the first folds take.
+    if not 2 <= arguments.folds <= len(videos) or held > arguments.folds:
+        parser.error(
+            f"--folds is {arguments.folds} and --held {held}: give 2 to {len(videos)} folds, and at most as many held"
+        )
     runs = cross_validate(
         settings, videos, arguments.rows, arguments.seeds, arguments.folds, held, arguments.runs
     )

@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
-from model.command_line import make_room, read_config, write_json
+from model.command_line import at_least_one, make_room, read_config, write_json
 from model.mmsa import Float, Utterances
 from model.mmsa_metrics import Figures, mean_and_deviation
 from model.mosi import digest_of, read_runs
@@ -255,8 +255,8 @@ def parse(given: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argpars
     for command in (masking, ablation):
         command.add_argument("config", type=Path)
         command.add_argument("data", type=Path)
-        command.add_argument("--seeds", type=int, default=5)
-        command.add_argument("--held", type=int, default=5, help="of five folds (mosi_utterances)")
+        command.add_argument("--seeds", type=at_least_one, default=5)
+        command.add_argument("--held", type=at_least_one, default=5, help="of five folds (mosi_utterances)")
         command.add_argument(
             "--runs", type=Path, default=Path("runs/protocols.jsonl"), help="where runs are kept"
         )

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
 from model import deletion as measured
 from model.deletion import GONE, RULES, deletion, ranked, stretches, without
+from model.inference import WEIGHTS
 from model.streams import StreamSettings
 
 
@@ -21,6 +24,16 @@ def test_the_stretch_that_pulls_most_to_the_scores_side_is_first():
     order = ranked(sources, cells, 1.0)
     assert cells[order[:2]].tolist() == [[2, 1], [0, 0]]
     assert cells[ranked(sources, cells, -1.0)[0]].tolist() == [0, 1]
+
+
+def test_damaged_weights_are_told_in_a_sentence(tmp_path, capsys):
+    shutil.copytree(WEIGHTS, tmp_path / "net", ignore=shutil.ignore_patterns("mosi*", "independent"))
+    with (tmp_path / "net" / "model.safetensors").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"x")
+    with pytest.raises(SystemExit):
+        measured.main([str(tmp_path), "--checkpoint", str(tmp_path / "net")])
+    assert "model.safetensors has sha256" in capsys.readouterr().err
 
 
 def test_masked_stretches_are_as_if_never_observed(network):

@@ -192,6 +192,22 @@ def test_the_command_prints_a_table(tmp_path, capsys):
         mosi.main([str(tmp_path / "missing")])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seeds", "0"], "argument --seeds: 0 is given and at least 1 is needed"),
+        (["--held", "6"], "--folds is 5 and --held 6: give 2 to 8 folds"),
+        (["--folds", "9"], "--folds is 9 and --held 9: give 2 to 8 folds"),
+    ],
+)
+def test_options_that_cannot_be_are_told_before_the_work(options, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mosi, "run", lambda *_: pytest.fail("a network was trained"))
+    write(tmp_path)
+    with pytest.raises(SystemExit):
+        mosi.main([str(tmp_path), "--rows", "text", "--runs", str(tmp_path / "r.jsonl"), *options])
+    assert said in capsys.readouterr().err
+
+
 @pytest.fixture
 def words_of_tests(monkeypatch):
     """Transcripts told by their second word, in place of the large text encoder."""
