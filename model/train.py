@@ -65,9 +65,13 @@ class TrainSettings:
     network: dict[str, Any] = field(default_factory=dict)
     streams: StreamSettings = field(default_factory=StreamSettings)
 
+    def __post_init__(self) -> None:
+        if self.only not in ("", *ALL):  # told now, and not when the training is over
+            raise ValueError(f"only = {self.only!r}: choose one of {', '.join(ALL)}, or leave it out")
+
 
 def read_settings(path: Path) -> TrainSettings:
-    """Read a TOML config. Raises TypeError for a key that no setting has."""
+    """Read a TOML config. Raises TypeError for a key that no setting has, ValueError for a value that none can have."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     streams: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in table.pop("streams", {}).items()
