@@ -149,9 +149,9 @@ def _share_cores() -> None:
     """
     import torch
 
-    torch.set_num_threads(
-        max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 1
-    )
+    # Not every system tells which cores are ours.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    torch.set_num_threads(max(1, cores // 2))
 
 
 def _hear_and_see(reader: ClipReader, stages: Stages) -> _Heard:

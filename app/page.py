@@ -46,15 +46,8 @@ PORT = 7860
 # holds one), and sessions, of which it keeps a description of the page even after they ended.
 MOST_EVENTS, MOST_THREADS, MOST_SESSIONS = 200, 100, 300
 FONTS = (
-    "system-ui",
-    "-apple-system",
-    "Segoe UI",
-    "Roboto",
-    "Noto Sans",
-    "Helvetica Neue",
-    "Arial",
-    "sans-serif",
-)
+    "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif"
+)  # fmt: skip
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 _log = logging.getLogger(__name__)
 

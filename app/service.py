@@ -143,9 +143,8 @@ class Service(Showing):
     def tell_again(self, analysis: Any, shown: str | None, request: gr.Request) -> Any:
         """The value for the result in another language: the analysis, or why there is none; else nothing changes.
 
-
-        Which is said where a result is `shown` all the same. Nothing changes either while an analysis is under way,
-        which takes the language up by itself.
+        Where a result is `shown` that is no longer kept, the visitor is told so. Nothing changes either while an
+        analysis is under way, which takes the language up by itself.
         """
         language, session = self._visits.language(request), session_of(request)
         if self._visits.is_under_way(session, ANALYSIS):

@@ -27,53 +27,14 @@ MAX_LETTERS = 40
 MOST_LEARNT = 1000  # words sounded out before the decoder is loaded anew, should nobody call `forget_words`
 # How a word that is in no dictionary is sounded out: longest group of letters first.
 _SOUNDS = {
-    **{
-        "ch": "CH",
-        "sh": "SH",
-        "th": "TH",
-        "ph": "F",
-        "ng": "NG",
-        "ck": "K",
-        "qu": "K W",
-        "oo": "UW",
-        "ee": "IY",
-    },
-    **{
-        "ea": "IY",
-        "ou": "AW",
-        "ow": "OW",
-        "ai": "EY",
-        "ay": "EY",
-        "oi": "OY",
-        "oy": "OY",
-        "a": "AE",
-        "b": "B",
-    },
-    **{
-        "c": "K",
-        "d": "D",
-        "e": "EH",
-        "f": "F",
-        "g": "G",
-        "h": "HH",
-        "i": "IH",
-        "j": "JH",
-        "k": "K",
-        "l": "L",
-    },
-    **{"m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V"},
-    **{
-        "w": "W",
-        "x": "K S",
-        "y": "IY",
-        "z": "Z",
-        "0": "Z IH R OW",
-        "1": "W AH N",
-        "2": "T UW",
-        "3": "TH R IY",
-    },
-    **{"4": "F AO R", "5": "F AY V", "6": "S IH K S", "7": "S EH V AH N", "8": "EY T", "9": "N AY N"},
-}
+    "ch": "CH", "sh": "SH", "th": "TH", "ph": "F", "ng": "NG", "ck": "K", "qu": "K W", "oo": "UW", "ee": "IY",
+    "ea": "IY", "ou": "AW", "ow": "OW", "ai": "EY", "ay": "EY", "oi": "OY", "oy": "OY",
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH",
+    "k": "K", "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T",
+    "u": "AH", "v": "V", "w": "W", "x": "K S", "y": "IY", "z": "Z",
+    "0": "Z IH R OW", "1": "W AH N", "2": "T UW", "3": "TH R IY", "4": "F AO R", "5": "F AY V", "6": "S IH K S",
+    "7": "S EH V AH N", "8": "EY T", "9": "N AY N",
+}  # fmt: skip
 _LETTERS = re.compile("|".join(sorted(_SOUNDS, key=len, reverse=True)))
 _LOCK = threading.Lock()  # the decoder holds one utterance at a time
 

@@ -24,9 +24,8 @@ from extractors.records import MODALITIES, Frame, Glance, Grid, Looks, Sound, Sp
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
 GLANCES_A_SECOND = 12.5
-_STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
-
 LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
+_STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
 
 T = TypeVar("T", bound=Kept)
 Progress = Callable[[float], None]

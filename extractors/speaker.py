@@ -177,8 +177,6 @@ def _near(values: NDArray[np.floating], when: SecondsArray, reach: float) -> NDA
 def _around(values: NDArray[Any], when: SecondsArray, middles: SecondsArray) -> NDArray[np.float64]:
     """The sum [T] of the values, each of its time, within NEARBY of each middle."""
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    first, last = (
-        np.searchsorted(when, middles - NEARBY),
-        np.searchsorted(when, middles + NEARBY, side="right"),
-    )
+    first = np.searchsorted(when, middles - NEARBY)
+    last = np.searchsorted(when, middles + NEARBY, side="right")
     return total[last] - total[first]

@@ -217,12 +217,9 @@ def as_batch(
     length = len(next(iter(presence.values())))
     batch, columns = {}, []
     for name, width in network.config.features.items():
+        absent = np.zeros(length, np.float32)
         rows = values.get(name, np.zeros((length, width), np.float32))
-        seen = (
-            presence.get(name, np.zeros(length, np.float32))
-            if name in values
-            else np.zeros(length, np.float32)
-        )
+        seen = presence.get(name, absent) if name in values else absent
         batch[name] = torch.from_numpy(np.ascontiguousarray(rows, np.float32))[None]
         columns.append(torch.from_numpy(np.ascontiguousarray(seen, np.float32)))
     return batch, torch.stack(columns, dim=-1)[None]

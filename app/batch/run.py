@@ -19,20 +19,8 @@ from app.stages import Progress
 from extractors.records import Grid, InputError
 
 ENDINGS = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".webm",
-    ".mkv",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".wav",
-    ".mp3",
-    ".ogg",
-    ".flac",
-    ".m4a",
-)
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wav", ".mp3", ".ogg", ".flac", ".m4a"
+)  # fmt: skip
 RESULTS = "clips"  # the folder of the results, in the table's
 OFTEN = 2.0  # seconds between two writings of the table
 NO_RAY = "Ray is not installed: run `pip install ray`, or leave --ray out to analyse one clip after another."
