@@ -59,7 +59,7 @@ def render_report(
     articles = [
         result_card(analysis),
         _timeline(analysis, portraits),
-        title("Transcript", "green words took the words’ score up from neutral, crimson words down")
+        title("Transcript", "green words took the words’ score up from neutral, purple words down")
         + transcript_card(analysis),
         *(_answers(analysis, answered) if answered else ()),
         _coupling(analysis),

@@ -27,18 +27,20 @@ def draw_coupling(analysis: Analysis, language: str = DEFAULT) -> go.Figure:
         number = "" if i == 0 else str(i + 1)
         sources = analysis.dynamics.share[target]
         low, high = share_range(sources)
+        marks = [v for v in (-1, 0, 1, 2) if low <= v <= high]
         top = 1 - i * (BAND + GAP) / inside
         bottom = max(0.0, top - BAND / inside)
         traces += share_traces(sources, seconds, f"y{number}", language, target)
         axes[f"yaxis{number}"] = y_axis(low, high, (bottom, top), zeroline=True, zerolinecolor=FAINT) | {
             "showticklabels": True,
-            "tickformat": ".0%",
-            "tickvals": [v for v in (-1, 0, 1, 2) if low <= v <= high],
+            "tickvals": marks,
+            "ticktext": [f"{100 * v} %".replace("-", "−") for v in marks],
             "tickfont": {"size": 11},
+            "ticklabelstandoff": 6,
         }
         notes.append(
             beside(f"<b>{name_of(target, language)}</b>", (top + bottom) / 2, COLOURS[target])
-            | {"xshift": -44, "align": "right"}
+            | {"xshift": -50, "align": "right"}
         )
     return figure(
         traces,

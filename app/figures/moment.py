@@ -77,7 +77,7 @@ def _told(name: str, sums: Any, edges: Any, words: Sequence[TimedWord], language
 
 def _layout(rows: int, edges: Any, language: str) -> dict[str, Any]:
     return {
-        "height": 56 + 58 * rows,
+        "height": 56 + 66 * rows,
         "autosize": True,
         "margin": {"l": 54, "r": 58, "t": 4, "b": 34, "autoexpand": False},
         "paper_bgcolor": "rgba(0,0,0,0)",

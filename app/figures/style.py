@@ -19,7 +19,7 @@ INK = "#1d2430"
 GREY = "#667080"
 FAINT = "rgba(128,138,152,0.22)"
 ZERO = "rgba(128,138,152,0.55)"  # the line of score 0
-POSITIVE, NEGATIVE = "#1f7a4d", "#b3305c"
+POSITIVE, NEGATIVE = "#1f7a4d", "#8a3fa3"  # green up and purple down, as in `moment.py`, for every eye
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
 LEFT, RIGHT = 92, 14
 

@@ -76,7 +76,7 @@ def _pull(before: float, after: float) -> float:
 
 
 def colour(pull: float) -> str:
-    """Green where the word took the score up, crimson where it took it down, grey in between."""
+    """Green where the word took the score up, purple where it took it down, grey in between."""
     return GREY if abs(pull) < MOVES else POSITIVE if pull > 0 else NEGATIVE
 
 
