@@ -90,6 +90,14 @@ class Ticks:
     start: Line
     step: float
 
+    def touched(self, start: float, end: float) -> range:
+        """The ticks with some of the time from `start` to `end` (seconds) in them; of no time the one it stands in.
+
+        0.6 / 0.2 is a little less than 3: without room for such rounding a time would touch the tick before it.
+        """
+        first = min(len(self.start) - 1, max(0, int(start / self.step + 1e-6)))
+        return range(first, min(len(self.start), max(first + 1, math.ceil(end / self.step - 1e-6))))
+
 
 @dataclass(frozen=True)
 class ClipScore:

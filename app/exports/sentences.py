@@ -84,7 +84,4 @@ def _groups(words: list[TimedWord], numbers: list[int]) -> Iterator[tuple[int, i
 
 
 def _score(analysis: Analysis, start: float, end: float) -> float:
-    step, count = analysis.ticks.step, len(analysis.ticks.start)
-    first = min(count - 1, max(0, int(start / step)))
-    last = min(count, max(first + 1, int(np.ceil(end / step - 1e-6))))
-    return float(np.mean(analysis.sentiment.ticks[first:last]))
+    return float(np.mean([analysis.sentiment.ticks[i] for i in analysis.ticks.touched(start, end)]))

@@ -16,10 +16,8 @@ LANES = 4
 WIDTH = 760.0  # pixels that the time axis has at least (page.css sees to it); text is laid out for this
 LETTER = 6.6  # pixels a letter of 12 px type takes
 GAP, SPACE, APART = 7.0, 4.0, 16.0  # pixels between words in a row, in a line of a block, and between blocks
-BLOCK, ASTRAY = (
-    130.0,
-    20.0,
-)  # pixels from which a block ends, and that a word in a row may stand from its time
+BLOCK = 130.0  # pixels from which a block ends
+ASTRAY = 20.0  # pixels that a word in a row may stand from its time
 SENTENCE_ENDS = tuple(".!?…。！？")
 WIDE = 12.0  # pixels of a Chinese or Japanese character, which fills its square
 MOVES, MOVES_MUCH = 0.25, 0.75  # pull from which a word is coloured, and set in bold
@@ -55,13 +53,11 @@ def moved_words(analysis: Analysis) -> list[MovedWord]:
     alone = analysis.sentiment.alone.get("text")
     if alone is None:
         return [MovedWord(w, 0.0) for w in analysis.transcript.words]
-    step, last = analysis.ticks.step, len(alone.ticks) - 1
     line = (0.0, *since_observed(alone.ticks, analysis.presence["text"], 0.0))
     moved = []
     for word in analysis.transcript.words:
-        first = min(last, max(0, int(word.start / step)))
-        end = min(last, max(first, int(np.ceil(word.end / step - 1e-6)) - 1))
-        moved.append(MovedWord(word, _pull(line[first], line[end + 1])))
+        said = analysis.ticks.touched(word.start, word.end)
+        moved.append(MovedWord(word, _pull(line[said.start], line[said.stop])))
     return moved
 
 
@@ -225,10 +221,8 @@ def word_traces(words: list[MovedWord], places: Places, axis: str) -> list[Any]:
 def words_at(analysis: Analysis) -> list[str]:
     """The words heard in each tick, joined; a dash where there are none."""
     found: list[list[str]] = [[] for _ in analysis.ticks.start]
-    step = analysis.ticks.step
     for word in analysis.transcript.words:
-        first = max(0, int(word.start / step))
-        for i in range(first, min(len(found), max(first + 1, int(np.ceil(word.end / step - 1e-6))))):
+        for i in analysis.ticks.touched(word.start, word.end):
             found[i].append(word.word)
     return [" ".join(w) or "–" for w in found]
 

@@ -14,6 +14,7 @@ import pytest
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
+from app.exports.sentences import sentences
 from app.figures import draw_coupling, draw_timeline
 from app.figures.lines import signed_hundredths
 from app.figures.moment import draw_moment
@@ -272,6 +273,15 @@ def test_a_word_pulls_by_what_it_takes_the_score_away_from_neutral() -> None:
     analysis = _with_words_line(ticks, (0.0,) + (1.0,) * 9, *(TimedWord(*w) for w in words))
     assert [m.pull for m in moved_words(analysis)] == pytest.approx([0.0, 1.0, 0.0, -0.7, 0.0])
     assert words_at(analysis)[1:7] == ["first", "up", "–", "back", "down", "–"]
+
+
+def test_a_word_that_begins_with_a_tick_does_not_touch_the_one_before() -> None:
+    assert 0.6 / 0.2 < 3
+    ticks = (0.0, 0.0, 2.0, 2.0, 2.0, 2.0)
+    analysis = _with_words_line(ticks, (1.0,) * 6, TimedWord("on", 0.6, 0.8))
+    assert words_at(analysis) == ["–", "–", "–", "on", "–", "–"]
+    assert moved_words(analysis)[0].pull == 0.0  # the score had moved before the word was said
+    assert sentences(analysis)[0].score == analysis.sentiment.ticks[3]
 
 
 def test_a_modality_says_nothing_before_it_is_first_observed() -> None:
