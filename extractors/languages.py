@@ -114,9 +114,8 @@ def guess_language(words: Sequence[str]) -> str | None:
     another language's. English of any kind is None, as is what is too short to tell.
     """
     letters = [c for word in words for c in word if c.isalpha()]
-    if letters and sum(not unicodedata.name(c, "").startswith("LATIN") for c in letters) > FOREIGN * len(
-        letters
-    ):
+    foreign = sum(not unicodedata.name(c, "").startswith("LATIN") for c in letters)
+    if letters and foreign > FOREIGN * len(letters):
         return UNKNOWN
     plain = [re.sub(r"^[^\w']+|[^\w']+$", "", word.lower().replace("’", "'")) for word in words]
     plain = [word for word in plain if word]
