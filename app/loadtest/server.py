@@ -118,9 +118,8 @@ def count(folder: Path, page: gr.Blocks) -> Count:
 def threads_by_name(process: psutil.Process) -> dict[str, int]:
     """How many threads of each name this process has; those that Python did not start have none."""
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
-    return Counter(
-        re.sub(r"[-_ ]?\d+", "", names.get(thread.id, "not Python's")) for thread in process.threads()
-    )
+    told = (names.get(thread.id, "not Python's") for thread in process.threads())
+    return dict(Counter(re.sub(r"[-_ ]?\d+", "", name) for name in told))
 
 
 def entries(page: gr.Blocks) -> dict[str, int]:
