@@ -25,7 +25,7 @@ from app.differences import (
 from app.figures.compare import Side, draw_beside, draw_over
 from app.i18n import DEFAULT, retell, sentences, tell
 from app.keeping import rooms_in
-from app.panels import status
+from app.panels import buttons, status
 from app.refusals import explain, refusal
 from app.runs import Run, Runs
 from app.stages import StoppedError
@@ -170,7 +170,7 @@ def with_independent(analysis: Analysis, answer: Answer, language: str = DEFAULT
     first, second = sides_of(names, analysis, answer.other)
     keys = f'<p class="cm-small">{escape(tell("compare.keys", language, first=first.name, second=second.name))}</p>'
     return [
-        *_buttons(busy=False),
+        *buttons(busy=False),
         _answer(over_sentences(first, second, language), first, second, language)
         + f'<p class="cm-small">{escape(tell("compare.caveat", language))}</p>',
         gr.update(visible=True),
@@ -191,7 +191,7 @@ def with_other(analysis: Analysis, answer: Answer, language: str = DEFAULT) -> l
     first, second = sides_of(answer.names, analysis, answer.other)
     left, right = draw_beside(first, second, language)
     return [
-        *_buttons(busy=False),
+        *buttons(busy=False),
         _answer(beside_sentences(first, second, language), first, second, language),
         gr.update(visible=True),
         _heading(first, language),
@@ -207,7 +207,7 @@ def with_other(analysis: Analysis, answer: Answer, language: str = DEFAULT) -> l
 def told(card: str, answer: Answer | None = None, *, busy: bool = False) -> list[Any]:
     """A card alone, without pictures, and the answer that is to be told again in another language."""
     hidden = gr.update(visible=False)
-    return [*_buttons(busy=busy), card, hidden, "", None, hidden, "", None, "", answer]
+    return [*buttons(busy=busy), card, hidden, "", None, hidden, "", None, "", answer]
 
 
 def _answer(said: list[str], first: Side, second: Side, language: str) -> str:
@@ -227,8 +227,3 @@ def _heading(side: Side, language: str) -> str:
 
 def _sentence(text: str) -> str:
     return f'<p class="cm-answer" data-said>{escape(text)}</p>'
-
-
-def _buttons(*, busy: bool) -> list[Any]:
-    """(compare, stop) while busy or not."""
-    return [gr.update(interactive=not busy), gr.update(visible=busy)]

@@ -13,7 +13,7 @@ from app.analysis import Analysis
 from app.cards import RESULT, result_card
 from app.corrections import rows_to_subtitles
 from app.i18n import tell
-from app.panels import status
+from app.panels import buttons, status
 from app.refusals import explain, refusal
 from app.runs import Run, Runs
 from app.sample import sample_clip
@@ -114,7 +114,7 @@ class Service(Showing):
 
     def _under_way(self, run: Run, request: gr.Request) -> list[Any]:
         card = status.progress_card(run, self._visits.language(request))
-        return [card, None, *_buttons(busy=True), *parts(seen=False), None]
+        return [card, None, *buttons(busy=True), *parts(seen=False), None]
 
     def _ended(self, run: Run, work: Work, request: gr.Request) -> Iterator[Any]:
         """The last values of a run, in the language the visitor has chosen by then; none where it was replaced."""
@@ -128,7 +128,7 @@ class Service(Showing):
                 yield [
                     failure_card(sentence, language),
                     None,
-                    *_buttons(busy=False),
+                    *buttons(busy=False),
                     *parts(seen=False),
                     None,
                 ]
@@ -196,7 +196,7 @@ class Service(Showing):
             return gr.skip()
         self._visits.end(session, "another")
         self._failed.pop(session, None)
-        return [status.invitation(), None, *_buttons(busy=False), *parts(seen=False), None]
+        return [status.invitation(), None, *buttons(busy=False), *parts(seen=False), None]
 
     def take(self, files: str | list[str] | None, request: gr.Request) -> None:
         """Files were chosen: from now on they are the session's, whether or not they are ever analysed."""
@@ -208,7 +208,7 @@ class Service(Showing):
         language = self._visits.language(request)
         self._end(request, "delete")
         gr.Info(tell("clip.deleted", language))
-        return [None, None, status.invitation(), None, *_buttons(busy=False), *parts(seen=False), None]
+        return [None, None, status.invitation(), None, *buttons(busy=False), *parts(seen=False), None]
 
     def leave(self, request: gr.Request) -> None:
         """The page was left: stop what it had under way and delete everything of it."""
@@ -232,7 +232,7 @@ class Service(Showing):
 def result(analysis: Analysis, grid: Grid | None, language: str) -> list[Any]:
     """Values for (result, state, analyse, cancel, detail, saving, grid) with an analysis, whose parts `show` brings."""
     card = result_card(analysis, language)
-    return [card, analysis, *_buttons(busy=False), *parts(seen=False), grid]
+    return [card, analysis, *buttons(busy=False), *parts(seen=False), grid]
 
 
 def failure_card(sentence: str, language: str) -> str:
@@ -251,8 +251,3 @@ def warm() -> None:
         make_sample(short, 2.0)
         with at_home():
             analyze(short)
-
-
-def _buttons(*, busy: bool) -> list[Any]:
-    """(analyse, cancel) while busy or not."""
-    return [gr.update(interactive=not busy), gr.update(visible=busy)]

@@ -13,6 +13,7 @@ import gradio as gr
 from app.analysis import Analysis, ClipScore
 from app.i18n import DEFAULT, retell, sentences, tell
 from app.keeping import rooms_in
+from app.panels import buttons
 from app.refusals import explain, refusal
 from app.runs import Run, Runs
 from app.service import result
@@ -108,11 +109,11 @@ class Several:
                         yield from self._analyse(mine, folder, work, request, spoken)
                 except OSError as error:
                     if not self._rooms.is_over(room):
-                        yield [gr.skip(), gr.skip(), "", *_buttons(busy=False)]
+                        yield [gr.skip(), gr.skip(), "", *buttons(busy=False)]
                         raise refusal(explain(error), language) from None
             # All was deleted, and the page is to show nothing of it.
             if work.is_replaced and work.by != "again":
-                yield [table_of([], language), None, "", *_buttons(busy=False)]
+                yield [table_of([], language), None, "", *buttons(busy=False)]
         finally:
             self._visits.finished(session, work)
 
@@ -126,7 +127,7 @@ class Several:
         done = False
         while not done and not work.is_replaced:
             language = self._visits.language(request)
-            yield [table_of(rows, language), list(rows), ended(rows, language), *_buttons(busy=False)]
+            yield [table_of(rows, language), list(rows), ended(rows, language), *buttons(busy=False)]
             done = self._visits.finished_in(language, work, request, session_of(request))
 
     def _one(
@@ -141,7 +142,7 @@ class Several:
                 waiting, remark=("several.place", {"place": run.place}) if run.place else how_far
             )
             language = self._visits.language(request)
-            return [table_of(rows, language), list(rows), under_way(rows, i, language), *_buttons(busy=True)]
+            return [table_of(rows, language), list(rows), under_way(rows, i, language), *buttons(busy=True)]
 
         if work.stop.is_set():
             rows[i] = replace(waiting, remark=("several.stopped", {}))
@@ -297,8 +298,3 @@ def _opens(rows: Sequence[Row] | None, number: int, language: str) -> Any:
 
 def _range(low: float, high: float, language: str) -> str:
     return tell("several.range", language, low=signed(low), high=signed(high))
-
-
-def _buttons(*, busy: bool) -> list[Any]:
-    """(analyse all, stop) while busy or not."""
-    return [gr.update(interactive=not busy), gr.update(visible=busy)]
