@@ -160,7 +160,8 @@ class Runs:
         """Start a run when it is its turn, and give it again at every change until it ends, with its place until then.
 
         The run ends early once `stop` is set, and it is set when the iterator is closed. `language` is that of the
-        speech. Another value of `also` counts as a change. Where the line is full, the run's error is a BusyError.
+        speech. `also` is asked at every look, and another answer counts as a change. Where the line is full, the run's
+        error is a BusyError.
         """
         run = Run(stop=stop or threading.Event())
         try:

@@ -38,7 +38,7 @@ ENDS = {
     "leave": EVERYTHING,
 }
 """What is ended by each event of the page. What is begun also ends what goes on of its own kind, but for calls."""
-# Pressed for the work itself, which then says that it was stopped.
+# By these a visitor stops the work itself, which then says so; what any other event ends shows nothing more.
 STOPS = ("cancel", "stop comparing", "stop all")
 POLL = 0.15  # seconds between looks at whether one is still wanted while waiting for one's turn
 Made = TypeVar("Made")

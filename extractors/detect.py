@@ -30,9 +30,10 @@ STRONG = 3.0
 UNWEIGHTED = 2.0  # what the careful cascade found and the graded one did not, and what is only matched
 # The cascades find faces tilted by up to about 18 degrees; turned by this either way, those up to about 40.
 TILT = 22.0
-# In profile: the weight it is given, as little of the expression shows, and the least of the cascade's own that counts,
-# over a whole picture and where a face was.
-PROFILE, PROFILE_LEAST, PROFILE_LEAST_NEAR, PROFILE_NEIGHBOURS = 1.5, 1.5, 0.0, 4
+PROFILE = 1.5  # weight given to a face in profile, which shows little of the expression
+PROFILE_LEAST = 1.5  # the cascade's own weight from which a profile counts, in a whole picture
+PROFILE_LEAST_NEAR = 0.0  # and where a face was
+PROFILE_NEIGHBOURS = 4  # like places at which the cascade has to find it
 
 Grey = NDArray[np.uint8]
 

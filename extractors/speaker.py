@@ -39,8 +39,8 @@ RANGE = 30.0  # dB under the loud moments of a clip: what is fainter is no voice
 QUIET = -60.0  # dB under which there is no voice at all
 # Unrest that tells nothing: of a mouth, grey levels of its contrast, and of the voice, dB.
 MOUTH_UNREST, VOICE_UNREST = 0.3, 1.0
-# A speaker's own mouth agrees with the voice by AGREEMENT at least as likely as somebody else's does; what more or
-# less than that tells, in natural logarithms of odds, for each second.
+# At an agreement of AGREEMENT a mouth is as likely the speaker's as somebody else's. Each unit above or below that adds
+# or takes ODDS for each second, in natural logarithms of odds.
 AGREEMENT, ODDS = 0.3, 4.0
 
 

@@ -30,7 +30,8 @@ OPEN = 0.6  # and one of this length where the text has no punctuation at all
 SENTENCE = 60  # words after which any pause of BREATH seconds ends the sentence
 BREATH = 0.25
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e."}
-LONG = 600.0  # seconds of speech: what follows needs the 130 MB of the recognisers more than they are quick to load
+# Seconds of speech from which the recognisers are let go of: what follows in so long a clip needs their 130 MB.
+LONG = 600.0
 _POOLING = threading.Lock()  # nothing is given to a pool that another clip has let go
 _LOCAL = threading.local()
 _LOADING = threading.Lock()  # the library's own loader is not safe to enter twice

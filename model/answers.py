@@ -96,10 +96,9 @@ def _without_each(
     first = max(0, at + 1 - LONGEST - REACH)
     heard = (kept * observed[:, :first].amax(1, keepdim=True) > 0)[:, 0] if first else None
     rows = {m: v[:, first : at + 1].expand(len(seen), -1, -1) for m, v in values.items()}
-    ticks = (
-        run_stretches(network, rows, observed[:, first : at + 1] * kept, heard=heard).ticks[:, -1].tolist()
-    )
-    return {network.config.modalities[i]: score for i, score in zip(seen, ticks, strict=True)}
+    output = run_stretches(network, rows, observed[:, first : at + 1] * kept, heard=heard)
+    scores = output.ticks[:, -1].tolist()
+    return {network.config.modalities[i]: score for i, score in zip(seen, scores, strict=True)}
 
 
 def memory(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line]) -> Memory:

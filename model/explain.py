@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from model.baselines import Network
     from model.network import CoupledMamba, Output
 
-NODES = 12
-CLOSED = 5e-6
-PIECES = 40
+# The quadrature of `mean_gradient`: its points on a piece of the way, the points of the score by which a piece may miss
+# its rise, and the most pieces that are looked at.
+NODES, CLOSED, PIECES = 12, 5e-6, 40
 ALWAYS = slice(None)
 Values = Mapping[str, Float[Tensor, "B L width"]]
 

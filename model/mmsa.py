@@ -103,14 +103,12 @@ def read_split(
     data: Part, split: str, corpus: Corpus, aligned: bool, ticks: int = TICKS, repair: bool = False
 ) -> Utterances:
     """One split of the file's dict."""
-    wanted = [*MODALITIES.values(), "regression_labels"] + (
-        [] if aligned else ["audio_lengths", "vision_lengths"]
-    )
+    wanted = [*MODALITIES.values(), "regression_labels"]
+    wanted += [] if aligned else ["audio_lengths", "vision_lengths"]
     wanted += [f"regression_labels_{m}" for m in "TAV"] if corpus.alone else []
     if missing := [key for key in wanted if key not in data]:
-        hint = (
-            ": text_bert holds token ids, which need a BERT to become features" if "text" in missing else ""
-        )
+        ids = ": text_bert holds token ids, which need a BERT to become features"
+        hint = ids if "text" in missing else ""
         raise ValueError(f"{split} lacks {', '.join(missing)}{hint}; it has {', '.join(map(str, data))}")
     score = scores(data["regression_labels"], f"{split}: regression_labels", corpus.limit)
     repairs: list[str] = []
