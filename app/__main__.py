@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("coupled-mamba: stopped.", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        print(f"coupled-mamba: {error.strerror or error}: {error.filename}", file=sys.stderr)
+        where = "" if error.filename is None else f": {error.filename}"
+        print(f"coupled-mamba: {error.strerror or error}{where}", file=sys.stderr)
     except Exception as error:
         if not (fault := fault_of(error)):
             raise
@@ -127,8 +128,7 @@ def _quietly() -> Iterator[None]:
 @_quietly()
 def _analyze(options: argparse.Namespace) -> int:
     wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
-    for out in wanted.values():
-        _find_folder(out)
+    _check_outs(list(wanted.values()), [options.clip, options.transcript])
     from app.wording import summary
 
     kept: list[Grid] = []
@@ -136,7 +136,7 @@ def _analyze(options: argparse.Namespace) -> int:
     for kind, out in wanted.items():
         clip = _seen_from(out.resolve().parent, Path(options.clip))
         save(analysis, kind, out, clip, next(iter(kept), None), options.clip)
-    print(summary(analysis, Path(options.clip).name))
+    _say(summary(analysis, Path(options.clip).name))
     return 0
 
 
@@ -144,15 +144,16 @@ def _analyze(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     """Prints the sentences of a comparison, and writes it all where asked to."""
     if options.json is not None:
-        _find_folder(options.json)
+        _check_outs([options.json], [options.clip, options.other, options.transcript])
     from app.differences import comparison_of
 
     first, second = _sides(options)
     compared = comparison_of(first, second, same_clip=options.other is None)
     if options.json is not None:
-        options.json.write_text(json.dumps(compared, allow_nan=False, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(compared, allow_nan=False, ensure_ascii=False)
+        options.json.write_bytes(text.encode("utf-8", "replace"))  # names may hold bytes that are no text
     remarks = [] if options.other else [tell("compare.caveat")]
-    print("\n".join([*compared["sentences"], *remarks]))
+    _say("\n".join([*compared["sentences"], *remarks]))
     return 0
 
 
@@ -185,10 +186,23 @@ def _read(options: argparse.Namespace, clip: str, transcript: str | None, kept: 
         return analyze(*given, keep=kept.append, expect=bar.expect)
 
 
-def _find_folder(out: Path) -> None:
-    """Raises InputError where the file cannot be written: before the work."""
-    if not out.resolve().parent.is_dir():
-        raise InputError(f"There is no folder {out.resolve().parent} to write {out.name} to.")
+def _check_outs(outs: Sequence[Path], given: Sequence[str | None]) -> None:
+    """Raises InputError where a file cannot be written, or would replace one that is read: before the work."""
+    taken = {Path(path).resolve() for path in given if path}
+    for out in (path.resolve() for path in outs):
+        if not out.parent.is_dir():
+            raise InputError(f"There is no folder {out.parent} to write {out.name} to.")
+        if out.is_dir():
+            raise InputError(f"{out} is a folder: name the file to write in it.")
+        if out in taken:
+            raise InputError(f"{out.name} is read, or written to already: name another file to write to.")
+        taken.add(out)
+
+
+def _say(text: str) -> None:
+    """Print what a terminal of any encoding can show: names on disk may hold bytes that are no text."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 @_quietly()
@@ -198,7 +212,6 @@ def _batch(options: argparse.Namespace) -> int:
 
     from app.batch import run_batch
 
-    options.out.mkdir(parents=True, exist_ok=True)
     with tqdm(file=sys.stderr, leave=False, unit="clip", dynamic_ncols=True) as bar:
 
         def tell(row: Row, done: int, count: int) -> None:
@@ -212,7 +225,7 @@ def _batch(options: argparse.Namespace) -> int:
 
         rows = run_batch(options.folder, options.out, options.ray, tell, progress)
     failed = sum(row.state == "failed" for row in rows)
-    print(f"{len(rows) - failed} of {len(rows)} clips analysed: {options.out / 'index.html'}")
+    _say(f"{len(rows) - failed} of {len(rows)} clips analysed: {options.out / 'index.html'}")
     return SOME_FAILED if failed else 0
 
 

@@ -65,6 +65,7 @@ def beside_sentences(first: Side, second: Side, language: str = DEFAULT) -> list
     }
     if own:
         most = max(own, key=lambda m: abs(own[m][1] - own[m][0]))
+    if own and abs(own[most][1] - own[most][0]) >= ALIKE:
         scores = {"first": signed(own[most][0]), "second": signed(own[most][1])}
         told.append(tell(f"compare.most_beside.{most}", language, **scores))
     return told

@@ -66,13 +66,14 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     """Serve the page on 127.0.0.1:7860, or where GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say.
 
     The models are loaded behind it, so that the first analysis is as quick as the second. Raises InputError, before
-    anything is served, where a setting cannot be used.
+    anything is served, where a setting cannot be used or the port is taken.
     """
     from starlette.middleware import Middleware
 
     from app.guard import Guard
     from app.presence import Presence
     from extractors.media import Limits
+    from extractors.records import InputError
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     settings.check_all()
@@ -97,7 +98,16 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     }
     keep_errors_quiet()
     ready()
-    running = page.launch(**(given | options))
+    try:
+        running = page.launch(**(given | options))
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        port = (given | options)["server_port"]
+        raise InputError(
+            f"Port {port} is taken, perhaps by this page, started before: end what serves there, or set "
+            f"{settings.PORT} to another number."
+        ) from None
     # Only now: importing the heavy libraries beside the server's start would hold it up.
     threading.Thread(target=_warm, daemon=True, name="warm").start()
     keep_sweeping(private_folder(), forget_by_age(page))

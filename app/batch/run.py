@@ -19,7 +19,8 @@ from app.stages import Progress
 from extractors.records import Grid, InputError
 
 ENDINGS = (
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".wav", ".mp3", ".ogg", ".flac", ".m4a"
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".mts",
+    ".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a",
 )  # fmt: skip
 RESULTS = "clips"  # the folder of the results, in the table's
 OFTEN = 2.0  # seconds between two writings of the table
@@ -35,6 +36,8 @@ def find_clips(folder: str | Path, without: str | Path | None = None) -> list[Pa
         InputError: no such folder, or no clip in it.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: name its folder, or use `python -m app analyze` for one clip.")
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
     apart = None if without is None else Path(without).resolve()

@@ -140,6 +140,10 @@ def test_no_folder_and_no_clip_are_told(tmp_path: Path, capsys: pytest.CaptureFi
         find_clips(tmp_path / "nowhere")
     assert main(["batch", str(tmp_path), "--out", str(tmp_path / "out")]) == BAD_INPUT
     assert "There is no clip in" in capsys.readouterr().err
+    clip = lay(tmp_path, a=b"1") / "a.mp4"
+    assert main(["batch", str(clip), "--out", str(tmp_path / "out")]) == BAD_INPUT
+    assert "a.mp4 is a file: name its folder, or use" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 HOSTILE = (

@@ -76,10 +76,41 @@ def test_bad_input_is_status_2_and_one_line(
     assert "Traceback" not in err
 
 
-def test_a_json_that_cannot_be_written_is_told_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", 1.0, sound=None)
-    assert main(["analyze", str(clip), "--json", str(tmp_path)]) == BAD_INPUT
-    assert "coupled-mamba: Is a directory" in capfd.readouterr().err
+@pytest.mark.parametrize(
+    ("outs", "told"),
+    [
+        (["--json", "."], "is a folder: name the file to write in it"),
+        (["--html", "clip.mp4"], "clip.mp4 is read, or written to already"),
+        (["--transcript", "said.vtt", "--vtt", "./said.vtt"], "said.vtt is read, or written to already"),
+        (["--json", "a", "--csv", "a"], "a is read, or written to already"),
+    ],
+    ids=["a folder", "the clip", "its transcript", "one file twice"],
+)
+def test_what_may_not_be_written_to_is_told_before_any_work(
+    outs: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("app.analyze.analyze", lambda *_, **__: pytest.fail("it was analysed"))
+    for name in ("clip.mp4", "said.vtt"):
+        Path(name).write_text("dear to its owner")
+    assert main(["analyze", "clip.mp4", *outs]) == BAD_INPUT
+    assert told in capfd.readouterr().err
+    assert {Path(name).read_text() for name in ("clip.mp4", "said.vtt")} == {"dear to its owner"}
+
+
+def test_a_fault_without_a_file_names_none(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("The machine is on fire.")
+
+    monkeypatch.setattr("app.analyze.analyze", fail)
+    assert main(["analyze", "a.mp4"]) == BAD_INPUT
+    assert capfd.readouterr().err.splitlines()[-1] == "coupled-mamba: The machine is on fire."
 
 
 @pytest.fixture
@@ -126,10 +157,20 @@ def test_two_clips_are_compared_side_by_side(
 ) -> None:
     assert main(["compare", "x/a.mp4", "y/b.mp4", "--transcript", "a.srt"]) == 0
     assert read == [("x/a.mp4", "a.srt", None), ("y/b.mp4", None, None)]  # the transcript is the first's
-    whole, alone = capfd.readouterr().out.splitlines()
+    (whole,) = capfd.readouterr().out.splitlines()  # alone, the made answers are alike
     assert whole.startswith("As a whole a.mp4 is ")
     assert " b.mp4 is " in whole
-    assert alone.startswith("Of what each says alone, ")
+
+
+def test_names_that_are_no_text_are_told_as_well_as_can_be(
+    read: list[tuple[object, ...]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", "half\udcff.mp4"]) == 0
+    assert main(["compare", "half\udcff.mp4", "b.mp4", "--json", str(tmp_path / "a.json")]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("half?.mp4 (")
+    assert "As a whole half?.mp4 is " in out
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["names"] == ["half?.mp4", "b.mp4"]
 
 
 @pytest.mark.parametrize("case", ["no network", "no folder", "no clip"])

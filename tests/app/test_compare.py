@@ -112,6 +112,7 @@ def test_the_sentences_say_where_and_by_how_much() -> None:
 
 def test_two_clips_are_told_by_their_wholes_and_the_modality_that_differs_most() -> None:
     first, second = make_analysis(20, ("text", "audio")), make_analysis(200)
+    assert len(beside_sentences(Side("a", first), Side("b", first))) == 1  # alike: none differs most
     told = beside_sentences(*sides_of(("a.mp4", "a.mp4"), first, second))
     assert told[0].startswith("As a whole a.mp4 (1) is ")
     assert told[0].endswith("points apart.")

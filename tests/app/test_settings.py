@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import fields
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.page import launch
@@ -64,6 +66,20 @@ def test_a_setting_that_cannot_be_used_is_told_before_the_page_is_up(
     page: Any = SimpleNamespace(launch=lambda **_: pytest.fail("it was served"))
     with pytest.raises(InputError, match=f"{name} is 'many': a "):
         launch(page)
+
+
+def test_a_port_that_is_taken_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADIO_SERVER_PORT", raising=False)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        with gr.Blocks() as page:
+            pass
+        with pytest.raises(
+            InputError, match=rf"^Port {port} is taken, .* or set GRADIO_SERVER_PORT to another"
+        ):
+            launch(page, server_port=port)
 
 
 def test_whoever_starts_the_page_is_told_in_one_line(tmp_path: Path) -> None:
