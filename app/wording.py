@@ -51,7 +51,9 @@ def disagreement(analysis: Analysis, language: str = DEFAULT) -> str:
     ]
     longest = max(found, default=None)
     if longest is None or longest[0] * analysis.ticks.step < LEAST_SECONDS:
-        return tell("result.agree", language)
+        present = [name_of(m, language) for m in MODALITIES if m in analysis.sentiment.alone]
+        names = joined(present, language)
+        return tell("result.agree", language, names=names[0].upper() + names[1:])
     _, a, b, first, second = longest
     start = analysis.ticks.start
     sides = [

@@ -191,15 +191,15 @@ class ClipReader:
         from extractors.languages import read_language
         from extractors.subtitles import read_transcript
 
-        def make(_: list[str]) -> Transcript:
+        def make(warnings: list[str]) -> Transcript:
             hear = self._recogniser(sound, speech, progress)
-            found = read_transcript(path, sound, speech, self.info.duration, hear)
+            found = read_transcript(path, sound, speech, self.info.duration, hear, warnings)
             return replace(found, language=read_language("", self.language))
 
         try:
             digest = "" if self._cache is None else digest_file(path)
         except OSError:
-            return make([])  # which says what is wrong with it
+            return make(self.warnings)  # which says what is wrong with it
         rests_on = [digest, Path(path).suffix.lower(), self.info.duration, *self._recogniser_used()]
         return self._stage("given", [*self._on("sound", "speech"), *rests_on], make)
 

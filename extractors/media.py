@@ -17,11 +17,15 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from extractors.decode import Mixer, Tally, decode, picture, pixel_aspect, slots, turns
+from extractors.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
 from extractors.opening import Limits, clip_start, first_stream, open_clip
 from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
 
 PROBE_PACKETS = 600  # packets read in search of the first picture and sound
+SILENT = 1e-4  # level (root mean square) under which a track holds nothing that anybody could hear
+TRACKS = 8  # of sound that are looked at for one that is not silent: each is decoded whole
+LEAST_PACKET = 32  # samples that a packet of any compressed sound holds at least
+ROUNDED = 0.02  # seconds by which two lengths in a header may differ that are the same
 FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
 CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
 LONG_SIDE = 640  # pixels to which pictures are shrunk
@@ -69,17 +73,39 @@ def read_sound(
 ) -> Sound | None:
     """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
 
-    Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Damage is
-    told in `warnings`. `progress` is called with the second of the clip that was reached.
+    Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Of several tracks the
+    first that is not silent is heard: recorders of screens write one for each source. Damage is told in `warnings`, and
+    so is a silent track that was passed over. `progress` is called with the second of the clip that was reached.
 
     Raises:
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
-    sound = _mix(path, "mono", warnings, limits, progress)
+    sound = _track(path, 0, warnings, limits, progress)
+    if sound is None or _level(sound) >= SILENT:
+        return sound
+    for number in range(1, TRACKS):
+        other = _track(path, number, None, limits, progress)
+        if other is None:
+            break
+        if _level(other) >= SILENT:
+            _report(f"The clip's first track of sound is silent: track {number + 1} was heard.", warnings)
+            return other
+    return sound
+
+
+def _track(
+    path: str | Path,
+    number: int,
+    warnings: list[str] | None,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> Sound | None:
+    """The sound track `number`, from 0; None where the clip has no so many."""
+    sound = _mix(path, number, "mono", warnings, limits, progress)
     if sound is not None and _level(sound) < FAINT:
         # A microphone wired wrongly gives two channels that cancel each other out when they are mixed.
-        left = _mix(path, "stereo", None, limits, progress)
+        left = _mix(path, number, "stereo", None, limits, progress)
         if left is not None and _level(left) > CANCELLED * _level(sound):
             return left
     return sound
@@ -87,14 +113,15 @@ def read_sound(
 
 def _mix(
     path: str | Path,
+    number: int,
     layout: str,
     warnings: list[str] | None,
     limits: Limits,
     progress: Callable[[float], None] | None,
 ) -> Sound | None:
-    """The clip's sound mixed to the layout, of which the first channel is kept."""
+    """The sound track `number` mixed to the layout, of which the first channel is kept."""
     with open_clip(path, limits) as container:
-        stream = first_stream(container, "audio")
+        stream = first_stream(container, "audio", number)
         if stream is None:
             return None
         tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
@@ -103,7 +130,7 @@ def _mix(
                 break
             if progress is not None:
                 progress(time or 0.0)
-        _report(tally.warning("sound", stream.frames, _promised_seconds(container, stream)), warnings)
+        _report(_damage("sound", container, stream, tally), warnings)
         return mixer.sound()
 
 
@@ -171,7 +198,7 @@ def _read_pictures(
             if time > last and not frame.is_corrupt:
                 last = time
                 yield Glance(time, partial(picture, frame, long_side, aspect))
-        _report(tally.warning("pictures", stream.frames, _promised_seconds(container, stream)), warnings)
+        _report(_damage("pictures", container, stream, tally), warnings)
 
 
 def _first_frames(container: InputContainer, streams: dict[str, Any]) -> dict[str, Any]:
@@ -209,28 +236,42 @@ def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
     return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
 
 
-def _promised_seconds(container: InputContainer, stream: Any) -> float:
-    """Seconds that the headers promise of the stream, 0 where they promise nothing."""
-    if stream.duration:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
+def _damage(what: str, container: InputContainer, stream: Any, tally: Tally) -> str | None:
+    """A sentence on what the stream, read to its end, lacks of what the headers promise; None where it is whole."""
+    clip = (container.duration or 0) / av.time_base
+    seconds = float(stream.duration * stream.time_base) if stream.duration else clip
+    seconds = clip if abs(seconds - clip) < ROUNDED else seconds
+    # Of uncompressed sound mov and avi count samples in place of packets.
+    samples = seconds * (stream.rate or 0) if stream.type == "audio" else math.inf
+    packets = stream.frames if stream.frames * LEAST_PACKET <= samples else 0
+    # Matroska promises a length of the clip alone: where another stream keeps it, this one merely ends before.
+    least = WHOLE * clip - 1
+    if not packets and seconds == clip and tally.end < least <= _last_end(container):
+        tally.missing, seconds = tally.missing + seconds - tally.end, tally.end
+    return tally.warning(what, packets, seconds)
 
 
 def _duration(container: InputContainer, limits: Limits) -> float:
     """The clip's seconds by its header, or by its last packet where the header says nothing (browsers' webm)."""
     seconds = (container.duration or 0) / av.time_base
     if seconds <= 0:
-        start = clip_start(container)
-        try:
-            container.seek(0)
-            for packet in container.demux():
-                if packet.pts is not None and packet.size:
-                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    seconds = max(seconds, end - start)
-        except (av.FFmpegError, OSError):
-            pass  # cut short: what was read counts
+        seconds = _last_end(container)
         limits.check("max_seconds", seconds, "seconds")
     return max(seconds, 0.04)
+
+
+def _last_end(container: InputContainer) -> float:
+    """The seconds at which the last packet of any stream ends, 0 where there is none."""
+    start, last = clip_start(container), 0.0
+    try:
+        container.seek(0)
+        for packet in container.demux():
+            if packet.pts is not None and packet.size:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                last = max(last, end - start)
+    except (av.FFmpegError, OSError):
+        pass  # cut short: what was read counts
+    return last
 
 
 def _report(sentence: str | None, warnings: list[str] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from extractors.records import InputError
 
 # Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,wav,mp3,ogg,flac"
-SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg"
+SPOKEN_FORMATS = "mp4, mov, webm, mkv, avi or mpg; wav, mp3, m4a, ogg or flac"
+ADDRESS = re.compile("(?:https?|ftps?|rtsp|rtmp):/", re.IGNORECASE)  # as a path writes it: with one slash
 TIMEOUT = 30.0  # seconds without a byte before a read is given up
 
 
@@ -72,7 +74,7 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise InputError(f"{path.name} is a folder: give a video file.")
+            raise InputError(f"{path.name or path} is a folder: give a video file.")
         if size == 0:
             raise InputError(f"{path.name} is empty (0 bytes).")
         limits.check("max_bytes", size, "bytes")
@@ -85,12 +87,15 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
     except InputError:
         raise
     except FileNotFoundError:
+        if ADDRESS.match(str(path)):
+            raise InputError("There is no file there: addresses are not fetched, so name a file.") from None
         raise InputError(f"There is no file {path.name}.") from None
     except PermissionError:
         raise InputError(f"{path.name} cannot be read: permission is denied.") from None
     except (av.FFmpegError, OSError, ValueError):
         raise InputError(
-            f"{path.name} cannot be read as a video ({SPOKEN_FORMATS}): it is damaged, cut short or no video."
+            f"{path.name} cannot be read as a video or as sound ({SPOKEN_FORMATS}): it is of another kind, damaged, or "
+            "cut short."
         ) from None
     try:
         _check_streams(container, limits)
@@ -113,12 +118,15 @@ def _check_streams(container: InputContainer, limits: Limits) -> None:
     limits.check("max_seconds", (container.duration or 0) / av.time_base, "seconds")
 
 
-def first_stream(container: InputContainer, kind: str) -> Any:
-    """The first stream of the kind that has a decoder; a cover picture is no video."""
+def first_stream(container: InputContainer, kind: str, passed: int = 0) -> Any:
+    """The first stream of the kind that has a decoder, after `passed` others; a cover picture is no video."""
     for stream in getattr(container.streams, kind):
-        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
+        if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
+            continue
+        if passed == 0:
             stream.codec_context.thread_type = "AUTO"
             return stream
+        passed -= 1
     return None
 
 

@@ -25,10 +25,16 @@ LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way
 # Seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine.
 TIMED = 1.0
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
+WESTERN = (
+    0.3  # share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth
+)
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
 _NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")
 _NEVER_CLOSED = re.compile(r"<(?![^<>]*>)|\{(?![^{}]*\})")
+_WEBVTT = re.compile(r"\s{0,9}WEBVTT\b")
+_CUE = re.compile(r"^[ \t]{0,9}\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}[ \t]{0,9}-->", re.MULTILINE)
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 _GAP = re.compile(r"\n{3,}")
 # WebVTT's, no more of HTML's
 _ENTITY = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -41,6 +47,7 @@ def read_transcript(
     speech: Sequence[Span],
     duration: float,
     heard: Callable[[], Transcript] | None = None,
+    warnings: list[str] | None = None,
 ) -> Transcript:
     """The words of a transcript file with their times, source "given".
 
@@ -49,18 +56,20 @@ def read_transcript(
     said, or nothing is, they are spread evenly. A word's confidence is the aligner's, half for what is spread, and
     more for what shares a short cue (`place_cues`): the words are certain, their times are not. `duration` is the
     clip's, seconds. `heard` gives what is recognised in the speech, for whoever has it already; it is asked only
-    where alignment fails.
+    where alignment fails. Text that holds subtitles is read as such, whatever its ending. `warnings` is told of cues
+    after the clip's end, which are left out.
 
     Raises:
-        InputError: no such file, another ending, over 5 MB, no text in it, no cue within the clip, or more words than
-        can be said in it.
+        InputError: no such file, another ending, over 5 MB, no text in it or in an encoding that cannot be told, no cue
+        within the clip, or more words than can be said in it.
     """
     path = Path(path)
     if path.suffix.lower() not in (*SUBTITLES, ".txt"):
         raise InputError(f"{path.name} is no transcript: give a .srt, .vtt or .txt file.")
     text = _read(path)
-    if path.suffix.lower() in SUBTITLES:
-        cues = _cues(path, text, duration)
+    kind = _kind(path, text)
+    if kind:
+        cues = _cues(path, text, kind, duration, warnings)
         _check_count(path, [word for _, said in cues for word in said], duration)
         words = place_cues(cues, sound, speech)
     else:
@@ -68,6 +77,13 @@ def read_transcript(
         _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
     return transcript_of(words, "given")
+
+
+def _kind(path: Path, text: str) -> str:
+    """How the text is to be parsed: by what it holds, else by its ending; "" is plain text."""
+    if _WEBVTT.match(text):
+        return "vtt"
+    return "srt" if _CUE.search(text) else SUBTITLES.get(path.suffix.lower(), "")
 
 
 def is_too_much(words: Sequence[str], duration: float) -> bool:
@@ -104,22 +120,46 @@ def _read(path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
-    if "\x00" in text:
+        if _is_foreign(data):
+            raise InputError(
+                f"{path.name} is written in an encoding that cannot be told: save it as UTF-8."
+            ) from None
+    if "\x00" in text and _BINARY.search(text := _wide(data)):
         raise InputError(f"{path.name} is not text.")
     return text
 
 
-def _cues(path: Path, text: str, duration: float) -> list[Cue]:
+def _is_foreign(data: bytes) -> bool:
+    """Whether so many letters are beyond ASCII that cp1252 would make words of another alphabet's bytes."""
+    beyond = sum(byte >= 0x80 for byte in data)
+    return beyond > WESTERN * (beyond + sum(bytes((byte,)).isalpha() for byte in data))
+
+
+def _wide(data: bytes) -> str:
+    """UTF-16 without its mark, whose zeros are all on one side of the letters; other zeros are left for the caller."""
+    first, second = data[::2].count(0), data[1::2].count(0)
+    if first and second:
+        return "\x00"
+    return data.decode("utf-16-be" if first else "utf-16-le", errors="replace")
+
+
+def _cues(path: Path, text: str, kind: str, duration: float, warnings: list[str] | None) -> list[Cue]:
     """Time and words of each cue in the clip."""
     import pysubs2
 
     try:
-        events = pysubs2.SSAFile.from_string(close_tags(text), format_=SUBTITLES[path.suffix.lower()]).events
+        events = pysubs2.SSAFile.from_string(close_tags(text), format_=kind).events
     except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
         raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
-    cues = gather_cues(events, duration, entities=path.suffix.lower() == ".vtt")
+    cues = gather_cues(events, duration, entities=kind == "vtt")
     if events and not cues:
         raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
+    late = sum(event.start / 1000 >= duration for event in events)
+    if late and warnings is not None:
+        warnings.append(
+            f"Of the transcript's {len(events):,} cues {late:,} come after the clip's end and are left out: does it "
+            "belong to this clip?"
+        )
     return cues
 
 

@@ -49,6 +49,7 @@ TYPES = {
     "batch",
     "GB",
     "Hz",
+    "UTF",
     "dB",
     "br",
 }  # endings of files, commands, units, markup

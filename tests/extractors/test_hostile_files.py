@@ -89,7 +89,7 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_addresses_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     make_clip(tmp_path / "canary.mp4", 0.5)
     monkeypatch.chdir(tmp_path)
-    refused(Path(address), "There is no file")
+    refused(Path(address), "addresses are not fetched" if address.startswith("http") else "There is no file")
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mpg"])
@@ -140,11 +140,21 @@ def test_a_hole_in_a_clip_without_an_index_is_told(tmp_path: Path) -> None:
     assert float(sound[1]) > 2
 
 
+def test_pictures_that_end_before_the_sound_are_no_damage(tmp_path: Path) -> None:
+    """Matroska gives the length of the clip and of no stream."""
+    path = make_clip(tmp_path / "a.mkv", 8.0, times=[0.0, 0.5, 1.0, 1.5])
+    warnings: list[str] = []
+    assert len(list(read_frames(path, warnings=warnings))) == 4
+    read_sound(path, warnings)
+    (told,) = warnings
+    assert re.fullmatch(r"The file holds no pictures for 6\.\d s of its time\.", told)
+
+
 def test_a_clip_cut_before_its_index_is_refused(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", 2.0)
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"moov")])
-    refused(path, "damaged, cut short")
+    refused(path, "damaged, or cut short")
 
 
 @pytest.fixture(scope="module")

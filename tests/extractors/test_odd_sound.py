@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from extractors.media import read_sound
 from extractors.records import Transcript
 from tests.clips import RATE, make_clip, make_sound
 from tests.extractors.whole_way import extract
@@ -68,6 +70,45 @@ def test_channels_that_cancel_each_other_out_are_heard_apart(tmp_path: Path) -> 
     heard = make_sound("speech", 4.0)
     write_channels(path, "stereo", {0: heard, 1: -heard})
     assert "times" in " ".join(word.word for word in extract(path).transcript.words)
+
+
+def test_a_silent_track_is_passed_over_for_one_that_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.mov"
+    write_tracks(path, [make_sound("silence", 4.0), make_sound("silence", 4.0), make_sound("speech", 4.0)])
+    found = extract(path)
+    assert "times" in " ".join(word.word for word in found.transcript.words)
+    assert found.warnings == ["The clip's first track of sound is silent: track 3 was heard."]
+
+
+def test_where_all_tracks_are_silent_the_first_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "a.mov"
+    write_tracks(path, [make_sound("silence", 2.0), make_sound("silence", 1.0)])
+    warnings: list[str] = []
+    sound = read_sound(path, warnings)
+    assert sound is not None
+    assert len(sound.samples) / RATE == pytest.approx(2, abs=0.1)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a.avi", "a.wav"])
+def test_uncompressed_sound_that_is_whole_is_not_called_damaged(tmp_path: Path, name: str) -> None:
+    """Headers of mov and avi count its samples, of which a packet holds a thousand."""
+    write_tracks(tmp_path / name, [make_sound("speech", 3.0)])
+    warnings: list[str] = []
+    assert read_sound(tmp_path / name, warnings) is not None
+    assert warnings == []
+
+
+def write_tracks(path: Path, tracks: Sequence[np.ndarray]) -> None:
+    """A file of several tracks of sound, as recorders of screens make them."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in tracks]
+        for stream, heard in zip(streams, tracks, strict=True):
+            samples = (heard * 32767).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
 
 
 def write_channels(path: Path, layout: str, given: dict[int, np.ndarray]) -> None:

@@ -150,10 +150,57 @@ def test_plain_text_with_other_words_takes_what_agrees(tmp_path: Path, reading: 
     assert [word.confidence for word in transcript.words].count(SPREAD) >= 3
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nhéllo\n"
     assert said(read(tmp_path / "a.srt", text.encode(encoding))) == "héllo"
+
+
+FOREIGN = [
+    ("gb18030", "我今天很高兴"),
+    ("shift_jis", "今日はとても嬉しいです"),
+    ("cp1251", "Я сегодня очень рад"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text"), FOREIGN, ids=[encoding for encoding, _ in FOREIGN])
+def test_letters_of_another_alphabet_are_not_read_as_western_ones(
+    tmp_path: Path, encoding: str, text: str
+) -> None:
+    """Their bytes would make words of Latin letters, which pass for English and get a score."""
+    for name, whole in (("a.txt", text), ("a.srt", f"1\n00:00:01,000 --> 00:00:05,000\n{text}\n")):
+        with pytest.raises(
+            InputError, match=f"{name} is written in an encoding that cannot be told: save it as"
+        ):
+            read(tmp_path / name, whole.encode(encoding))
+
+
+def test_western_letters_are_read_however_many(tmp_path: Path) -> None:
+    text = "Où êtes-vous allés cet été, là-bas, à l’île de Ré, cher élève zélé?"
+    assert said(read(tmp_path / "a.txt", text.encode("cp1252"))) == text
+
+
+SRT = "1\n00:00:01,000 --> 00:00:02,000\nhello\n\n2\n00:00:03,000 --> 00:00:04,000\nthere\n"
+VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\nhello\n\n00:03.000 --> 00:04.000\nthere\n"
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.txt", SRT), ("a.txt", VTT), ("a.srt", VTT), ("a.vtt", SRT)])
+def test_subtitles_are_read_as_such_whatever_the_files_ending(tmp_path: Path, name: str, text: str) -> None:
+    words = read(tmp_path / name, text).words
+    assert [(word.word, word.start) for word in words] == [("hello", 1.0), ("there", 3.0)]
+
+
+def test_cues_after_the_clips_end_are_told(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
+    words = read_transcript(tmp_path / "a.srt", None, (), 2.5, None, warnings).words
+    assert [word.word for word in words] == ["hello"]
+    assert warnings == [
+        "Of the transcript's 2 cues 1 come after the clip's end and are left out: does it belong to this clip?"
+    ]
+    warnings.clear()
+    read_transcript(tmp_path / "a.srt", None, (), 3.5, None, warnings)  # the last is only cut short
+    assert warnings == []
 
 
 @pytest.mark.parametrize(
