@@ -20,7 +20,7 @@ from app.told import clock, signed
 from extractors.records import Grid, InputError
 
 MOST = 7  # pictures: with their rests between them they fit above the narrowest time line
-ROOM = 13  # of how many pictures' width the time axis is: nearer than that they would overlap
+ROOM = 13  # pictures side by side for which the time axis has room: nearer than that they would overlap
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from model.intervals import name_of, quantile, subsets
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
-    from model.corpora import Pool
     from model.network import CoupledMamba, Output
+    from model.pool import Pool
 
 Array = NDArray[np.float32]
 
