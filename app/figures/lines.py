@@ -15,11 +15,12 @@ from app.figures.reduce import kept, kept_texts
 from app.figures.style import FAINT
 from app.figures.words import words_at
 from app.i18n import DEFAULT, tell
+from app.told import signed
 
 
 def signed_hundredths(score: float) -> str:
-    """+0.42 or −0.42."""
-    return f"{'−' if score < 0 else '+'}{abs(score):.2f}"
+    """+0.42 or −0.42; zero has no sign, as in the tables."""
+    return signed(score, 2)
 
 
 def middles(analysis: Analysis) -> NDArray[np.float32]:

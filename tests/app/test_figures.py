@@ -275,6 +275,10 @@ def test_a_word_pulls_by_what_it_takes_the_score_away_from_neutral() -> None:
     assert words_at(analysis)[1:7] == ["first", "up", "–", "back", "down", "–"]
 
 
+def test_a_picture_tells_zero_as_its_table_does() -> None:
+    assert [signed_hundredths(score) for score in (-0.004, 0.0, -0.42)] == ["0.00", "0.00", "−0.42"]
+
+
 def test_a_word_that_begins_with_a_tick_does_not_touch_the_one_before() -> None:
     assert 0.6 / 0.2 < 3
     ticks = (0.0, 0.0, 2.0, 2.0, 2.0, 2.0)
