@@ -39,7 +39,11 @@ def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> No
 
 
 def forget_by_age(page: gr.Blocks) -> Callable[[], None]:
-    """What is to be called every few minutes: forgets what pages show, and what nobody fetched for KEPT seconds."""
+    """What is to be called every few minutes: forgets what pages show, and sessions not heard of for KEPT seconds.
+
+    Their unfetched answers too. A page that was left while something was under way for it is such a session: the
+    end of that work has gradio remember it again.
+    """
 
     def forget() -> None:
         holder, before = page.state_holder, time.time() - KEPT
@@ -52,6 +56,9 @@ def forget_by_age(page: gr.Blocks) -> Callable[[], None]:
             used = holder.time_last_used.get(session)
             if used is None or used.timestamp() < before:
                 _forget_answers(page, session)
+        for session, used in list(holder.time_last_used.items()):
+            if used.timestamp() < before:
+                _forget_values(page, session)
 
     return forget
 

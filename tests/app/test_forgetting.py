@@ -172,4 +172,5 @@ def test_what_programs_asked_for_goes_though_they_never_say_that_they_left(
     page.state_holder.time_last_used[visitor.session] -= timedelta(seconds=KEPT + 1)
     forget()
     assert not remembered(page, WORD)
+    assert visitor.session not in {*page.state_holder.session_data, *page.state_holder.time_last_used}
     assert WORD in json.dumps(visitor.send("Api.analyze", visitor.upload(clip), None, ""))
