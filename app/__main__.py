@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_clip(parser: argparse.ArgumentParser) -> None:
     """The clip, its transcript and language, and where what is found is kept."""
-    parser.add_argument("clip", metavar="CLIP", help="video file: mp4, mov, webm, mkv, avi or mpg")
+    kinds = "mp4, mov, webm, mkv, avi or mpg; wav, mp3, m4a, ogg or flac"
+    parser.add_argument("clip", metavar="CLIP", help=f"video or sound file: {kinds}")
     parser.add_argument(
         "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, fields
@@ -92,7 +93,9 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
         raise InputError(f"There is no file {path.name}.") from None
     except PermissionError:
         raise InputError(f"{path.name} cannot be read: permission is denied.") from None
-    except (av.FFmpegError, OSError, ValueError):
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise InputError(f"There is no file {path.name}.") from None
         raise InputError(
             f"{path.name} cannot be read as a video or as sound ({SPOKEN_FORMATS}): it is of another kind, damaged, or "
             "cut short."

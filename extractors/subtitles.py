@@ -51,10 +51,10 @@ def read_transcript(
 ) -> Transcript:
     """The words of a transcript file with their times, source "given".
 
-    Subtitles: each cue's words are aligned to the sound within the cue, or share its time. Notes in brackets, tags
-    and speakers' names are left out. Plain text: its words are aligned to `speech`; where it does not fit what is
-    said, or nothing is, they are spread evenly. A word's confidence is the aligner's, half for what is spread, and
-    more for what shares a short cue (`place_cues`): the words are certain, their times are not. `duration` is the
+    Notes in brackets, tags and speakers' names in capitals are left out. Subtitles: each cue's words are aligned to
+    the sound within the cue, or share its time. Plain text: its words are aligned to `speech`; where it does not fit
+    what is said, or nothing is, they are spread evenly. A word's confidence is the aligner's, half for what is spread,
+    and more for what shares a short cue (`place_cues`): the words are certain, their times are not. `duration` is the
     clip's, seconds. `heard` gives what is recognised in the speech, for whoever has it already; it is asked only
     where alignment fails. Text that holds subtitles is read as such, whatever its ending. `warnings` is told of cues
     after the clip's end, which are left out.
@@ -73,7 +73,7 @@ def read_transcript(
         _check_count(path, [word for _, said in cues for word in said], duration)
         words = place_cues(cues, sound, speech)
     else:
-        said = text.split()
+        said = [word for line in close_tags(text).splitlines() for word in _said(line, False).split()]
         _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
     return transcript_of(words, "given")
@@ -93,7 +93,7 @@ def is_too_much(words: Sequence[str], duration: float) -> bool:
 
 
 def _check_count(path: Path, words: Sequence[str], duration: float) -> None:
-    if not words:
+    if not any(letter.isalnum() for word in words for letter in word):
         raise InputError(f"{path.name} holds no words.")
     if is_too_much(words, duration):
         raise InputError(

@@ -92,6 +92,10 @@ def test_addresses_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     refused(Path(address), "addresses are not fetched" if address.startswith("http") else "There is no file")
 
 
+def test_a_name_longer_than_any_file_has_is_no_file(tmp_path: Path) -> None:
+    refused(tmp_path / f"{'a' * 300}.mp4", "There is no file")
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mpg"])
 def test_a_clip_cut_short_gives_what_is_left(tmp_path: Path, name: str) -> None:
     options = {"movflags": "faststart"} if name == "a.mp4" else None

@@ -130,6 +130,11 @@ def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> N
     assert all(word.confidence == 1 for word in transcript.words)
 
 
+def test_plain_text_is_cleared_of_what_nobody_says(tmp_path: Path) -> None:
+    text = "[00:00] ANNA: It was the best\n- of times (laughs)\n[00:04]\nit was <i>the worst</i>"
+    assert said(read(tmp_path / "a.txt", text)) == "It was the best of times it was the worst"
+
+
 def test_plain_text_without_speech_is_spread_evenly_and_half_sure(tmp_path: Path) -> None:
     transcript = read(tmp_path / "a.txt", "one two six ten", duration=4.0)
     assert {word.confidence for word in transcript.words} == {SPREAD}
@@ -210,6 +215,8 @@ def test_cues_after_the_clips_end_are_told(tmp_path: Path) -> None:
         ("a.srt", b"", "holds no words"),
         ("a.srt", b"nothing like subtitles", "holds no words"),
         ("a.txt", b" \n ", "holds no words"),
+        ("a.txt", b"... --- !!!", "holds no words"),
+        ("a.txt", rb"{\rtf1\ansi It was the best of times}", "holds no words"),
         ("a.txt", b"\x00\x01\x02", "is not text"),
         (
             "a.txt",
