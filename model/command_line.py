@@ -17,6 +17,10 @@ HOMES = (
 )
 
 
+class AnotherRunError(ValueError):
+    """A training state was made of something else than what is trained now: its weights would pass for this run's."""
+
+
 def read_config(parser: argparse.ArgumentParser, read: Callable[[Path], Settings], path: Path) -> Settings:
     """`read(path)`; where there is no such file, or it is another command's, the parser says so and ends."""
     if not path.is_file():

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from model.bidirectional import make, single_directions
-from model.command_line import at_least_one, make_room, read_config, write_json
+from model.command_line import AnotherRunError, at_least_one, make_room, read_config, write_json
 from model.config import CoupledMambaConfig
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
@@ -272,7 +272,7 @@ def main(given: Sequence[str] | None = None) -> None:
             figures.append(
                 train_seed(settings, parts, seed, name, out / f"seed-{seed}", run / f"seed-{seed}")
             )
-        except ValueError as error:
+        except AnotherRunError as error:
             parser.error(str(error))
         print(
             f"seed {seed}: " + "  ".join(f"{k} {v:.4f}" for k, v in figures[-1]["test"].items()), flush=True

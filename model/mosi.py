@@ -32,7 +32,7 @@ from model.bidirectional import make
 from model.command_line import at_least_one, read_config
 from model.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
-from model.mosi_train import MosiSettings, Reader, by_row, predict, read_settings, train, two_class_accuracy
+from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
 from model.paired import Paired, corrected_test
 from model.sealed import check, seal
 
@@ -227,12 +227,6 @@ def load_final(path: Path = WEIGHTS) -> dict[str, list[Reader]]:
     return networks
 
 
-def evaluate_folder(folder: Path, weights: Path = WEIGHTS) -> dict[str, float] | None:
-    """`evaluate_file` of folder/test.npz, never of train.npz; None without it."""
-    path = folder / "test.npz"
-    return evaluate_file(path, weights) if path.exists() else None
-
-
 def evaluate_file(path: Path, weights: Path = WEIGHTS) -> dict[str, float]:
     """Two-class accuracy of the stored networks on a file laid out like train.npz, with other videos.
 
@@ -279,13 +273,6 @@ def measure(networks: Sequence[Reader], videos: Videos) -> dict[str, float]:
         "acc2_sd": float(np.std(each, ddof=1)) if len(each) > 1 else 0.0,
         "acc2_together": two_class_accuracy(np.mean(scores, axis=0), own),
     }
-
-
-def predict_rows(path: Path, name: str = "words", weights: Path = WEIGHTS) -> np.ndarray:
-    """Mean scores [n] of the stored networks for the rows of any file laid out like train.npz."""
-    networks = load_final(weights)[name]
-    own = read(path, words=name == "words").only(networks[0].modalities)
-    return by_row(np.mean([predict(network, own) for network in networks], axis=0), own)
 
 
 def main(given: Sequence[str] | None = None) -> None:

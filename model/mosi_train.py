@@ -199,10 +199,3 @@ def two_class_accuracy(predicted: Float, videos: Videos) -> float:
     """Share of the utterances put right: score >= 0 or not, neutral ones counting as not negative."""
     told = videos.told
     return float(np.mean((predicted[told] >= 0) == (videos.score[told] >= 0)))
-
-
-def by_row(predicted: Float, videos: Videos) -> NDArray[np.float32]:
-    """Scores in the order of the file's rows, [n]."""
-    flat = np.zeros(int(videos.told.sum()), np.float32)
-    flat[videos.row[videos.told]] = predicted[videos.told]
-    return flat

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from tqdm import tqdm
 from model import made_from
 from model.baselines import build_network
 from model.calibration import calibrate
-from model.command_line import read_config
+from model.command_line import AnotherRunError, read_config
 from model.config import CoupledMambaConfig
 from model.corpora import Pool, load_training, what_trains
 from model.inference import WEIGHTS
@@ -246,13 +247,13 @@ def save(path: Path, step: int, made: str, *parts: Any) -> None:
 def resume(path: Path, made: str, *parts: Any) -> int:
     """Load a training state of ours where there is one; returns the step to go on from.
 
-    Raises ValueError for one that was made of something else: its weights would pass for this run's.
+    Raises AnotherRunError for one that was made of something else.
     """
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True, map_location="cpu")
     if state.get("made") != made:
-        raise ValueError(
+        raise AnotherRunError(
             f"{path} is of another run: its settings, data, features or start weights were not those of now; "
             "name another folder by --run, or remove it to train afresh"
         )
@@ -272,11 +273,11 @@ def main(given: Sequence[str] | None = None) -> None:
     accelerator = Accelerator()
     with accelerator.main_process_first():
         parts = load_training(arguments.data)
-    network = train(
-        settings,
-        {m: p.train for m, p in parts.items()},
-        arguments.run or Path("runs") / arguments.config.stem,
-    )
+    pools, run = {m: p.train for m, p in parts.items()}, arguments.run or Path("runs") / arguments.config.stem
+    try:
+        network = train(settings, pools, run)
+    except AnotherRunError as error:
+        sys.exit(f"python -m model.train: {error}")
     if accelerator.is_main_process:
         network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
         (network.half() if arguments.half else network).save_pretrained(arguments.out)
