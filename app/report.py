@@ -26,8 +26,8 @@ main { max-width: 1160px; margin: 0 auto; padding: 28px 20px 40px; display: grid
 header h1 { margin: 0; font-size: 26px; } header p, footer { color: var(--cm-quiet); margin: 2px 0 0; font-size: 13px; }
 article { background: var(--cm-card); border: 1px solid var(--cm-line); border-radius: 14px; padding: 22px 26px;
   min-width: 0; }
-.wide { overflow-x: auto; } .wide > div { min-width: 866px; }
-.wide .cm-faces { margin-top: 10px; }
+.wide { overflow-x: auto; } .wide > div { min-width: 874px; }
+.wide .cm-faces { margin-top: 10px; } .cm-title + .wide, .cm-details + .wide { margin-top: 14px; }
 .narrow > div { min-width: 460px; } article h4 { margin: 18px 0 2px; font-size: 15px; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
 @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } article { padding: 18px 16px; } }

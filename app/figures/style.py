@@ -21,7 +21,7 @@ FAINT = "rgba(128,138,152,0.22)"
 ZERO = "rgba(128,138,152,0.55)"  # the line of score 0
 POSITIVE, NEGATIVE = "#1f7a4d", "#8a3fa3"  # green up and purple down, as in `moment.py`, for every eye
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Helvetica Neue', Arial, sans-serif"
-LEFT, RIGHT = 92, 14
+LEFT, RIGHT = 100, 14  # pixels: at the left there is room for "negative  −1.5", which no margin may cut
 
 
 def layout(height: int, end: float, lowest: str = "y", language: str = DEFAULT) -> dict[str, Any]:

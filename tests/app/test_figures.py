@@ -360,6 +360,17 @@ def test_the_time_line_is_as_high_as_its_lines_of_words_need() -> None:
         assert high[0] == pytest.approx(high[1])
 
 
+def test_the_names_of_the_widest_scale_have_room_beside_it() -> None:
+    analysis = make_analysis()
+    ticks = tuple(1.2 * score / max(analysis.sentiment.ticks) for score in analysis.sentiment.ticks)
+    fewer = Fewer(("text",), analysis.sentiment.clip, ticks)
+    figure = draw_switched(replace(analysis, sentiment=replace(analysis.sentiment, ticks=ticks)), fewer)
+    names = [note for note in figure.layout.annotations if "1.5" in note.text]
+    assert len(names) == 2
+    for note in names:  # letters of the widest of the page's fonts, 12 px high
+        assert 6.9 * len(note.text.replace("  ", " ")) - note.xshift <= figure.layout.margin.l
+
+
 def test_nothing_is_shared_before_anything_was_put_in() -> None:
     sources = {"text": (0.0, 0.0, 0.4, 0.0), "audio": (0.0, 0.0, 0.6, 0.0)}
     assert [t.x.tolist() for t in share_traces(sources, np.arange(4.0), "y")] == [[2.0, 3.0]] * 2
