@@ -251,9 +251,12 @@ def _missing(reasons: dict[str, str]) -> list[str]:
     """One sentence a reason, naming what the answer rests on instead."""
     if not reasons:
         return []
-    left = _join([NAMES[m] for m in MODALITIES if m not in reasons])
+    left = [NAMES[m] for m in MODALITIES if m not in reasons]
+    rests = (
+        f"the answer rests on the {left[0]} alone" if len(left) == 1 else f"the answer rests on {_join(left)}"
+    )
     told = dict.fromkeys(reasons[m] for m in MODALITIES if m in reasons)
-    return [f"{reason[0].upper()}{reason[1:]}: the answer rests on {left}." for reason in told]
+    return [f"{reason[0].upper()}{reason[1:]}: {rests}." for reason in told]
 
 
 def _rare(grid: Grid) -> list[str]:

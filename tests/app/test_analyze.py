@@ -55,14 +55,14 @@ def test_every_stage_is_told_from_start_to_end_and_timed(
 
 def test_each_missing_modality_is_named(tmp_path: Path) -> None:
     silent = analyze(make_clip(tmp_path / "silent.mp4", 2.0, sound=None))
-    assert silent.warnings == ("The clip has no sound: the answer rests on face.",)
+    assert silent.warnings == ("The clip has no sound: the answer rests on the face alone.",)
     assert set(silent.sentiment.alone) == {"visual"}
     assert silent.transcript.source == "none"
     faceless = analyze(make_clip(tmp_path / "plain.mp4", 3.0, video="plain"))
     assert "No face was found in the video: the answer rests on words and voice." in faceless.warnings
     assert max(faceless.presence["visual"]) == 0
     wordless = analyze(make_clip(tmp_path / "tone.mp4", 2.0, sound="tone"))
-    assert "No speech was heard in the clip: the answer rests on face." in wordless.warnings
+    assert "No speech was heard in the clip: the answer rests on the face alone." in wordless.warnings
     heard = analyze(make_clip(tmp_path / "sound.wav", 3.0, video=None))
     assert "The clip has no pictures: the answer rests on words and voice." in heard.warnings
     assert (heard.clip.width, heard.clip.has_video) == (0, False)

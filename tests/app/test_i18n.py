@@ -212,6 +212,7 @@ def test_what_the_analysis_says_is_told_again(path: Path) -> None:
 def test_sentences_within_sentences_are_told_again_too(language: str) -> None:
     for sentence in (
         "No face was found in the video: the answer rests on words and voice.",
+        "The clip has no sound: the answer rests on the face alone.",
         "There is nothing to analyse: the clip has no sound and no face was found in the video.",
         "The clip's own subtitles cover little of what is said, so they were not used.",
         "The file holds no pictures for 1.5 s of its time.",
