@@ -32,6 +32,7 @@ def explain(error: BaseException | None) -> str:
 
 def refusal(sentence: str, language: str = DEFAULT) -> gr.Error:
     """The error that shows the sentence, told again in the language, to whoever asked."""
-    # gradio draws the message as HTML, and a file's name can be in it.
+    # gradio draws the message as HTML, and a file's name can be in it; programs read it as text, apostrophes and all,
+    # which mean nothing between tags.
     title = tell("status.no_result", language)
-    return gr.Error(escape(retell(sentence, language)), title=title, print_exception=False)
+    return gr.Error(escape(retell(sentence, language), quote=False), title=title, print_exception=False)

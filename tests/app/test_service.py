@@ -21,7 +21,7 @@ from app.api import Api, can_serve_tools
 from app.exports import FORMATS
 from app.keeping import private_folder, sweep
 from app.page import build_page, launch
-from app.refusals import SURPRISE, explain
+from app.refusals import SURPRISE, explain, refusal
 from app.runs import Runs
 from app.service import Service
 from app.stages import StoppedError
@@ -294,6 +294,12 @@ def test_the_page_is_put_in_order_before_the_error_is_shown(
     assert "&lt;b&gt;clip" in seen[-1][0]
     assert seen[-1][2]["interactive"] is True
     assert "&lt;b&gt;clip" in str(caught.value.message)
+
+
+def test_a_refusal_is_text_to_programs_and_no_markup_to_browsers() -> None:
+    assert str(refusal("The clip's <b>sound</b> is too long.").message) == (
+        "The clip's &lt;b&gt;sound&lt;/b&gt; is too long."
+    )
 
 
 def test_surprises_are_not_shown_to_visitors() -> None:
