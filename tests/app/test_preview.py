@@ -105,9 +105,9 @@ def test_a_copy_is_as_old_as_its_original_and_goes_with_it(
     monkeypatch.setattr(gr, "Info", lambda message: None)
     service, me = Service(str(tmp_path)), gr.Request(session_hash="me")
     copy = Path(service.prepare(str(_upload(tmp_path, "old", KEPT - 60)), me))
-    saved = [
-        v for v in service.show(make_analysis(), str(copy), "text", request=me) if str(v).endswith(".json")
-    ]
+    shown = service.show(make_analysis(), str(copy), "text", request=me)
+    files = [str(value.get("value")) for value in shown if isinstance(value, dict)]
+    saved = [file for file in files if file.endswith(".json")]
     assert copy.exists()
     assert Path(saved[0]).name == "old.json"
     later = time.time() + 120
