@@ -28,6 +28,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     GRADIO_ANALYTICS_ENABLED=False \
     GRADIO_SERVER_NAME=0.0.0.0 \
     GRADIO_SERVER_PORT=7860
+# A short clip is analysed: what librosa and the kernels compile at their first use is then in the image, for machines
+# like the one it is built on; others compile it once more.
+RUN python -c 'from app.service import warm; warm()'
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:7860/', timeout=4).close()"]

@@ -12,11 +12,14 @@ app: venv
 venv: .venv/.ready
 
 # torch first and alone: a CPU build that is offered under the exact version is then kept by all that follows.
+# Last a short clip is analysed: what librosa and the kernels compile at their first use would else be waited for by
+# whoever comes first.
 .venv/.ready: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else f"Python 3.11 or 3.12 is needed, $(PYTHON) is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(PIP) "$(TORCH)"
 	$(PIP) -r requirements.txt
+	-HF_HUB_OFFLINE=1 .venv/bin/python -c 'from app.service import warm; warm()'
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready requirements-dev.txt

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from app import analysis as plain
 from app.analysis import MODALITIES, Analysis
+from app.exports import FORMATS
 from extractors.records import Grid
 
 SENTENCE = "so I went in with high hopes honestly and the ending ruined it & <b>me</b>"
@@ -96,3 +100,9 @@ def with_tone(analysis: Analysis) -> Analysis:
 
 def with_words(analysis: Analysis, *words: plain.TimedWord, sentences: tuple[int, ...] = ()) -> Analysis:
     return replace(analysis, transcript=plain.Transcript("given", words, sentences))
+
+
+def offered(shown: Iterable[Any]) -> list[Path]:
+    """The files to save among the values of `Service.show`."""
+    values = [str(value.get("value")) for value in shown if isinstance(value, dict)]
+    return [Path(value) for value in values if value.endswith(tuple(f".{kind}" for kind in FORMATS))]

@@ -34,7 +34,7 @@ from app.service import Service
 from app.several import table_of
 from app.stages import STAGES
 from extractors.languages import known_languages
-from tests.app.made import make_analysis, with_tone, with_warnings
+from tests.app.made import make_analysis, offered, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]
 OTHERS = [language for language in LANGUAGES if language != DEFAULT]
@@ -368,8 +368,7 @@ def test_saved_files_and_programs_are_spoken_to_in_english(
     )
     monkeypatch.setattr("app.analyze.analyze", lambda *_, **__: analysis)
     api, shown = Api(str(tmp_path)), Service(str(tmp_path)).show(analysis, "a.mp4", "text", request=asked)
-    offered = [value.get("value") for value in shown if isinstance(value, dict)]
-    files = [value for value in offered if str(value).endswith(tuple(f".{kind}" for kind in FORMATS))]
+    files = [str(path) for path in offered(shown)]
     assert len(files) == len(FORMATS) - 1  # the report comes with the answers, later
     # The page itself is asked in Japanese and answers in it.
     assert JAPANESE.search(re.sub("|".join(map(re.escape, files)), "", str(shown)))

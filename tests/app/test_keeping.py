@@ -17,7 +17,7 @@ from app.keeping import EMPTY, KEPT, LONGEST, SWEEP, Rooms, private_folder, swee
 from app.page import build_page
 from app.sample import NAME
 from app.service import Service
-from tests.app.made import make_analysis
+from tests.app.made import make_analysis, offered
 
 
 def _age(path: Path, seconds: float) -> None:
@@ -71,11 +71,10 @@ def test_the_page_keeps_everything_in_one_private_folder(
     assert Path(page.GRADIO_CACHE) == private_folder() == tmp_path / "visitors"
     assert stat.S_IMODE(private_folder().stat().st_mode) == 0o700
     service = Service(page.GRADIO_CACHE)
-    saved = [
-        v for v in service.show(make_analysis(), "clip.mp4", "text") if str(v).endswith((".json", ".html"))
-    ]
-    assert [Path(path).suffix for path in saved] == [".json"]  # the report comes once it has the answers
-    assert all(private_folder() in Path(path).parents for path in saved)
+    saved = offered(service.show(make_analysis(), "clip.mp4", "text"))
+    # The report comes once it has the answers.
+    assert {path.suffix for path in saved} == {".json", ".csv", ".vtt", ".eaf"}
+    assert all(private_folder() in path.parents for path in saved)
     sweep(private_folder(), -1)
     assert not [p for p in private_folder().rglob("*") if p.is_file()]
 

@@ -17,7 +17,7 @@ from app.page import build_page
 from app.preview import is_playable, make_preview, make_seekable
 from app.service import Service
 from extractors.media import probe, read_sound
-from tests.app.made import make_analysis
+from tests.app.made import make_analysis, offered
 from tests.clips import make_clip
 
 
@@ -106,10 +106,9 @@ def test_a_copy_is_as_old_as_its_original_and_goes_with_it(
     service, me = Service(str(tmp_path)), gr.Request(session_hash="me")
     copy = Path(service.prepare(str(_upload(tmp_path, "old", KEPT - 60)), me))
     shown = service.show(make_analysis(), str(copy), "text", request=me)
-    files = [str(value.get("value")) for value in shown if isinstance(value, dict)]
-    saved = [file for file in files if file.endswith(".json")]
+    saved = [file for file in offered(shown) if file.suffix == ".json"]
     assert copy.exists()
-    assert Path(saved[0]).name == "old.json"
+    assert saved[0].name == "old.json"
     later = time.time() + 120
     monkeypatch.setattr("time.time", lambda: later)
     sweep(tmp_path)
