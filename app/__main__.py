@@ -96,8 +96,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_clip(parser: argparse.ArgumentParser) -> None:
     """The clip, its transcript and language, and where what is found is kept."""
-    kinds = "mp4, mov, webm, mkv, avi or mpg; wav, mp3, m4a, ogg or flac"
-    parser.add_argument("clip", metavar="CLIP", help=f"video or sound file: {kinds}")
+    from extractors.opening import SPOKEN_FORMATS
+
+    parser.add_argument("clip", metavar="CLIP", help=f"video or sound file: {SPOKEN_FORMATS}")
     parser.add_argument(
         "--transcript", metavar="FILE", help=".srt, .vtt or .txt, instead of speech recognition"
     )

@@ -25,9 +25,8 @@ LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way
 # Seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine.
 TIMED = 1.0
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
-WESTERN = (
-    0.3  # share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth
-)
+# Share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth.
+WESTERN = 0.3
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
 _NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")

@@ -51,9 +51,8 @@ def test_half_precision_stays_within_its_budget(dtype: torch.dtype) -> None:
 def test_torchs_default_dtype_changes_nothing() -> None:
     given = cast(arguments((2, 40, 3, 5, 4)))
     wanted = run(given, "cpu") | traced(given, "cpu")
-    torch.set_default_dtype(
-        torch.float64
-    )  # with one of 16 bits the loops would write past what was given them
+    # With one of 16 bits the loops would write past what was given them.
+    torch.set_default_dtype(torch.float64)
     try:
         found = run(given, "cpu") | traced(given, "cpu")
     finally:

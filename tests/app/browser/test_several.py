@@ -16,9 +16,8 @@ pytestmark = DRIVES_A_BROWSER
 
 
 def test_several_clips_give_a_table_and_each_row_opens(page: Any, tmp_path: Path) -> None:
-    page.on(
-        "filechooser", lambda _: None
-    )  # asked for only when it is expected, the browser's own may be faster
+    # Playwright asks for choosers once somebody listens: if that were only when one is expected, the key may be faster.
+    page.on("filechooser", lambda _: None)
     page.wait_for_selector("#cm-video video")
     make_clip(tmp_path / "short.mp4", 1.0, sound=None)
     (tmp_path / "below").mkdir()
