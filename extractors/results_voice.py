@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from extractors import augment_voice, voice, voice_encoder
+from extractors.fit_voice import Recipe
 from extractors.records import FloatArray, Sound
-from extractors.train_voice import HELD, Recipe, describe, figures, fold_heads, measure, train_head
+from extractors.train_voice import HELD, describe, figures, fold_heads, measure, train_head
+from extractors.voice_head import load_head
 from extractors.voice_windows import RUNS, Windows, load_windows
 
 THIRD = 3  # of the recordings held out, one in so many is changed and read again
@@ -62,7 +64,7 @@ def score(samples: FloatArray) -> float:
     from extractors.vad import find_speech
 
     sound = Sound(np.asarray(samples, np.float32))
-    track = voice.describe_voice(sound, find_speech(sound), voice_encoder.load_head())
+    track = voice.describe_voice(sound, find_speech(sound), load_head())
     return voice_encoder.clip_score(track)
 
 
@@ -89,7 +91,7 @@ def main() -> None:
     print("| | CCC | two classes, % | RAVDESS, eight, % | EmoDB, seven, % |\n|---|---|---|---|---|")
     print(row("MFCC statistics, logistic", [peer(windows, records)]))
     print(row(f"ours, {options.seeds} seeds", [measure(described, head) for head in seeds]))
-    print(row("ours, packaged", [measure(described, voice_encoder.load_head())]))
+    print(row("ours, packaged", [measure(described, load_head())]))
     heads, kept = fold_heads(options.data, options.runs), np.isin(windows.speaker, sorted(ours))
     given = [
         heads[s](w[None].astype(np.float32))[0]

@@ -186,6 +186,22 @@ def taught(teachers: Sequence[torch.nn.Module], images: NDArray[np.uint8]) -> ND
     return np.concatenate(parts).astype(np.float32)
 
 
+def taught_once(
+    teachers: Sequence[torch.nn.Module], images: NDArray[np.uint8], path: Path, made: str
+) -> NDArray[np.float32]:
+    """What `taught` gives, kept at `path` for the run named `made`, so that one which goes on does not ask again."""
+    if path.exists():
+        with np.load(path) as kept:
+            if str(kept["made"]) == made:
+                return np.asarray(kept["said"], np.float32)
+    said = taught(teachers, images)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, said=said, made=made)
+    part.replace(path)
+    return said
+
+
 @torch.no_grad()
 def sharpen(network: torch.nn.Module, images: NDArray[np.uint8], labels: NDArray[np.int8]) -> float:
     """Multiply the network's logits, in place, by what makes faces it was not trained on likeliest; that factor.
@@ -291,7 +307,8 @@ def learn(
     if checkpoint.exists():
         resume(run, checkpoint)
     if run.epoch < schedule.epochs:
-        wanted = targets(labels[ours], schedule, taught(crowd, images[ours]) if crowd else None)
+        said = taught_once(crowd, images[ours], runs / "said.npz", run.made) if crowd else None
+        wanted = targets(labels[ours], schedule, said)
     while run.epoch < schedule.epochs:
         began = time.process_time()
         loss = train_epoch(run, images[ours], wanted, schedule)

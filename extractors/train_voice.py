@@ -1,8 +1,8 @@
 """Train the head that hears emotion in a voice: python -m extractors.train_voice --data DIR.
 
 DIR holds labels.csv and the recordings it names. Every recording is described as it is and in several versions
-(`augment_voice`); from each, a few windows of speech are drawn. The head is a regularised softmax, so training has
-one optimum and no schedule: what a seed decides is which windows are learnt from. Hyper-parameters were chosen on
+(`augment_voice`); from each, a few windows of speech are drawn, to which the head is fitted (`fit_voice`): a seed
+decides which windows are learnt from, and where the hidden layers start. Hyper-parameters were chosen on
 the speakers in DEV with these left out (--dev) and by leaving out a fifth of all training speakers in turn; the
 speakers in HELD are only reported on.
 
@@ -18,37 +18,22 @@ import csv
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import voice, voice_encoder
+from extractors import fit_voice, voice, voice_encoder, voice_head
+from extractors.fit_voice import USUAL, Recipe, fit_head
 from extractors.records import FloatArray, Track
-from extractors.voice_encoder import EMOTIONS, SCORES, WEIGHTS, VoiceHead, load_head, save_head
+from extractors.voice_encoder import EMOTIONS, SCORES
+from extractors.voice_head import WEIGHTS, VoiceHead, load_head, save_head
 from extractors.voice_windows import DRAWN, RUNS, Windows, code, load_windows, sources_digest
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HELD = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
 DEV = frozenset({"rav13", "rav14", "rav15", "rav16", "emo09", "emo12"})
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What is learnt from and how hard."""
-
-    versions: int = 7  # of each recording, the first as it is
-    windows: int = 3  # of each version
-    decay: float = 1e-2  # times the sum of squared weights, for standardised inputs
-    agreement: float = 2.0  # weight of 1 - CCC of the expected score
-    sign: float = 1.5  # weight of the loss on the score's sign, positive and negative alike
-    steps: int = 60  # of L-BFGS
-    seed: int = 0
 
 
 def train_head(windows: Windows, speakers: Collection[str], recipe: Recipe) -> VoiceHead:
@@ -61,60 +46,6 @@ def train_head(windows: Windows, speakers: Collection[str], recipe: Recipe) -> V
     return fit_head(rows.reshape(len(emotion), -1).astype(np.float32), emotion, recipe)
 
 
-def fit_head(rows: FloatArray, emotion: NDArray[np.int64], recipe: Recipe) -> VoiceHead:
-    """The head for windows rows [n, 2434] of classes emotion [n]; rows are overwritten.
-
-    A class counts by the square root of how often it is there: between the corpora's own balance and none.
-    """
-    import torch
-
-    mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-3
-    rows -= mean
-    rows /= scale
-    given = torch.from_numpy(rows).clamp_(-voice_encoder.CLIP, voice_encoder.CLIP)
-    wanted = torch.from_numpy(emotion)
-    rarity = np.bincount(emotion, minlength=len(EMOTIONS)).clip(1) ** -0.5
-    share = torch.from_numpy(rarity[emotion] / rarity[emotion].sum()).float()
-    network = torch.nn.Linear(rows.shape[1], len(EMOTIONS))
-    torch.nn.init.zeros_(network.weight)
-    torch.nn.init.zeros_(network.bias)
-    optimiser = torch.optim.LBFGS(
-        network.parameters(), max_iter=recipe.steps, history_size=10, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> float:
-        optimiser.zero_grad()
-        logits = network(given)
-        total = (torch.nn.functional.cross_entropy(logits, wanted, reduction="none") * share).sum()
-        total = total + recipe.decay * network.weight.square().sum() + _score_loss(logits, wanted, recipe)
-        total.backward()
-        return total.item()
-
-    optimiser.step(loss)
-    weight, bias = network.weight.detach().numpy().copy(), network.bias.detach().numpy().copy()
-    return VoiceHead(mean, scale, weight, bias)
-
-
-def _score_loss(logits: Tensor, wanted: Tensor, recipe: Recipe) -> Tensor:
-    """What the expected score gets wrong: its agreement (1 - CCC, Lin 1989) and its sign, surprise left out."""
-    import torch
-
-    scores = torch.tensor(list(SCORES.values()), dtype=torch.float32)
-    signed = torch.isfinite(scores)
-    kept = signed[wanted]
-    expected = logits[kept][:, signed].softmax(dim=1) @ scores[signed]
-    right = scores[wanted[kept]]
-    covariance = ((expected - expected.mean()) * (right - right.mean())).mean()
-    spread = expected.var(correction=0) + right.var(correction=0) + (expected.mean() - right.mean()) ** 2
-    loss = recipe.agreement * (1 - 2 * covariance / spread.clamp_min(1e-6))
-    for side in (1, -1):
-        # The mean over each side: there are three negative recordings to a positive one.
-        of_side = expected[right * side > 0]
-        if len(of_side):
-            loss = loss + recipe.sign / 2 * torch.nn.functional.softplus(-side * of_side).mean()
-    return loss
-
-
 def folds(speakers: Collection[str]) -> list[list[str]]:
     """The speakers in FOLDS parts, the speakers of each corpus (the name's first three letters) dealt in turn."""
     ordered = sorted(speakers)
@@ -122,7 +53,7 @@ def folds(speakers: Collection[str]) -> list[list[str]]:
     return [[s for s in ordered if place[s] % FOLDS == k] for k in range(FOLDS)]
 
 
-def fold_heads(data: Path, runs: Path = RUNS, recipe: Recipe = Recipe()) -> dict[str, VoiceHead]:
+def fold_heads(data: Path, runs: Path = RUNS, recipe: Recipe = USUAL) -> dict[str, VoiceHead]:
     """For every training speaker of data/labels.csv a head that did not hear them; trained where it is missing.
 
     The heads lie under `runs` as fold-*.safetensors, named by what made them.
@@ -140,11 +71,12 @@ def fold_heads(data: Path, runs: Path = RUNS, recipe: Recipe = Recipe()) -> dict
     return {speaker: load_head(path) for speaker, path in paths.items()}
 
 
-def fold_files(data: Path, runs: Path = RUNS, recipe: Recipe = Recipe()) -> dict[str, Path]:
+def fold_files(data: Path, runs: Path = RUNS, recipe: Recipe = USUAL) -> dict[str, Path]:
     """Where the head that did not hear each training speaker lies, or will lie once it is trained."""
     with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
         ours = {r["speaker"] for r in csv.DictReader(file)} - HELD
-    made = f"{sources_digest(data)} {code(Path(__file__))} {recipe}"
+    fitting = [code(Path(str(module.__file__))) for module in (fit_voice, voice_head)]
+    made = f"{sources_digest(data)} {fitting} {recipe}"
     name = hashlib.sha256(made.encode()).hexdigest()[:12]
     return {s: runs / f"fold-{k}-{name}.safetensors" for k, part in enumerate(folds(ours)) for s in part}
 

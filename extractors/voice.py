@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from extractors import voice_encoder
 from extractors.records import FloatArray, SecondsArray, Sound, Span, Track
-from extractors.voice_encoder import VoiceHead
+from extractors.voice_head import VoiceHead, load_head
 
 RATE = 16_000
 HOP_SECONDS = 0.2
@@ -62,8 +62,8 @@ def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None 
     end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
     if head is None and not ENCODED:
         return Track(measured, start, end, share, COLUMNS)
-    rows = voice_encoder.hop_rows(sound.samples, _gain(sound.samples, spoken), measured, spoken)
-    found = voice_encoder.encode(rows, share, head or voice_encoder.load_head())
+    rows = voice_encoder.hop_rows(sound.samples, level_gain(sound.samples, spoken), measured, spoken)
+    found = voice_encoder.encode(rows, share, head or load_head())
     columns = (*COLUMNS, *voice_encoder.COLUMNS)
     return Track(np.concatenate([measured, found], axis=1), start, end, share, columns)
 
@@ -71,7 +71,7 @@ def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None 
 def hop_rows(sound: Sound, speech: Sequence[Span]) -> tuple[NDArray[np.float16], FloatArray]:
     """What the head reads of each hop [hops, 2434], and the share of speech in it [hops]."""
     measured, spoken, share = _measure_hops(sound, speech)
-    return voice_encoder.hop_rows(sound.samples, _gain(sound.samples, spoken), measured, spoken), share
+    return voice_encoder.hop_rows(sound.samples, level_gain(sound.samples, spoken), measured, spoken), share
 
 
 def _measure_hops(sound: Sound, speech: Sequence[Span]) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
@@ -82,7 +82,7 @@ def _measure_hops(sound: Sound, speech: Sequence[Span]) -> tuple[FloatArray, NDA
     spoken = spoken_frames(len(sound.samples), spans)
     measured = voice_features(sound.samples, spoken)
     start = HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
-    return measured, spoken, _shares(spans, start, np.minimum(start + HOP_SECONDS, sound.duration))
+    return measured, spoken, speech_shares(spans, start, np.minimum(start + HOP_SECONDS, sound.duration))
 
 
 def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
@@ -97,10 +97,10 @@ def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None)
     if spoken is None or not spoken.any():
         spoken = np.ones(frames, bool)
     samples = np.asarray(samples, np.float32)
-    gain = _gain(samples, spoken)
+    gain = level_gain(samples, spoken)
     blocks = range(0, frames, BLOCK)
     return np.concatenate(
-        [_pool(_measure(samples, gain, i), spoken[i : i + BLOCK]) for i in blocks],
+        [pool_hops(_measure(samples, gain, i), spoken[i : i + BLOCK]) for i in blocks],
     )
 
 
@@ -111,7 +111,7 @@ def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:
     return np.searchsorted(edges, middle, side="right") % 2 == 1
 
 
-def _gain(samples: FloatArray, spoken: NDArray[np.bool_]) -> np.float32:
+def level_gain(samples: FloatArray, spoken: NDArray[np.bool_]) -> np.float32:
     """What brings the spoken frames' root mean square to LEVEL; 1 for digital silence, which stays silence."""
     power, count = 0.0, 0
     for i in range(0, len(spoken), BLOCK):
@@ -130,10 +130,10 @@ def _measure(samples: FloatArray, gain: np.float32, first: int) -> FloatArray:
     begin = first * FRAME_STEP - half
     end = begin + (count - 1) * FRAME_STEP + PITCH_WINDOW
     block = samples[max(0, begin) : end] * gain
-    return _measure_block(np.pad(block, (max(0, -begin), max(0, end - len(samples)))))
+    return measure_block(np.pad(block, (max(0, -begin), max(0, end - len(samples)))))
 
 
-def _measure_block(samples: FloatArray) -> FloatArray:
+def measure_block(samples: FloatArray) -> FloatArray:
     """Features [T, 65] of a block whose frame i is centred on sample 160 i + 512."""
     import librosa
 
@@ -173,7 +173,7 @@ def _pitch(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.log2(hertz / 100).astype(np.float32), np.clip(correlation, 0, 1).astype(np.float32)
 
 
-def _pool(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
+def pool_hops(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
     """Mean and standard deviation [hops, 130] over the hop's spoken frames (all where none is)."""
     hops = -(-len(frames) // FRAMES_A_HOP)
     missing = hops * FRAMES_A_HOP - len(frames)
@@ -190,7 +190,7 @@ def _pool(frames: FloatArray, spoken: NDArray[np.bool_]) -> FloatArray:
     return np.concatenate([mean, np.sqrt(variance)], axis=1).astype(np.float32)
 
 
-def _shares(speech: Sequence[Span], start: SecondsArray, end: SecondsArray) -> FloatArray:
+def speech_shares(speech: Sequence[Span], start: SecondsArray, end: SecondsArray) -> FloatArray:
     """The share (0..1) of each start..end that lies in the spans, which are in order and disjoint."""
     if not speech:
         return np.zeros(len(start), np.float32)

@@ -2,17 +2,12 @@
 
 Each hop of 0.2 s is described by the mean and the deviation of 65 librosa columns (`voice`) and of four layers of
 the frozen speech encoder (`hearing`). A hop's answer rests on the speech from 2.8 s before it to 0.8 s after it:
-mean and deviation over that window, standardised, through one linear layer to nine classes. The head is linear on
-purpose: with the voices of some twenty speakers to learn from, what is larger learns the speakers.
+mean and deviation over that window, which the head (`extractors.voice_head`) reads.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +15,6 @@ from numpy.typing import NDArray
 from extractors import hearing
 from extractors.records import FloatArray, Track
 
-WEIGHTS = Path(__file__).parent / "weights" / "voice.safetensors"
 # Expected sentiment of each class, -3..3; surprise has no sign and takes no part in the score.
 SCORES = {
     "angry": -2.5, "disgust": -2.0, "fear": -2.0, "happy": 2.0, "sad": -1.5, "surprise": np.nan,
@@ -33,33 +27,18 @@ FRAMES_A_HOP = 20  # of 10 ms, in which speech is marked
 BLOCK, CONTEXT = 40, 5  # hops heard at a time, and those heard on either side of them and not answered for
 BACK, AHEAD = 14, 4  # hops before and after the one answered for
 SLICE = 250  # hops answered for at a time: memory stays flat however long the clip
-CLIP = 6.0  # deviations beyond which a standardised number is cut: nothing was learnt out there
 MEASURED = 65
 WIDTH = 2 * (MEASURED + len(hearing.LAYERS) * hearing.WIDTH)
 
 
-@dataclass(frozen=True)
-class VoiceHead:
-    """logits = weight [9, 2434] ((x - mean) / scale) + bias [9], over windows x [2434]; classes as in EMOTIONS."""
-
-    mean: FloatArray
-    scale: FloatArray
-    weight: FloatArray
-    bias: FloatArray
-
-    def __call__(self, windows: FloatArray) -> FloatArray:
-        """Log-probabilities [n, 9] of windows [n, 2434]."""
-        given = np.clip((windows - self.mean) / self.scale, -CLIP, CLIP)
-        logits = given @ self.weight.T + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), np.float32)
-
-
-def encode(rows: NDArray[np.float16], share: FloatArray, head: VoiceHead) -> FloatArray:
+def encode(
+    rows: NDArray[np.float16], share: FloatArray, head: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
     """Log-probabilities of the nine classes and the expected score [hops, 10], columns as in `COLUMNS`.
 
-    rows [hops, 2434] as `hop_rows` gives them; share [hops] says how much of each hop is speech. Where a window holds
-    no speech nothing is known: all classes alike, score 0.
+    rows [hops, 2434] as `hop_rows` gives them; share [hops] says how much of each hop is speech; head gives the
+    log-probabilities [n, 9] of windows [n, 2434]. Where a window holds no speech nothing is known: all classes alike,
+    score 0.
     """
     values = np.full((len(rows), len(COLUMNS)), -np.log(len(EMOTIONS)), np.float32)
     values[:, -1] = 0.0
@@ -172,41 +151,3 @@ def _window_sums(terms: NDArray[np.float64], first: int, last: int) -> NDArray[n
     total = np.concatenate([np.zeros((1, terms.shape[1])), np.cumsum(terms, axis=0)])
     hop = np.arange(first, last)
     return total[np.minimum(hop + AHEAD + 1, len(terms))] - total[np.maximum(hop - BACK, 0)]
-
-
-def save_head(head: VoiceHead, path: Path, config: dict[str, object]) -> None:
-    """The head as safetensors, and beside it a json with its sha256, the encoder's, and `config`."""
-    from safetensors.numpy import save
-
-    data = save({name: np.ascontiguousarray(value, np.float32) for name, value in vars(head).items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    known = {
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "encoder": hearing.fingerprint(),
-        "emotions": list(EMOTIONS),
-    }
-    path.with_suffix(".json").write_text(json.dumps({**known, **config}, indent=2) + "\n")
-
-
-@lru_cache(maxsize=8)
-def load_head(path: Path = WEIGHTS) -> VoiceHead:
-    """The trained head, cached.
-
-    Raises FileNotFoundError without the weights, ValueError where the file is not the one its json names or where the
-    recogniser installed is not the one it was trained on.
-    """
-    from safetensors.numpy import load
-
-    config, data = json.loads(path.with_suffix(".json").read_text()), path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != config["sha256"]:
-        raise ValueError(
-            f"{path} has sha256 {found[:12]} but its json names {config['sha256'][:12]}: fetch both files again"
-        )
-    if hearing.fingerprint() != config["encoder"]:
-        raise ValueError(
-            f"{hearing.model_file()} has sha256 {hearing.fingerprint()[:12]} but the voice's weights were trained on "
-            f"{config['encoder'][:12]}: pip install moonshine-voice==0.0.73"
-        )
-    return VoiceHead(**load(data))

@@ -4,8 +4,7 @@ So that it can be told how far it is and stopped, and in memory that hardly grow
 encoder's layers are held at once, and the hops' rows in half precision. Columns, hops and errors are those of
 `describe_voice`; its numbers agree to rounding (tested to 1e-4).
 
-It is built from `voice`'s own steps, private names among them: what the head was trained on is kept under that module's
-code, so a step could not even be renamed without all of it being worked out anew.
+It is built from `voice`'s own steps.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from extractors import voice, voice_encoder
 from extractors.records import FloatArray, Sound, Span, Track
+from extractors.voice_head import load_head
 
 FRAMES = 1000  # measured at a time, whole hops of them
 HOPS = voice_encoder.BLOCK  # heard at a time: one block of the encoder's, half a second of work
@@ -60,21 +60,21 @@ def _measure(samples: FloatArray, spoken: NDArray[np.bool_], told: Progress) -> 
     if len(spoken) == 0:
         return np.zeros((0, len(voice.COLUMNS)), np.float32)
     heard = spoken if spoken.any() else np.ones_like(spoken)
-    gain = voice._gain(samples, heard)
+    gain = voice.level_gain(samples, heard)
     half = voice.PITCH_WINDOW // 2 - voice.FRAME_STEP // 2
     hops = []
     for first, last in _parts(len(spoken), FRAMES, told):
         begin = first * voice.FRAME_STEP - half
         end = begin + (last - first - 1) * voice.FRAME_STEP + voice.PITCH_WINDOW
         block = samples[max(0, begin) : end] * gain
-        frames = voice._measure_block(np.pad(block, (max(0, -begin), max(0, end - len(samples)))))
-        hops.append(voice._pool(frames, heard[first:last]))
+        frames = voice.measure_block(np.pad(block, (max(0, -begin), max(0, end - len(samples)))))
+        hops.append(voice.pool_hops(frames, heard[first:last]))
     return np.concatenate(hops)
 
 
 def _shares(sound: Sound, spans: Sequence[Span], hops: int) -> FloatArray:
     start = voice.HOP_SECONDS * np.arange(hops, dtype=np.float64)
-    return voice._shares(spans, start, np.minimum(start + voice.HOP_SECONDS, sound.duration))
+    return voice.speech_shares(spans, start, np.minimum(start + voice.HOP_SECONDS, sound.duration))
 
 
 def _hear(
@@ -84,7 +84,7 @@ def _hear(
 
     Each part is given with the block before it, which lends its sound and, as if nobody spoke there, is not heard.
     """
-    gain = voice._gain(samples, spoken)
+    gain = voice.level_gain(samples, spoken)
     rows = np.zeros((len(measured), voice_encoder.WIDTH), np.float16)
     hop, frames = voice_encoder.HOP, voice_encoder.FRAMES_A_HOP
     for first, last in _parts(len(measured), HOPS, told):
@@ -98,7 +98,7 @@ def _hear(
 
 def _encode(rows: NDArray[np.float16], share: FloatArray, told: Progress) -> FloatArray:
     """Log-probabilities and expected score [hops, 10], each part given with the hops that its windows reach."""
-    head = voice_encoder.load_head()
+    head = load_head()
     found = np.zeros((len(rows), len(voice_encoder.COLUMNS)), np.float32)
     for first, last in _parts(len(rows), voice_encoder.SLICE, told):
         begin, end = max(0, first - voice_encoder.BACK), min(len(rows), last + voice_encoder.AHEAD)

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 import extractors
 from extractors import face as face_extractor
-from extractors import hearing, voice_encoder
+from extractors import hearing, voice_encoder, voice_head
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
 from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, read_rows, tenth
 from extractors.records import InputError
 from extractors.train_voice import fold_files, fold_heads
-from extractors.voice_encoder import VoiceHead
+from extractors.voice_head import VoiceHead
 from extractors.voice_windows import code
 from model.pool import Described, Labels, Pool, kept_pool
 from model.seen import Seen, face_marks
@@ -127,7 +127,7 @@ def voices(data: Path, wanted: Callable[[dict[str, str]], bool], heard: bool) ->
     heads = fold_heads(labels.parent) if encoded else {}
     folds = set(fold_files(labels.parent).values()) if encoded else set()
     key: list[Path | str] = [
-        *(code(_source(module)) for module in (voice_extractor, voice_encoder, hearing)),
+        *(code(_source(module)) for module in (voice_extractor, voice_encoder, voice_head, hearing)),
         *(weights("voice") if voice_extractor.ENCODED else ()),
         str(voice_extractor.ENCODED),
         *sorted(folds),

@@ -127,6 +127,23 @@ def test_teachers_speak_together_over_eight_looks() -> None:
     assert np.abs(said - training.probabilities(network, images)).max() > 1e-3  # two looks are not eight
 
 
+def test_teachers_are_asked_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def answer(teachers: object, images: np.ndarray) -> np.ndarray:
+        asked.append(len(images))
+        return np.full((len(images), 7), 1 / 7, np.float32)
+
+    monkeypatch.setattr(training, "taught", answer)
+    images, path = np.zeros((2, 48, 48), np.uint8), tmp_path / "runs" / "said.npz"
+    first = training.taught_once([], images, path, "one run")
+    again = training.taught_once([], images, path, "one run")
+    assert asked == [2]
+    assert np.array_equal(first, again)
+    training.taught_once([], images[:1], path, "another run")  # of other faces or teachers
+    assert asked == [2, 1]
+
+
 def test_the_rate_climbs_stays_and_falls_to_almost_nothing() -> None:
     schedule = training.Schedule(epochs=10, rate=1.0, settling=0.4)
     assert [schedule.rate_at(part) for part in (0.5, 1, 3, 6)] == [0.5, 1, 1, 1]

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
-import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -19,26 +17,23 @@ from extractors.voice_encoder import (
     BACK,
     COLUMNS,
     EMOTIONS,
-    WEIGHTS,
     WIDTH,
-    VoiceHead,
     clip_score,
     emotion_probabilities,
     encode,
     expected_score,
-    load_head,
 )
+from extractors.voice_head import VoiceHead, load_head
 from tests.clips import RATE, make_sound, speech
+from tests.extractors.heads import plain_head
 
 READING = speech()[: 4 * RATE]
 ALL = [Span(0.0, 4.0)]
 
 
 def some_head(seed: int = 0) -> VoiceHead:
-    draw = np.random.default_rng(seed)
-    weight = draw.normal(0, 0.03, (len(EMOTIONS), WIDTH)).astype(np.float32)
-    flat = np.zeros(len(EMOTIONS), np.float32)
-    return VoiceHead(np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32), weight, flat)
+    weight = np.random.default_rng(seed).normal(0, 0.03, (len(EMOTIONS), WIDTH))
+    return plain_head(weight, hidden=8, seed=seed)
 
 
 def emotions(samples: np.ndarray, spans: list[Span] | tuple[Span, ...]) -> np.ndarray:
@@ -146,14 +141,6 @@ def test_slices_of_a_long_clip_meet_without_a_seam(monkeypatch: pytest.MonkeyPat
     assert encode(rows, share, some_head()) == pytest.approx(whole, abs=1e-5)
 
 
-def test_one_linear_layer_and_no_more() -> None:
-    head = some_head(3)
-    given = np.random.default_rng(4).normal(size=(3, WIDTH)).astype(np.float32)
-    logits = np.clip(given, -6, 6) @ head.weight.T
-    wanted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    assert head(given) == pytest.approx(wanted, abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("emotion", "score"), [("happy", 2.0), ("angry", -2.5), ("bored", -1.0), ("calm", 0.5)]
 )
@@ -194,28 +181,3 @@ def test_a_track_without_emotion_is_refused() -> None:
     track = Track(np.zeros((1, 2), np.float32), np.zeros(1), np.ones(1), np.ones(1, np.float32), ("a", "b"))
     with pytest.raises(ValueError, match="describe the voice with its encoder on"):
         emotion_probabilities(track)
-
-
-def copied(folder: Path) -> Path:
-    for path in (WEIGHTS, WEIGHTS.with_suffix(".json")):
-        shutil.copy(path, folder / path.name)
-    return folder / WEIGHTS.name
-
-
-def test_damaged_weights_are_refused(tmp_path: Path) -> None:
-    path = copied(tmp_path)
-    path.write_bytes(path.read_bytes()[:-1] + b"\1")
-    with pytest.raises(ValueError, match="fetch both files again"):
-        load_head(path)
-
-
-def test_another_recogniser_is_refused(tmp_path: Path) -> None:
-    path = copied(tmp_path)
-    config = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps({**config, "encoder": "0" * 64}))
-    with pytest.raises(ValueError, match=r"moonshine-voice==0\.0\.73"):
-        load_head(path)
-
-
-def test_the_weights_are_small() -> None:
-    assert WEIGHTS.stat().st_size < 3_000_000

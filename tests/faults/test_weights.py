@@ -17,7 +17,7 @@ from app.__main__ import BROKEN, main
 from app.faults import damaged_file, fault_of
 from app.i18n import retell, tell
 from app.refusals import SURPRISE, explain
-from extractors import adapter, expression, voice_encoder
+from extractors import adapter, expression, voice_head
 from model import inference, mosi
 from model.sealed import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
 from model.seen import Seen
@@ -46,7 +46,7 @@ WAYS: dict[str, tuple[Path, Callable[[Path, pytest.MonkeyPatch], object]]] = {
     "mosi": (mosi.WEIGHTS, load_mosi),
     "mosi's config": (mosi.WEIGHTS.with_suffix(".json"), load_mosi),
     "face": (expression.WEIGHTS, lambda path, _: expression.load_expression.__wrapped__(path)),
-    "voice": (voice_encoder.WEIGHTS, lambda path, _: voice_encoder.load_head.__wrapped__(path)),
+    "voice": (voice_head.WEIGHTS, lambda path, _: voice_head.load_head.__wrapped__(path)),
     "words": (adapter.WEIGHTS / adapter.ADAPTER, lambda path, _: adapter.check(path.parent)),
     "words' readout": (adapter.WEIGHTS / adapter.HEAD, lambda path, _: adapter.check(path.parent)),
 }

@@ -123,13 +123,12 @@ def voices(data, monkeypatch):
     """Two recordings by a speaker who trains and one by a speaker held out; heads that answer with a constant."""
     import soundfile
 
-    from extractors.voice_encoder import EMOTIONS, WIDTH, VoiceHead
+    from extractors.voice_encoder import EMOTIONS
     from tests.clips import RATE, speech
+    from tests.extractors.heads import plain_head
 
     def head(emotion):
-        bias = np.where(np.array(EMOTIONS) == emotion, 9, 0).astype(np.float32)
-        width = np.ones(WIDTH, np.float32)
-        return VoiceHead(0 * width, width, np.zeros((9, WIDTH), np.float32), bias)
+        return plain_head(bias=np.where(np.array(EMOTIONS) == emotion, 9, 0))
 
     (data / "speech").mkdir()
     rows = ["file,corpus,speaker,emotion,intensity,said,score"]
@@ -139,7 +138,7 @@ def voices(data, monkeypatch):
     (data / "speech" / "labels.csv").write_text("\n".join(rows))
     monkeypatch.setattr(corpora, "fold_heads", lambda _: {"rav01": head("sad")})
     monkeypatch.setattr(corpora, "fold_files", lambda _: {"rav01": data / "speech" / "labels.csv"})
-    monkeypatch.setattr(corpora.voice_encoder, "load_head", lambda: head("happy"))
+    monkeypatch.setattr(corpora.voice_extractor, "load_head", lambda: head("happy"))
     return data
 
 
