@@ -1,7 +1,7 @@
 """How the voice's head is fitted: a line, then a hidden layer beside it, both to the same ends.
 
 What is asked of either: the class, the agreement of the expected score with the true one, and its sign. The line has
-one optimum and no schedule. The hidden layer is GROUPS small ones, each from a start of its own, with its inputs and
+one optimum and no schedule. The hidden layer is several small ones, each from a start of its own, with its inputs and
 units hidden at random, over the directions in which the training windows differ most.
 
 Both were tried on the training speakers, a fifth left out in turn (RESULTS.md): a hidden layer alone tells voices as
