@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 COUPLINGS = ("learned", "mean", "sum", "none")
 FUSIONS = ("coupled", "independent", "late", "concat", "attention")
+OPINIONS = ("likelihood", "posterior")
 
 
 @dataclass
@@ -44,6 +45,9 @@ class CoupledMambaConfig:
     few speakers must not be learnt by heart. 1 hides them in use too, and the network reads the readouts alone."""
     readouts: tuple[int, ...] = ()
     """Last columns of each modality that are never hidden: what the extractor itself makes of it. Zeros if empty."""
+    opinions: str = "likelihood"
+    """What a chain's opinion is to the head: likelihood, what its modality shows, which the neutral prior then shrinks;
+    or posterior, what is said where it alone was heard, the prior counted in. See model.head."""
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
     intervals: dict[str, list[float]] = field(default_factory=dict)
@@ -74,6 +78,8 @@ class CoupledMambaConfig:
             raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")
         if self.fusion not in FUSIONS:
             raise ValueError(f"unknown fusion {self.fusion!r}: choose one of {', '.join(FUSIONS)}")
+        if self.opinions not in OPINIONS:
+            raise ValueError(f"unknown opinions {self.opinions!r}: choose one of {', '.join(OPINIONS)}")
         if self.fusion == "independent":
             self.coupling = "none"
         for name in ("d_model", "expand", "d_conv", "d_state", "dt_divisor", "layers"):

@@ -47,10 +47,10 @@ class Opinions(nn.Module):
 class Head(nn.Module):
     """Opinions of the chains, weighed by their precisions: x [B, L, M, D] -> scores and scales.
 
-    A chain m says a_m with precision p_m; with a prior of precision 1 at neutral, the score is
-    sum p_m a_m / (1 + sum p_m), as the mean of a product of Gaussians. A chain whose modality was not observed yet
-    has no say. The scale is what the chains expect of their own error, and grows with their disagreement
-    sum w_m (a_m - score)^2, w_m = p_m / (1 + sum p_m), by a learnt factor.
+    What chain m shows has precision p_m, the prior at neutral precision 1, and the score is the mean of their product,
+    all taken as Gaussians; what an opinion is, the subclasses say. A chain whose modality was not observed yet has no
+    say. The scale is what the chains expect of their own error, and grows with their disagreement, the weighted mean
+    of (a_m - score)^2, by a learnt factor.
     """
 
     def __init__(self, config: CoupledMambaConfig) -> None:
@@ -77,16 +77,87 @@ class Head(nn.Module):
     ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
         """Score in -3..3 and scale above 0; `which` is 0 for ticks, 1 for clips."""
         say, precision, scale = opinions
-        say = bounded(say)
-        evidence = precision.exp() * heard
-        weight = evidence / (1 + evidence.sum(-1, keepdim=True))
-        score = (weight * say).sum(-1)
+        weight = self.weigh(precision, heard)
+        score = self.bend((weight * self.lean(say)).sum(-1))
         # The scale learns from the opinions and must not bend them.
-        weight, say = weight.detach(), say.detach()
-        apart = (weight * (say - score.detach()[..., None]) ** 2).sum(-1)
-        own = (weight * (2 * scale).exp()).sum(-1)
-        prior = (1 - weight.sum(-1)) * (2 * self.prior_scale[which]).exp()
+        share, say = self.share(weight.detach()), bounded(say.detach())
+        apart = (share * (say - score.detach()[..., None]) ** 2).sum(-1)
+        own = (share * (2 * scale).exp()).sum(-1)
+        prior = (1 - share.sum(-1)) * (2 * self.prior_scale[which]).exp()
         return score, (own + prior + F.softplus(self.conflict[which]) * apart + 1e-4).sqrt()
+
+    def weigh(self, precision: Float[Tensor, "*shape M"], heard: Bool[Tensor, "*shape M"]) -> Tensor:
+        """Each opinion's factor in the score [..., M]; 0 where nothing was heard of the modality."""
+        raise NotImplementedError
+
+    def share(self, weight: Float[Tensor, "*shape M"]) -> Tensor:
+        """The weights of the chains in the scale [..., M]; what is missing to 1 is the prior's."""
+        raise NotImplementedError
+
+    def lean(self, say: Float[Tensor, "*shape M"]) -> Tensor:
+        """Opinions as they are summed."""
+        raise NotImplementedError
+
+    def bend(self, total: Float[Tensor, "*shape"]) -> Tensor:
+        """Their sum as it is told, in -3..3."""
+        raise NotImplementedError
+
+
+class Posteriors(Head):
+    """An opinion a_m is what is said where m alone was heard, the prior counted in, so its precision is 1 + p_m.
+
+    The product of several counts the prior once: s = sum (1 + p_m) a_m / (1 + sum p_m), told as 3 tanh(s / 3). Of one
+    that is a_m whatever p_m: what a modality says by itself and how much it weighs beside others are learnt apart.
+    """
+
+    def weigh(self, precision: Float[Tensor, "*shape M"], heard: Bool[Tensor, "*shape M"]) -> Tensor:
+        """(1 + p_m) / (1 + sum p_m) of those heard."""
+        evidence = precision.exp() * heard
+        return (heard + evidence) / (1 + evidence.sum(-1, keepdim=True))
+
+    def share(self, weight: Float[Tensor, "*shape M"]) -> Tensor:
+        """The same, so that they sum to 1: the prior is in each."""
+        return weight / weight.sum(-1, keepdim=True).clamp_min(1)
+
+    def lean(self, say: Float[Tensor, "*shape M"]) -> Tensor:
+        """As they are: bounded is their sum."""
+        return say
+
+    def bend(self, total: Float[Tensor, "*shape"]) -> Tensor:
+        """Bounded."""
+        return bounded(total)
+
+
+class Likelihoods(Head):
+    """An opinion is what m shows, told as 3 tanh(a_m / 3); the score is sum p_m a_m / (1 + sum p_m).
+
+    Of one modality that is a_m shrunk towards neutral by p_m / (1 + p_m).
+    """
+
+    def weigh(self, precision: Float[Tensor, "*shape M"], heard: Bool[Tensor, "*shape M"]) -> Tensor:
+        """p_m / (1 + sum p_m) of those heard."""
+        evidence = precision.exp() * heard
+        return evidence / (1 + evidence.sum(-1, keepdim=True))
+
+    def share(self, weight: Float[Tensor, "*shape M"]) -> Tensor:
+        """The same: what is missing to 1 is the prior."""
+        return weight
+
+    def lean(self, say: Float[Tensor, "*shape M"]) -> Tensor:
+        """Each bounded."""
+        return bounded(say)
+
+    def bend(self, total: Float[Tensor, "*shape"]) -> Tensor:
+        """As it is: weights below 1 in all keep it in the range."""
+        return total
+
+
+HEADS: dict[str, type[Head]] = {"likelihood": Likelihoods, "posterior": Posteriors}
+
+
+def build_head(config: CoupledMambaConfig) -> Head:
+    """The head whose opinions are what config.opinions says."""
+    return HEADS[config.opinions](config)
 
 
 def bounded(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

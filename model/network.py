@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
 from model.explain import Explanation, explain
-from model.head import Head
+from model.head import build_head
 from model.layers import CoupledLayer, Trace
 from model.streaming import Stream
 
@@ -125,7 +125,7 @@ class CoupledMamba(
         self.config = config
         self.embed = Embed(config)
         self.layers = self.make_layers(config)
-        self.head = Head(config)
+        self.head = build_head(config)
 
     @staticmethod
     def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:

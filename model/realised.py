@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kernels import coupled_scan
-from model.head import Opinions, bounded
+from model.head import Opinions
 from model.layers import CoupledLayer, Memory, ModalityLinear, ModalityNorm, coupled_layers
 
 if TYPE_CHECKING:
@@ -118,20 +118,27 @@ def _scores(
     def pool(x: Tensor) -> Tensor:
         return torch.einsum("blm,blmd->bmd", reach, x)
 
-    ticks = _opinions(head.tick, x, heard)
-    clip = _opinions(head.clip, pool(x), mask.any(1))
+    ticks = _opinions(head, head.tick, x, heard)
+    clip = _opinions(head, head.clip, pool(x), mask.any(1))
     return ticks, lambda x: clip(pool(x))
 
 
-def _opinions(opinions: Opinions, x: Float[Tensor, "*shape M D"], heard: Bool[Tensor, "*shape M"]) -> Map:
+def _opinions(
+    head: Head, opinions: Opinions, x: Float[Tensor, "*shape M D"], heard: Bool[Tensor, "*shape M"]
+) -> Map:
     """The weighted sum of the chains' opinions, by the weights and the bends that were."""
     open_ = opinions.hide(x).sigmoid()
     say, precision, _ = opinions(x)
-    evidence = precision.exp() * heard
-    weight = evidence / (1 + evidence.sum(-1, keepdim=True))
-    factor = weight * torch.where(say.abs() < 1e-4, 1.0, bounded(say) / say)
+    weight = head.weigh(precision, heard)
+    total = (weight * head.lean(say)).sum(-1, keepdim=True)
+    factor = weight * _factor(head.lean, say) * _factor(head.bend, total)
     tell = _only(opinions.tell, slice(0, 1))
     return lambda x: (factor * tell(opinions.hide(x) * open_).squeeze(-1)).sum(-1)
+
+
+def _factor(bend: Map, x: Tensor) -> Tensor:
+    """bend(x) / x; its limit 1 where x is 0."""
+    return torch.where(x.abs() < 1e-4, 1.0, bend(x) / x)
 
 
 def _only(linear: ModalityLinear, rows: slice) -> Map:

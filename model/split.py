@@ -4,7 +4,7 @@ Exact: contributions and the constant sum to the score, to rounding, since with 
 the network is affine in its tokens, and one vector-Jacobian product splits an affine map's value among them. A token
 counts by what it differs from the one learnt for "not observed": what was not observed brings nothing, and the
 constant is what the network, as it acted, would say of tokens that were all unobserved: its biases. The prior of the
-head stands at neutral, so it adds no points; it shrinks those of all others.
+head stands at neutral, so it adds no points; it changes the weight of all others.
 
 Not exact, and no mathematics makes it so: that a contribution is what would be missing without its token. The factors
 were made from the same tokens, and without one of them the gates, step sizes and weights were others. What is said

@@ -10,6 +10,7 @@ from model.baselines import build_network
 from model.explain import counterfactual, explain, mean_gradient, output_shares, reading, trace_back
 from model.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
+from tests.model.test_head import every_kind
 from tests.model.test_network import permute_modalities
 
 COUPLINGS = ["learned", "mean", "sum", "none"]
@@ -35,8 +36,9 @@ def clip(length: int = 14, batch: int = 2) -> tuple[dict[str, torch.Tensor], tor
 
 @every_coupling
 @every_moment
-def test_the_parts_are_the_networks_score_and_base_is_the_score_with_nothing_read(coupling, at):
-    network, (values, presence) = made(coupling=coupling), clip()
+@every_kind
+def test_the_parts_are_the_networks_score_and_base_is_the_score_with_nothing_read(coupling, at, opinions):
+    network, (values, presence) = made(coupling=coupling, opinions=opinions), clip()
     found = network.explain(values, presence, at)
     whole = network(values, presence)
     expected = whole.clip if at is None else whole.ticks[:, at]

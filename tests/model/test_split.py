@@ -14,13 +14,15 @@ from model.realised import Realised
 from model.split import split_lines, split_score, split_scores
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.test_explain import COUPLINGS, clip, every_coupling, every_moment, made
+from tests.model.test_head import every_kind
 from tests.model.test_network import permute_modalities
 
 
 @every_coupling
 @every_moment
-def test_the_sources_and_the_constant_are_the_networks_score(coupling, at):
-    network, (values, presence) = made(coupling=coupling), clip()
+@every_kind
+def test_the_sources_and_the_constant_are_the_networks_score(coupling, at, opinions):
+    network, (values, presence) = made(coupling=coupling, opinions=opinions), clip()
     found = split_score(network, values, presence, at)
     whole = network(values, presence)
     expected = whole.clip if at is None else whole.ticks[:, at]

@@ -9,6 +9,7 @@ from model.baselines import build_network
 from model.network import CoupledMamba
 from model.streaming import Stream
 from tests.model.conftest import random_clip, small_config
+from tests.model.test_head import every_kind
 
 COUPLINGS = ["learned", "mean", "sum", "none"]
 
@@ -35,8 +36,9 @@ def fed(stream: Stream, values, presence) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("seen", ["all", "some", "late", "one never"])
-def test_tick_by_tick_is_the_whole_pass(coupling, batch, seen):
-    network = made(coupling=coupling)
+@every_kind
+def test_tick_by_tick_is_the_whole_pass(coupling, batch, seen, opinions):
+    network = made(coupling=coupling, opinions=opinions)
     values, presence = random_clip(40, batch)
     if seen == "all":
         presence[:] = 1
