@@ -207,8 +207,8 @@ def mean_of_heard(
 
 
 def single_chain(config: CoupledMambaConfig, name: str, width: int) -> CoupledMambaConfig:
-    """The config of one Mamba chain alone; hiding features is left to what stands before it."""
-    alone = replace(config, modalities=(name,), widths=(width,), readouts=(), feature_dropout=0.0)
+    """The config of one Mamba chain alone; all its inputs count as readouts, since what stands before it hides."""
+    alone = replace(config, modalities=(name,), widths=(width,), readouts=(width,), feature_dropout=0.0)
     return replace(alone, fusion="independent")
 
 

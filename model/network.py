@@ -58,7 +58,11 @@ class Standardise(nn.Module):
 
 
 class Features(nn.Module):
-    """Every modality's features standardised, and in training partly hidden."""
+    """Every modality's features standardised, and in training partly hidden: all ticks of some, and single numbers.
+
+    The extractor's own readouts never are: a network learns to trust a score less where in training it is often
+    missing, and that distrust stays when it no longer is.
+    """
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
@@ -67,23 +71,25 @@ class Features(nn.Module):
         assert isinstance(shares, tuple)  # the config made one of it
         self.hidden_share = dict(zip(config.modalities, shares, strict=True))
         self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
+        self.dropout = nn.Dropout(config.dropout)
 
     def prepare(self, values: Mapping[str, Float[Tensor, "B L width"]]) -> dict[str, Tensor]:
         """Name -> [B, L, width], in the order of the modality axis."""
         return {m: self.hide(m, layer(values[m])) for m, layer in self.standardise.items()}
 
     def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
-        """In training, some of a stream's features for all its ticks, never the extractor's own readouts.
+        """In training, some of a stream's features for all its ticks, and `dropout` of the numbers that are left.
 
-        Where the share is 1 all are hidden, and in use too: the network reads the readouts alone.
+        Where the share is 1 all but the readouts are hidden, and in use too.
         """
         plain = x.shape[-1] - self.readouts[modality]
         share = self.hidden_share[modality]
         if share == 1:
             return F.pad(x[..., plain:], (plain, 0))
-        if not self.training or share == 0:
+        if not self.training:
             return x
-        return torch.cat([F.dropout1d(x[..., :plain].mT, share).mT, x[..., plain:]], dim=-1)
+        shown = F.dropout1d(x[..., :plain].mT, share).mT if share else x[..., :plain]
+        return torch.cat([self.dropout(shown), x[..., plain:]], dim=-1)
 
 
 class Embed(Features):
@@ -93,13 +99,12 @@ class Embed(Features):
         super().__init__(config)
         self.project = nn.ModuleDict({m: nn.Linear(w, config.d_model) for m, w in config.features.items()})
         self.absent = nn.Parameter(0.02 * torch.randn(len(config.widths), config.d_model))
-        self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
     ) -> Float[Tensor, "B L M D"]:
         """Stack the chains along the modality axis."""
-        chains = [self.project[m](self.dropout(x)) for m, x in self.prepare(values).items()]
+        chains = [self.project[m](x) for m, x in self.prepare(values).items()]
         return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
 
 

@@ -106,6 +106,17 @@ def test_features_are_hidden_in_training_alone(fusion):
     assert not torch.equal(network(values, presence).clip, network(values, presence).clip)
 
 
+@pytest.mark.parametrize("fusion", ["late", "concat"])
+def test_what_was_hidden_once_is_not_hidden_again(fusion):
+    network = made(fusion, feature_dropout=0.5, dropout=0.25).train()
+    chains = [m for m in network.modules() if isinstance(m, CoupledMamba)]
+    assert chains
+    for chain in chains:
+        ((name, width),) = chain.config.features.items()
+        x = torch.ones(8, 5, width)
+        assert torch.equal(chain.embed.hide(name, x), x)
+
+
 @every_fusion
 def test_one_modality_is_enough(fusion):
     config = small_config(fusion=fusion, modalities=("text",), widths=(WIDTHS["text"],))

@@ -87,6 +87,18 @@ def test_features_are_hidden_for_a_whole_stream_but_never_the_readouts():
     assert (embed.eval().hide("text", x) == x).all()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_dropout_takes_single_numbers_but_never_the_readouts(share):
+    torch.manual_seed(0)
+    sizes = {"feature_dropout": share, "dropout": 0.25, "readouts": (2, 0, 0)}
+    embed = CoupledMamba(small_config(**sizes)).embed
+    x = torch.ones(64, 7, WIDTHS["text"])
+    hidden = embed.train().hide("text", x)
+    assert (hidden[..., -2:] == 1).all()
+    assert (hidden[:, :1] != hidden).any()
+    assert (embed.eval().hide("text", x) == x).all()
+
+
 def test_a_network_can_read_the_readouts_alone(network):
     alone = CoupledMamba(small_config(feature_dropout=1.0, readouts=(2, 1, 1))).eval()
     values, presence = random_clip(6)
@@ -121,6 +133,7 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
     ("change", "said"),
     [
         ({"coupling": "tight"}, "tight"),
+        ({"opinions": "strong"}, "strong"),
         ({"layers": 0}, "layers"),
         ({"self_weight": 1.0}, "self_weight must lie between 0 and 1, got 1.0"),
         ({"widths": (0,)}, "text"),
