@@ -54,6 +54,23 @@ def test_the_clip_is_the_weighted_mean_of_its_ticks(pools):
     )
 
 
+def test_draws_follow_the_corpus_or_its_signs_evenly(pools):
+    """Of a corpus in which one sign is rare."""
+    pool = pools["visual"]
+    kept = pool.score < 0
+    kept[np.flatnonzero(pool.score > 0)[0]] = True
+    scarce = {**pools, "visual": pool.select(kept)}
+    share = (scarce["visual"].score > 0).mean()
+    assert 0 < share < 0.2
+    found = {}
+    for natural in (0.0, 1.0):
+        streams = Streams(scarce, replace(SETTINGS, natural=natural), seed=8)
+        drawn = [streams._draw("visual", np.arange(0)) for _ in range(600)]
+        found[natural] = (scarce["visual"].score[drawn] > 0).mean()
+    assert found[0.0] == pytest.approx(0.5, abs=0.08)
+    assert found[1.0] == pytest.approx(share, abs=0.08)
+
+
 def test_words_last_as_long_as_they_are_spoken():
     rows = np.ones((20, 3), np.float16)
     values, presence = spread_words(rows, 0.4, np.random.default_rng(0))
