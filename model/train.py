@@ -61,18 +61,12 @@ class TrainSettings:
     checkpoint_every: int = 200
     start: str = ""
     """Folder of a checkpoint to go on from; a fresh network without."""
-    only: str = ""
-    """A modality: only its own weights are kept from this run, all others are put back to the start's."""
     network: dict[str, Any] = field(default_factory=dict)
     streams: StreamSettings = field(default_factory=StreamSettings)
 
-    def __post_init__(self) -> None:
-        if self.only not in ("", *ALL):  # told now, and not when the training is over
-            raise ValueError(f"only = {self.only!r}: choose one of {', '.join(ALL)}, or leave it out")
-
 
 def read_settings(path: Path) -> TrainSettings:
-    """Read a TOML config. Raises TypeError for a key that no setting has, ValueError for a value that none can have."""
+    """Read a TOML config. Raises TypeError for a key that no setting has, ValueError for what is no TOML."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     streams: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in table.pop("streams", {}).items()
@@ -128,7 +122,6 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
 
     accelerator = Accelerator()
     network = build(settings, pools)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
@@ -156,10 +149,7 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
                 if (step + 1) % settings.checkpoint_every == 0:
                     save(run / "last.pt", step + 1, made, network, optimiser, schedule)
     accelerator.wait_for_everyone()
-    network = network.eval().cpu()
-    if settings.only:
-        network.load_state_dict(put_back(network, before, settings.only))
-    return network
+    return network.eval().cpu()
 
 
 def seeded(*numbers: int) -> np.random.Generator:
@@ -181,29 +171,6 @@ def digest_of(settings: TrainSettings, pools: Mapping[str, Pool]) -> str:
     if settings.start:
         digest.update((Path(settings.start) / "model.safetensors").read_bytes())
     return digest.hexdigest()
-
-
-def put_back(network: CoupledMamba, before: dict[str, Tensor], only: str) -> dict[str, Tensor]:
-    """The network's weights, those that are not the modality's own replaced by the ones `before`.
-
-    A modality owns its row of every tensor with a row a modality, its channels of the convolutions and what is named
-    after it; the coupling belongs to all. Raises ValueError for a modality the network does not have.
-    """
-    modalities = network.config.modalities
-    if only not in modalities:
-        raise ValueError(f"only = {only!r}: choose one of {', '.join(modalities)}")
-    m = modalities.index(only)
-    result = {}
-    for name, tensor in network.state_dict().items():
-        result[name] = before[name].clone()
-        if f".{only}." in name:
-            result[name] = tensor
-        elif ".conv." in name:
-            channels = len(tensor) // len(modalities)
-            result[name][m * channels : (m + 1) * channels] = tensor[m * channels : (m + 1) * channels]
-        elif tensor.shape[:1] == (len(modalities),) and not name.endswith("coupling.logits"):
-            result[name][m] = tensor[m]
-    return result
 
 
 @contextmanager

@@ -80,21 +80,14 @@ def test_every_fusion_trains_by_the_same_script(pools, tmp_path):
         assert load_network(tmp_path / fusion).config.fusion == fusion
 
 
-def test_a_second_stage_can_change_one_modality_alone(pools, tmp_path):
+def test_a_run_can_go_on_from_a_checkpoint(pools, tmp_path):
     first = train(replace(SETTINGS, steps=3), pools, tmp_path / "first")
     first.save_pretrained(tmp_path / "start")
-    stage = replace(SETTINGS, steps=3, seed=2, start=str(tmp_path / "start"), only="text")
-    second = train(stage, pools, tmp_path / "second")
-    for name, tensor in second.state_dict().items():
-        assert not tensor.is_floating_point() or tensor.isfinite().all()
-        changed = (tensor != first.state_dict()[name]).nonzero()
-        if ".text." in name or not len(changed):
-            continue
-        rows = len(tensor) // 3
-        assert (changed[:, 0] < rows).all(), f"{name} changed for another modality than text"
-    assert not torch.equal(second.head.attend.weight[0], first.head.attend.weight[0])
-    with pytest.raises(ValueError, match="smell"):  # before a training, not after it
-        replace(stage, only="smell")
+    further = replace(SETTINGS, steps=1, seed=2, learning_rate=1e-6, start=str(tmp_path / "start"))
+    second, fresh = train(further, pools, tmp_path / "second"), build(replace(further, start=""), pools)
+    for name, tensor in first.named_parameters():
+        torch.testing.assert_close(second.get_parameter(name), tensor, rtol=0, atol=1e-4)
+    assert any(not torch.allclose(fresh.get_parameter(n), t, atol=1e-2) for n, t in first.named_parameters())
 
 
 class StoppedError(Exception):
@@ -142,7 +135,7 @@ def test_a_checkpoint_of_another_run_is_refused(pools, tmp_path):
             train(other, data, tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["streams", "words", "compare"])
+@pytest.mark.parametrize("name", ["streams", "independent", "compare"])
 def test_every_config_of_streams_reads(name: str):
     assert read_settings(CONFIGS / f"{name}.toml").steps > 0
 
