@@ -36,8 +36,8 @@ class StreamSettings:
     everything: float = 0.4
     """Probability that all modalities are given; otherwise one or two of them, evenly."""
     word_seconds: tuple[float, float] = (0.22, 0.5)
-    natural: float = 0.0
-    """Share of voices and faces drawn as often as their corpora have them; the others evenly over signs and classes."""
+    natural_faces: float = 0.0
+    """Share of faces drawn as often as their corpus has them; others, and voices, evenly over signs and classes."""
     silent_seconds: tuple[float, float] = (2.0, 6.0)
     """An utterance's duration where there are no words."""
     gap_seconds: tuple[float, float] = (0.0, 1.0)
@@ -162,7 +162,8 @@ class Streams:
             return int(self.rng.integers(len(self.pools["text"])))
         pool = self.pools[modality]
         candidates = speaker if modality == "audio" else np.arange(len(pool))
-        if self.settings.natural and self.rng.random() < self.settings.natural:
+        natural = self.settings.natural_faces if modality == "visual" else 0.0
+        if natural and self.rng.random() < natural:
             return int(self.rng.choice(candidates))
         # First a sign, then a class: most acted emotions are negative, and "always negative" must not pay.
         sign = np.sign(pool.score[candidates])

@@ -54,7 +54,7 @@ def test_the_clip_is_the_weighted_mean_of_its_ticks(pools):
     )
 
 
-def test_draws_follow_the_corpus_or_its_signs_evenly(pools):
+def test_faces_follow_their_corpus_or_its_signs_evenly(pools):
     """Of a corpus in which one sign is rare."""
     pool = pools["visual"]
     kept = pool.score < 0
@@ -64,7 +64,7 @@ def test_draws_follow_the_corpus_or_its_signs_evenly(pools):
     assert 0 < share < 0.2
     found = {}
     for natural in (0.0, 1.0):
-        streams = Streams(scarce, replace(SETTINGS, natural=natural), seed=8)
+        streams = Streams(scarce, replace(SETTINGS, natural_faces=natural), seed=8)
         drawn = [streams._draw("visual", np.arange(0)) for _ in range(600)]
         found[natural] = (scarce["visual"].score[drawn] > 0).mean()
     assert found[0.0] == pytest.approx(0.5, abs=0.08)
