@@ -37,8 +37,9 @@ class Serving:
     log: Path
 
     def files(self) -> list[Path]:
-        """What is kept for visitors, without the sample."""
-        return [p for p in self.kept.rglob("*") if not p.is_dir() and not p.name.startswith("sample-")]
+        """What is kept for visitors, without the sample; a folder may go while it is looked into."""
+        found = (Path(folder, name) for folder, _, names in os.walk(self.kept) for name in names)
+        return [path for path in found if not path.name.startswith("sample-")]
 
 
 def start(cache: Path) -> Serving:
