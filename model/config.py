@@ -44,7 +44,7 @@ class CoupledMambaConfig:
     """Share of a stream's features hidden in training for all its ticks, for all modalities or for each of them:
     few speakers must not be learnt by heart. 1 hides them in use too, and the network reads the readouts alone."""
     readouts: tuple[int, ...] = ()
-    """Last columns of each modality, never hidden nor dropped: what the extractor itself makes of it. Zeros if empty."""
+    """Last columns of each modality, never hidden nor dropped: what the extractor makes of it. Zeros if empty."""
     opinions: str = "likelihood"
     """What a chain's opinion is to the head: likelihood, what its modality shows, which the neutral prior then shrinks;
     or posterior, what is said where it alone was heard, the prior counted in. See model.head."""
