@@ -49,11 +49,11 @@ def _cell(row: Sequence[Any], column: int) -> Any:
 
 
 def _join_same(rows: Sequence[Row]) -> list[Row]:
-    """The same words side by side in one cue: a cue that repeats the one before is taken for a rolling caption."""
+    """The same words over each other in one cue: two cues would be taken for one text that is shown twice."""
     joined: list[Row] = []
     last = ""
     for start, end, word in rows:
-        if joined and word == last:
+        if joined and word == last and start < joined[-1][1]:
             before = joined.pop()
             joined.append((before[0], end, f"{before[2]} {word}"))
         else:

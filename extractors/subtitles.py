@@ -24,6 +24,7 @@ MOST = 15  # words a second, averaged over a clip: the fastest speakers on recor
 LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
 # Seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine.
 TIMED = 1.0
+ROLLS = 0.1  # seconds within which a cue follows another at once, and in which nothing can be said
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 # Share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth.
 WESTERN = 0.3
@@ -176,16 +177,31 @@ def gather_cues(events: Iterable[SSAEvent], duration: float, entities: bool = Fa
     entities: whether the text writes &amp; for &, as WebVTT does.
     """
     cues: list[Cue] = []
-    shown: set[str] = set()
+    span, lines = Span(-1.0, -1.0), list[str]()
     for event in sorted(events):
         event.text = close_tags(event.text)
+        shown, before = lines, span
         lines = [line for line in (_said(line, entities) for line in event.plaintext.splitlines()) if line]
-        words = " ".join(line for line in lines if line not in shown).split()
-        shown = set(lines)
-        start, end = event.start / 1000, min(event.end / 1000, duration)
-        if words and end > start >= 0:
-            cues.append((Span(start, end), words))
+        span = Span(event.start / 1000, event.end / 1000)
+        still = set(shown) if _rolls_on(before, shown, span, lines) else set()
+        words = " ".join(line for line in lines if line not in still).split()
+        inside = Span(max(0.0, span.start), min(span.end, duration))
+        if words and inside.end > inside.start:
+            cues.append((inside, words))
     return cues
+
+
+def _rolls_on(before: Span, shown: Sequence[str], now: Span, lines: Sequence[str]) -> bool:
+    """Whether a cue goes on showing lines of the one before it, so that a line of both was said once.
+
+    It follows at once, and lines move up or off while others stay; or it is too short for anything to be said, as every
+    other cue of rolling captions is; or both are shown together, as a text and its shadow are. One line by itself that
+    comes twice was said twice: "very, very".
+    """
+    pause = now.start - before.end
+    if abs(pause) > ROLLS:
+        return pause < 0
+    return max(len(shown), len(lines)) > 1 or min(before.end - before.start, now.end - now.start) < ROLLS
 
 
 def _said(line: str, entities: bool) -> str:

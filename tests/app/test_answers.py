@@ -157,7 +157,22 @@ def test_corrected_rows_become_the_words_of_a_transcript(tmp_path: Path) -> None
     assert words[0].start == pytest.approx(0.2)
     assert words[1].start == pytest.approx(1.0)
     assert words[2].end == pytest.approx(1.8)
+    assert words[2].start > words[1].start
     assert word_rows(make_analysis())[0][2] == "so"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[0.2, 0.6, "No."], [2.0, 2.4, "No."], [4.0, 4.4, "No."]],
+        [[0.2, 0.6, "very"], [0.6, 1.0, "very"], [1.0, 1.4, "very"]],
+    ],
+)
+def test_a_word_said_again_keeps_its_own_time(tmp_path: Path, rows: list[list[Any]]) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text(rows_to_subtitles(rows), encoding="utf-8")
+    words = read_transcript(path, None, (), 5.0).words
+    assert [[w.start, w.end, w.word] for w in words] == rows
 
 
 @pytest.mark.parametrize(

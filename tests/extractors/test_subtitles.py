@@ -80,6 +80,36 @@ def test_rolling_captions_are_said_once(tmp_path: Path) -> None:
     assert said(read(tmp_path / "a.vtt", text)) == "hello there my friend how are you"
 
 
+def stamp(seconds: float) -> str:
+    return f"00:00:{seconds:06.3f}".replace(".", ",")
+
+
+def test_captions_that_roll_in_steps_of_a_moment_are_said_once(tmp_path: Path) -> None:
+    """As video sites write them: between two cues one of 10 ms that shows what stays."""
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.990\nhello there\n\n00:02.990 --> 00:03.000\nhello there\n\n"
+        "00:03.000 --> 00:04.990\nhello there\nmy friend\n\n00:04.990 --> 00:05.000\nmy friend\n"
+    )
+    assert said(read(tmp_path / "a.vtt", text)) == "hello there my friend"
+
+
+@pytest.mark.parametrize(
+    ("cues", "heard"),
+    [
+        ([(0, 1, "No."), (2, 3, "No."), (3.5, 4.5, "No, never.")], "No. No. No, never."),
+        ([(1, 1.4, "very"), (1.4, 1.8, "very"), (1.8, 2.2, "happy")], "very very happy"),
+        ([(0, 2, "Well.\nNo."), (3, 4, "No.")], "Well. No. No."),
+        ([(1, 3, "hello"), (1, 3, "hello")], "hello"),  # a text and its shadow
+        ([(0, 1, "hello"), (0.5, 3, "hello\nthere")], "hello there"),
+    ],
+)
+def test_what_is_said_again_is_kept(tmp_path: Path, cues: list[tuple[float, float, str]], heard: str) -> None:
+    stamped = [
+        f"{i}\n{stamp(start)} --> {stamp(end)}\n{text}\n" for i, (start, end, text) in enumerate(cues, 1)
+    ]
+    assert said(read(tmp_path / "a.srt", "\n".join(stamped))) == heard
+
+
 @pytest.mark.parametrize(
     ("written", "heard"),
     [
