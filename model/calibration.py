@@ -42,7 +42,11 @@ def calibrate(
 def drawn(
     network: CoupledMamba, pools: Mapping[str, Pool], given: tuple[str, ...], seed: int, count: int
 ) -> tuple[Batch, Output]:
-    """Streams as in training, of the modalities given, and what the network says of them."""
+    """Streams drawn as StreamSettings' own values have it, of the modalities given, and what the network says of them.
+
+    Whatever a network was trained on, so that intervals of several are told of the same: 32 s of one to six utterances,
+    voices as they are.
+    """
     settings = replace(StreamSettings(), voice_shift=0.0)
     batch = Streams(pools, settings, seed).batch(count, given)
     with torch.inference_mode():

@@ -43,6 +43,16 @@ def at_least_one(text: str) -> int:
     return number
 
 
+def zero_to_one(text: str) -> float:
+    """The type of an option that is a share of a whole: 0 to 1, of which argparse tells."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is given and a share from 0 to 1 is needed, such as 0.1 for 10 %"
+        )
+    return number
+
+
 def make_room(parser: argparse.ArgumentParser, path: Path | None) -> None:
     """Make the folder of a file that will be written after hours of work, or say now why it cannot be."""
     if path is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 COUPLINGS = ("learned", "mean", "sum", "none")
 FUSIONS = ("coupled", "independent", "late", "concat", "attention")
@@ -14,7 +16,8 @@ OPINIONS = ("likelihood", "posterior")
 class CoupledMambaConfig:
     """Sizes of the network. Defaults follow the paper's setting; what the paper leaves open is decided here.
 
-    Raises ValueError for an unknown coupling or fusion, a size below 1 or a share out of range, with the value seen.
+    Raises ValueError for an unknown coupling or fusion, a size below 1, a share out of range, a modality named twice or
+    more readouts than features, with the value seen.
     """
 
     modalities: tuple[str, ...] = ()
@@ -59,6 +62,8 @@ class CoupledMambaConfig:
             raise ValueError(
                 f"modalities are {self.modalities} but widths {self.widths}: give one width a modality"
             )
+        if len(set(self.modalities)) < len(self.modalities):
+            raise ValueError(f"modalities are {self.modalities}: give each a name of its own")
         if isinstance(self.feature_dropout, (int, float)):
             self.feature_dropout = (float(self.feature_dropout),) * len(self.modalities)
         self.feature_dropout = tuple(self.feature_dropout)
@@ -73,6 +78,10 @@ class CoupledMambaConfig:
         if len(self.readouts) != len(self.modalities):
             raise ValueError(
                 f"modalities are {self.modalities} but readouts {self.readouts}: give one a modality"
+            )
+        if not all(0 <= told <= width for told, width in zip(self.readouts, self.widths, strict=True)):
+            raise ValueError(
+                f"readouts are {self.readouts} of widths {self.widths}: they are some of the columns"
             )
         if self.coupling not in COUPLINGS:
             raise ValueError(f"unknown coupling {self.coupling!r}: choose one of {', '.join(COUPLINGS)}")
@@ -105,3 +114,12 @@ class CoupledMambaConfig:
     def dt_rank(self) -> int:
         """Rank of the Delta projection, ceil(d_model / 8) unless set: the paper prints "Delta = d_state / 8"."""
         return math.ceil(self.d_model / self.dt_divisor)
+
+
+def check_network(settings: Mapping[str, Any]) -> None:
+    """Raise what CoupledMambaConfig does for settings that it does not know or refuses, before any data are at hand.
+
+    What depends on the modalities, `readouts` and `feature_dropout`, is left to the config itself.
+    """
+    of_each = ("readouts", "feature_dropout")
+    CoupledMambaConfig(("any",), (1,), **{k: v for k, v in settings.items() if k not in of_each})

@@ -214,6 +214,10 @@ def as_batch(
     network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M]."""
+    if not presence:
+        raise ValueError(
+            "presence names no modality: give [L] for each that was observed, as extractors.to_grid gives it"
+        )
     length = len(next(iter(presence.values())))
     batch, columns = {}, []
     for name, width in network.config.features.items():

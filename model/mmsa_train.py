@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from model.bidirectional import make, single_directions
 from model.command_line import AnotherRunError, at_least_one, make_room, read_config, write_json
-from model.config import CoupledMambaConfig
+from model.config import CoupledMambaConfig, check_network
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
 
@@ -54,8 +54,10 @@ class MmsaSettings:
 
 
 def read_settings(path: Path) -> MmsaSettings:
-    """Read a TOML config. Raises TypeError for a key that no setting has."""
-    return MmsaSettings(**tomllib.loads(path.read_text(encoding="utf-8")))
+    """Read a TOML config. Raises TypeError for a key that no setting has, ValueError for what cannot be made."""
+    settings = MmsaSettings(**tomllib.loads(path.read_text(encoding="utf-8")))
+    check_network(settings.network)
+    return settings
 
 
 def read_corpus(settings: MmsaSettings, path: Path) -> dict[str, Utterances]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.bidirectional import make, single_directions
-from model.config import CoupledMambaConfig
+from model.config import CoupledMambaConfig, check_network
 from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
 from model.network import Output
 
@@ -112,10 +112,15 @@ class Reader(nn.Module):
 
 
 def read_settings(path: Path, **changes: Any) -> MosiSettings:
-    """Read a TOML config; `changes` replace its keys. Raises TypeError for a key that no setting has."""
+    """Read a TOML config; `changes` replace its keys.
+
+    Raises TypeError for a key that no setting has, ValueError for a network that cannot be made.
+    """
     table = {**tomllib.loads(path.read_text(encoding="utf-8")), **changes}
     table["modalities"] = tuple(table.get("modalities", PUBLISHED))
-    return MosiSettings(**table)
+    settings = MosiSettings(**table)
+    check_network(settings.network)
+    return settings
 
 
 def build(settings: MosiSettings, videos: Videos, seed: int) -> Reader:

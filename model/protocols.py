@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
-from model.command_line import at_least_one, make_room, read_config, write_json
+from model.command_line import at_least_one, make_room, read_config, write_json, zero_to_one
 from model.mmsa import Float, Utterances
 from model.mmsa_metrics import Figures, mean_and_deviation
 from model.mosi import digest_of, read_runs
@@ -248,7 +248,7 @@ def parse(given: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argpars
     parser = argparse.ArgumentParser(prog="python -m model.protocols", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     masking = commands.add_parser("masking", help="accuracy with a share of the elements hidden")
-    masking.add_argument("--shares", type=float, nargs="+", default=list(SHARES))
+    masking.add_argument("--shares", type=zero_to_one, nargs="+", default=list(SHARES))
     masking.add_argument("--arms", nargs="+", choices=list(FUSIONS), default=list(FUSIONS))
     ablation = commands.add_parser("ablate", help="one of the paper's ablations")
     ablation.add_argument("which", choices=list(ABLATIONS))

@@ -29,7 +29,7 @@ from model import made_from
 from model.baselines import build_network
 from model.calibration import calibrate
 from model.command_line import AnotherRunError, read_config
-from model.config import CoupledMambaConfig
+from model.config import CoupledMambaConfig, check_network
 from model.corpora import Pool, load_training, what_trains
 from model.inference import WEIGHTS
 from model.network import CoupledMamba, Standardise
@@ -66,12 +66,20 @@ class TrainSettings:
 
 
 def read_settings(path: Path) -> TrainSettings:
-    """Read a TOML config. Raises TypeError for a key that no setting has, ValueError for what is no TOML."""
+    """Read a TOML config.
+
+    Raises TypeError for a key that no setting has, ValueError for what is no TOML, a network that cannot be made or a
+    start that is no checkpoint.
+    """
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     streams: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in table.pop("streams", {}).items()
     }
-    return TrainSettings(streams=StreamSettings(**streams), **table)
+    settings = TrainSettings(streams=StreamSettings(**streams), **table)
+    check_network(settings.network)
+    if settings.start and not (Path(settings.start) / "model.safetensors").is_file():
+        raise ValueError(f"start is {settings.start!r}, which holds no model.safetensors")
+    return settings
 
 
 def build(settings: TrainSettings, pools: dict[str, Pool]) -> CoupledMamba:

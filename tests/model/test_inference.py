@@ -45,6 +45,8 @@ def test_nothing_observed_is_an_error(network):
     values, presence = clip()
     with pytest.raises(ValueError, match="no modality was observed"):
         predict(network, values, {m: 0 * p for m, p in presence.items()})
+    with pytest.raises(ValueError, match="names no modality"):
+        predict(network, {}, {})
 
 
 @pytest.mark.parametrize("fusion", ["independent", "late"])

@@ -99,6 +99,12 @@ def test_impossible_shares_are_refused(share):
         masked({}, share, 0)
 
 
+def test_a_share_in_per_cent_is_refused_before_any_training(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        protocols.main(["masking", str(tmp_path / "c.toml"), str(tmp_path), "--shares", "10"])
+    assert "10 is given and a share from 0 to 1 is needed" in capsys.readouterr().err
+
+
 def test_robustness_has_every_arm_share_and_seed(bench):
     arms = {"independent": FUSIONS["independent"], "coupled mean": FUSIONS["coupled mean"]}
     runs = robustness(bench, arms, 2, (0.0, 1.0))
@@ -227,6 +233,31 @@ def test_another_commands_config_is_refused_in_a_sentence(
     with pytest.raises(SystemExit):
         command.main(given)
     assert f"it has the key '{key}', which this command does not know" in capsys.readouterr().err
+
+
+TYPO = ("[network]\nd_modle = 12\n", "it has the key 'd_modle', which this command does not know")
+UNKNOWN = ('[network]\ncoupling = "lerned"\n', "unknown coupling 'lerned'")
+NOWHERE = ('start = "no/such/folder"\n', "'no/such/folder', which holds no model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "wrong"),
+    [
+        (training, "CONFIG --data DATA", TYPO),
+        (training, "CONFIG --data DATA", UNKNOWN),
+        (training, "CONFIG --data DATA", NOWHERE),
+        (mosi, "DATA --config CONFIG", TYPO),
+        (mmsa_train, "CONFIG DATA", UNKNOWN),
+    ],
+)
+def test_a_network_that_cannot_be_made_is_told_before_any_work(tmp_path, capsys, command, options, wrong):
+    content, said = wrong
+    config = tmp_path / "c.toml"
+    config.write_text(content)
+    mosi_files.write(tmp_path)
+    with pytest.raises(SystemExit):
+        command.main(options.replace("CONFIG", str(config)).replace("DATA", str(tmp_path)).split())
+    assert said in capsys.readouterr().err
 
 
 def test_a_config_that_is_not_there_or_is_no_toml_is_refused_in_a_sentence(tmp_path, capsys):
