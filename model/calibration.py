@@ -1,8 +1,8 @@
-"""Find how many of its scales a network errs by: split conformal calibration on streams that trained nothing.
+"""What is set after training, on data that trained nothing: intervals, and how wide classes of ratings are.
 
-For each set of modalities given, q is the conformal quantile of |truth - score| / scale (Papadopoulos et al. 2002;
-Angelopoulos and Bates 2021, section 2.2). Where modalities disagree the truth is that of one of them, which cannot be
-known.
+Intervals are split conformal: for each set of modalities given, q is the conformal quantile of |truth - score| / scale
+(Papadopoulos et al. 2002; Angelopoulos and Bates 2021, section 2.2). Where modalities disagree the truth is that of
+one of them, which cannot be known.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.intervals import name_of, quantile, subsets
+from model.reading import in_classes, sentence_scores
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from model.pool import Pool
 
 Array = NDArray[np.float32]
+FEWEST = 50  # sentences from which a spread is taken
 
 
 def calibrate(
@@ -37,6 +39,19 @@ def calibrate(
         clips = excess(output.clip, output.clip_scale, batch.clip_truth)
         found[name_of(given, ALL)] = [quantile(ticks), quantile(clips)]
     return found
+
+
+def class_spread(network: CoupledMamba, sentences: Pool, seed: int = 11) -> float:
+    """How many times as wide as the scores the ratings lie, of sentences rated in five classes; 1 without such.
+
+    A score that errs least lies nearer to neutral than the ratings do, the more so the less a sentence tells, and the
+    class nearest to it is then too often a mild one. Spread as the ratings are, the classes come as often as they are.
+    """
+    graded = sentences.select(in_classes(sentences))
+    scores = sentence_scores(network, graded, seed) if len(graded) else np.zeros(0, np.float32)
+    if len(scores) < FEWEST or not scores.std() > 0:
+        return 1.0
+    return round(float(graded.score.std() / scores.std()), 3)
 
 
 def drawn(

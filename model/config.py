@@ -53,6 +53,8 @@ class CoupledMambaConfig:
     or posterior, what is said where it alone was heard, the prior counted in. See model.head."""
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
+    class_spread: float = 1.0
+    """By how much a sentence's score is multiplied before its class of five is told; see model.calibration."""
     intervals: dict[str, list[float]] = field(default_factory=dict)
     """By set of modalities given ("text+visual"): scales that hold 90 % of the truths, of ticks and of clips."""
 
@@ -94,6 +96,8 @@ class CoupledMambaConfig:
         for name in ("d_model", "expand", "d_conv", "d_state", "dt_divisor", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.class_spread > 0:
+            raise ValueError(f"class_spread must be above 0, got {self.class_spread}")
         if not 0 < self.self_weight < 1:
             raise ValueError(f"self_weight must lie between 0 and 1, got {self.self_weight}")
         for name, width in self.features.items():

@@ -55,6 +55,11 @@ def five_classes(scores: ArrayLike) -> NDArray[np.int64]:
     return np.clip(np.rint(np.asarray(scores, float) / 1.5), -2, 2).astype(np.int64) + 2
 
 
+def five_class_accuracy(predicted: ArrayLike, rated: ArrayLike) -> float:
+    """Share of the ratings whose class of five the prediction has."""
+    return float(np.mean(five_classes(predicted) == five_classes(rated)))
+
+
 def unweighted_recall(guessed: ArrayLike, wanted: ArrayLike) -> float:
     """Recall of each class that is there, averaged over the classes."""
     return float(recall_score(wanted, guessed, average="macro", labels=np.unique(wanted), zero_division=0))

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from model import made_from
 from model.baselines import build_network
-from model.calibration import calibrate
+from model.calibration import calibrate, class_spread
 from model.command_line import AnotherRunError, read_config
 from model.config import CoupledMambaConfig, check_network
 from model.corpora import Pool, load_training, what_trains
@@ -255,6 +255,7 @@ def main(given: Sequence[str] | None = None) -> None:
         sys.exit(f"python -m model.train: {error}")
     if accelerator.is_main_process:
         network.config.intervals = calibrate(network, {m: p.dev for m, p in parts.items()})
+        network.config.class_spread = class_spread(network, parts["text"].dev)
         (network.half() if arguments.half else network).save_pretrained(arguments.out)
         what_trains(arguments.data).save(arguments.out)
         made_from.save(arguments.out)

@@ -109,7 +109,20 @@ def test_a_source_called_as_a_row_of_the_report_is_loses_nothing(rated):
     report = evaluate.evaluate(small(), {"text": named})["text"]
     assert set(report) == {"all", "all (corpus)", "sst"}
     assert (report["all"]["n"], report["all (corpus)"]["n"], report["sst"]["n"]) == (60, 30, 30)
-    assert set(report["sst"]) == set(report["all"]) | {"acc5"}
+    assert set(report["sst"]) == set(report["all"]) | {"acc5", "acc5_nearest"}
+
+
+def test_classes_are_told_by_the_spread_that_the_network_was_given(rated):
+    text = replace(rated["text"], source=np.full(len(rated["text"]), "sst5"))
+    narrow = small()
+    plain = evaluate.evaluate(narrow, {"text": text})["text"]["sst"]
+    assert plain["acc5"] == plain["acc5_nearest"]
+    narrow.config.class_spread = 1e6  # every score is then of one of the outer classes, by its sign
+    spread = evaluate.evaluate(narrow, {"text": text})["text"]["sst"]
+    outer = np.mean(np.abs(text.score) > 2.25)
+    assert spread["acc5_nearest"] == plain["acc5"]
+    assert spread["acc5"] <= outer
+    assert spread["mae"] == plain["mae"], "the score itself is as it was"
 
 
 def test_emotions_are_chosen_among_a_corpus_own_whichever_a_part_of_it_holds():

@@ -136,6 +136,7 @@ def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
         ({"opinions": "strong"}, "strong"),
         ({"layers": 0}, "layers"),
         ({"self_weight": 1.0}, "self_weight must lie between 0 and 1, got 1.0"),
+        ({"class_spread": 0.0}, "class_spread must be above 0, got 0.0"),
         ({"widths": (0,)}, "text"),
         ({"widths": (1, 2)}, "one width"),
         ({"readouts": (1, 2)}, "readouts"),

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 
 import model.train as training
 from model.baselines import load_network
-from model.calibration import calibrate
+from model.calibration import calibrate, class_spread
 from model.config import FUSIONS
 from model.measure_streams import coverage, on_streams
+from model.reading import sentence_scores
 from model.seen import Seen
 from model.streams import StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train
@@ -70,6 +71,17 @@ def test_calibrated_intervals_hold_nine_truths_in_ten(pools, tmp_path):
     assert 0.86 < figures["coverage"] < 0.94
     assert 0.84 < figures["clip_coverage"] < 0.96
     assert figures["widening"] > 1.05
+
+
+def test_classes_are_told_as_wide_as_they_were_rated(pools, tmp_path):
+    """Ratings four times as far out as the scores that tell them: by the nearest score nearly all would be neutral."""
+    network, told = train(SETTINGS, pools, tmp_path), pools["text"]
+    wide = replace(told, score=4 * told.score, source=np.full(len(told), "sst"))
+    assert class_spread(network, told) == 1, "no sentence is rated in classes"
+    spread = class_spread(network, wide)
+    scores = sentence_scores(network, wide, 1)
+    assert (spread * scores).std() == pytest.approx(wide.score.std(), rel=0.05)
+    assert spread == pytest.approx(4 * class_spread(network, replace(wide, score=told.score)), rel=0.01)
 
 
 def test_every_fusion_trains_by_the_same_script(pools, tmp_path):
