@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-ADAPTED = True  # whether words are read with the sentiment adapter where nobody says
 EMBEDDING = 384
-COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS) if ADAPTED else ("minilm",)
-WIDTH = len(COLUMNS) if ADAPTED else EMBEDDING
+COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS)
+WIDTH = len(COLUMNS)
 MAX_WORDS = (
     120  # longer sentences are read in windows of this many words, well inside the encoder's 512 tokens
 )
@@ -38,7 +37,7 @@ _LOCK = (
 )  # one thread loads; and the tokenizer must not change its padding while another uses it
 
 
-def load_encoder(adapted: bool = ADAPTED) -> SentenceTransformer:
+def load_encoder(adapted: bool = True) -> SentenceTransformer:
     """The packaged MiniLM on the CPU, with the adapter merged into it or without; loaded once, nothing is fetched.
 
     Raises FileNotFoundError or ValueError, in one sentence, where the adapter is missing or is not the one that
@@ -101,7 +100,7 @@ def sentence_scores(sentences: Sequence[Sequence[str]]) -> FloatArray:
     return np.clip(np.array(scores, np.float32), -3, 3)
 
 
-def embed_sentences(sentences: Sequence[Sequence[str]], adapted: bool = ADAPTED) -> list[FloatArray]:
+def embed_sentences(sentences: Sequence[Sequence[str]], adapted: bool = True) -> list[FloatArray]:
     """Rows [words, WIDTH] of each sentence's words, in the order given.
 
     With the adapter a row is the word's 384 embedding numbers, its score (their mean over a sentence is the

@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 from extractors import fit_voice, voice, voice_encoder, voice_head
 from extractors.fit_voice import USUAL, Recipe, fit_head
 from extractors.records import FloatArray, Track
+from extractors.statements import statements_of
 from extractors.voice_encoder import EMOTIONS, SCORES
 from extractors.voice_head import WEIGHTS, VoiceHead, load_head, save_head
-from extractors.voice_windows import DRAWN, RUNS, Windows, code, load_windows, sources_digest
+from extractors.voice_windows import DRAWN, RUNS, Windows, load_windows, sources_digest
 
 HELD = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
 DEV = frozenset({"rav13", "rav14", "rav15", "rav16", "emo09", "emo12"})
@@ -75,7 +76,7 @@ def fold_files(data: Path, runs: Path = RUNS, recipe: Recipe = USUAL) -> dict[st
     """Where the head that did not hear each training speaker lies, or will lie once it is trained."""
     with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
         ours = {r["speaker"] for r in csv.DictReader(file)} - HELD
-    fitting = [code(Path(str(module.__file__))) for module in (fit_voice, voice_head)]
+    fitting = statements_of(fit_voice, voice_head)
     made = f"{sources_digest(data)} {fitting} {recipe}"
     name = hashlib.sha256(made.encode()).hexdigest()[:12]
     return {s: runs / f"fold-{k}-{name}.safetensors" for k, part in enumerate(folds(ours)) for s in part}

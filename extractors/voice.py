@@ -40,19 +40,18 @@ FRAME_COLUMNS = (
 COLUMNS = (*(f"{name}_mean" for name in FRAME_COLUMNS), *(f"{name}_std" for name in FRAME_COLUMNS))
 _PITCH = FRAME_COLUMNS.index("pitch")
 _VOICING = FRAME_COLUMNS.index("voicing")
-ENCODED = True  # whether the emotion columns follow unasked, as the fusion network is trained to read them
 VOICED = 0.5  # voicing above which a frame's pitch is believed
 
 
 def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None = None) -> Track:
-    """The voice's track: values [hops, 130 or 140], one row a hop of 0.2 s; the last may be shorter.
+    """The voice's track: values [hops, 140], one row a hop of 0.2 s; the last may be shorter.
 
     Confidence is the share of the hop that `speech` (in order, disjoint) covers; a hop that holds speech is described
     by its speech alone. Columns are in `COLUMNS`: log10 power of 40 mel bands plus 3 (-3 is silence), 20 MFCC of
     them, level (log10, plus 1), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz over the voiced
-    frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop. With
-    `ENCODED`, or where a head is given, the ten of `voice_encoder.COLUMNS` follow: log-probabilities of nine emotions
-    and the expected score.
+    frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop. The
+    ten of `voice_encoder.COLUMNS` follow: log-probabilities of nine emotions and the expected score, by the head given
+    or by the packaged one.
 
     Raises:
         ValueError: the sound is not at 16 kHz; the head's weights are damaged.
@@ -60,8 +59,6 @@ def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None 
     measured, spoken, share = _measure_hops(sound, speech)
     start = sound.start + HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
     end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
-    if head is None and not ENCODED:
-        return Track(measured, start, end, share, COLUMNS)
     rows = voice_encoder.hop_rows(sound.samples, level_gain(sound.samples, spoken), measured, spoken)
     found = voice_encoder.encode(rows, share, head or load_head())
     columns = (*COLUMNS, *voice_encoder.COLUMNS)

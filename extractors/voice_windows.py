@@ -5,9 +5,9 @@ Windows are kept by the content of what they were made from, so a stopped run go
 
 from __future__ import annotations
 
-import ast
 import csv
 import hashlib
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import augment_voice, hearing, voice, voice_encoder
+from extractors import augment_voice, hearing, vad, voice, voice_encoder
 from extractors.records import FloatArray, Sound, Span
+from extractors.statements import statements_of
 from extractors.voice_encoder import EMOTIONS
 
 RUNS = Path("runs/voice")
@@ -96,26 +97,12 @@ def draw_windows(
 
 
 def sources_digest(data: Path) -> str:
-    """Names what windows are made from: labels, recordings, the frozen encoder, the code that describes a voice."""
+    """Names what windows are made from: labels, recordings, the frozen encoder, the code that describes it."""
     digest = hashlib.sha256((data / "labels.csv").read_bytes() + hearing.fingerprint().encode())
     for path in sorted((data / r["file"] for r in read_labels(data)), key=str):
         if path.is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for module in (voice, voice_encoder, hearing, augment_voice):
-        digest.update(code(Path(str(module.__file__))).encode())
+    here = sys.modules[__name__]
+    for text in statements_of(voice, voice_encoder, hearing, augment_voice, vad, here):
+        digest.update(text.encode())
     return digest.hexdigest()[:12]
-
-
-def code(path: Path) -> str:
-    """A module's statements without comments, docstrings and voice's switch: they change nothing that is learnt."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [n for n in node.body if not _is_silent(n)]
-    return ast.dump(tree)
-
-
-def _is_silent(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assign):
-        return ast.unparse(node.targets[0]) == "ENCODED"
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -21,15 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import extractors
+from extractors import adapter, decode, expression, hearing, media, vad, voice_encoder, voice_head
 from extractors import face as face_extractor
-from extractors import hearing, voice_encoder, voice_head
 from extractors import text as text_extractor
 from extractors import voice as voice_extractor
 from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, read_rows, tenth
 from extractors.records import InputError
+from extractors.statements import statements_of
+from extractors.train_voice import HELD as VALIDATION_SPEAKERS
 from extractors.train_voice import fold_files, fold_heads
 from extractors.voice_head import VoiceHead
-from extractors.voice_windows import code
 from model.pool import Described, Labels, Pool, kept_pool
 from model.seen import Seen, face_marks
 
@@ -39,7 +40,6 @@ CACHE = Path("runs/features")
 LIMIT = 3.0  # ratings reach from -LIMIT to LIMIT
 EMOTIONS = voice_encoder.EMOTIONS
 EMOTION_SCORE = {emotion: score for emotion, score in voice_encoder.SCORES.items() if np.isfinite(score)}
-VALIDATION_SPEAKERS = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
 DEV_SPEAKERS = frozenset({"rav15", "rav16", "emo12"})
 
 
@@ -97,17 +97,19 @@ def what_trains(data: Path) -> Seen:
 
 def fusion_faces(images: Images) -> Mask:
     """Which images [n, 48, 48] the expression network's own training left out."""
-    from extractors.expression import fusion_split
-
     mask = np.zeros(len(images), bool)
-    mask[fusion_split(images)[1]] = True
+    mask[expression.fusion_split(images)[1]] = True
     return mask
 
 
 def sentences(data: Path, wanted: Callable[[dict[str, str]], bool]) -> Pool:
     """Sentences of data/text/*.csv.gz that are wanted and have a rating, a row a word."""
     records = [r for r in records_of(data) if wanted(r) and math.isfinite(rating(r["score"]))]
-    key: list[Path | str] = [_source(text_extractor), *weights("text"), *(r["text"] for r in records)]
+    key: list[Path | str] = [
+        *statements_of(text_extractor, adapter),
+        *weights("text"),
+        *(r["text"] for r in records),
+    ]
     return _kept("text", key, _labels_of_sentences(records), lambda: _embed_sentences(records))
 
 
@@ -123,13 +125,12 @@ def voices(data: Path, wanted: Callable[[dict[str, str]], bool], heard: bool) ->
     """
     labels = data / "speech" / "labels.csv"
     records = [r for r in read_labels(labels) if wanted(r)]
-    encoded = heard and voice_extractor.ENCODED and bool(records)
-    heads = fold_heads(labels.parent) if encoded else {}
-    folds = set(fold_files(labels.parent).values()) if encoded else set()
+    folded = heard and bool(records)
+    heads = fold_heads(labels.parent) if folded else {}
+    folds = set(fold_files(labels.parent).values()) if folded else set()
     key: list[Path | str] = [
-        *(code(_source(module)) for module in (voice_extractor, voice_encoder, voice_head, hearing)),
-        *(weights("voice") if voice_extractor.ENCODED else ()),
-        str(voice_extractor.ENCODED),
+        *statements_of(voice_extractor, voice_encoder, voice_head, hearing, vad, media, decode),
+        *weights("voice"),
         *sorted(folds),
         str(heard),
         *(f"{r['speaker']} {_digest(labels.parent / (r['file'] or ''))}" for r in records),
@@ -163,7 +164,7 @@ def faces(data: Path, wanted: Callable[[Path, Images], Mask]) -> Pool:
 
 def _pool_of_faces(images: Images, emotion: NDArray[np.str_]) -> Pool:
     marks = [str(mark) for mark in face_marks(images)]
-    key: list[Path | str] = [_source(face_extractor), *weights("expression"), *marks]
+    key: list[Path | str] = [*statements_of(face_extractor, expression), *weights("expression"), *marks]
     labels = Labels(
         [EMOTION_SCORE.get(str(e), np.nan) for e in emotion],
         marks,
@@ -269,14 +270,8 @@ def _describe_speech(
 
 
 def _describe_faces(images: Images) -> Described:
-    from extractors.face import face_features
-
-    rows = face_features(images)
+    rows = face_extractor.face_features(images)
     return list(rows[:, None]), [np.ones(1, np.float32)] * len(rows)
-
-
-def _source(module: object) -> Path:
-    return Path(str(getattr(module, "__file__", "")))
 
 
 def _kept(name: str, key: Sequence[Path | str], labels: Labels, make: Callable[[], Described]) -> Pool:

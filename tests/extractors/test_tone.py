@@ -22,9 +22,7 @@ def track() -> Track:
     """1 s at 120 Hz, 1 s an octave higher and 12 dB quieter, 1 s of noise, 1 s in which nobody speaks."""
     hiss = 0.05 * np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
     samples = np.concatenate([buzz(120, 1, 0.2), buzz(240, 1, 0.05), hiss, buzz(300, 1, 0.1)])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("extractors.voice.ENCODED", False)
-        return describe_voice(Sound(samples), [Span(0.0, 3.0)])
+    return describe_voice(Sound(samples), [Span(0.0, 3.0)])
 
 
 def test_pitch_is_in_hertz_where_the_voice_is_voiced(track: Track) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extractors import train_voice, voice_windows
+from extractors import train_voice
 from extractors.fit_voice import Recipe
+from extractors.statements import statements
 from extractors.train_voice import FOLDS, HELD, figures, fold_heads, folds, train_head
 from extractors.voice_encoder import EMOTIONS, WIDTH
 from extractors.voice_head import load_head, save_head
@@ -133,15 +134,15 @@ def test_a_window_holds_speech() -> None:
     assert windows[:, 0] == pytest.approx(1, abs=1e-3)
 
 
-def test_comments_docstrings_and_the_switch_name_nothing_new(tmp_path: Path) -> None:
+def test_comments_and_docstrings_name_nothing_new(tmp_path: Path) -> None:
     def named(text: str) -> str:
         path = tmp_path / "module.py"
         path.write_text(text)
-        return voice_windows.code(path)
+        return statements(path)
 
-    plain = named('"""A."""\nENCODED = False\nN = 1\ndef f():\n    """B."""\n    return N\n')
-    assert plain == named('"""C."""\nENCODED = True\nN = 1  # D\ndef f():\n    """E."""\n    return N\n')
-    assert plain != named('"""A."""\nENCODED = False\nN = 2\ndef f():\n    """B."""\n    return N\n')
+    plain = named('"""A."""\nN = 1\ndef f():\n    """B."""\n    return N\n')
+    assert plain == named('"""C."""\nN = 1  # D\ndef f():\n    """E."""\n    return N\n')
+    assert plain != named('"""A."""\nN = 2\ndef f():\n    """B."""\n    return N\n')
 
 
 def test_figures_by_hand() -> None:

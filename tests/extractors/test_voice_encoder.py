@@ -40,20 +40,13 @@ def emotions(samples: np.ndarray, spans: list[Span] | tuple[Span, ...]) -> np.nd
     return describe_voice(Sound(samples), spans, load_head()).values[:, len(voice.COLUMNS) :]
 
 
-def test_the_columns_follow_librosas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_columns_follow_librosas() -> None:
     track = describe_voice(Sound(READING), ALL)
-    monkeypatch.setattr(voice, "ENCODED", False)
-    plain = describe_voice(Sound(READING), ALL)
+    plain = voice.voice_features(READING, voice.spoken_frames(len(READING), ALL))
     assert track.columns == (*voice.COLUMNS, *COLUMNS)
     assert track.values.shape == (20, len(voice.COLUMNS) + 10)
-    assert track.values[:, : len(voice.COLUMNS)] == pytest.approx(plain.values)
-    assert list(track.confidence) == list(plain.confidence)
-
-
-def test_the_switch_turns_the_columns_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert describe_voice(Sound(READING), ALL).columns[-1] == "voice_score"
-    monkeypatch.setattr(voice, "ENCODED", False)
-    assert len(describe_voice(Sound(READING), ALL).columns) == 130
+    assert track.values[:, : len(voice.COLUMNS)] == pytest.approx(plain)
+    assert track.columns[-1] == "voice_score"
 
 
 def test_probabilities_sum_to_one_and_the_score_stays_in_range() -> None:

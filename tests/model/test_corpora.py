@@ -143,19 +143,12 @@ def voices(data, monkeypatch):
 
 
 def test_a_voice_that_trained_the_encoder_is_read_by_a_head_that_did_not_hear_it(voices, monkeypatch):
-    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", True)
     trains = corpora.voices(voices, lambda r: r["speaker"] == "rav01", heard=True)[0]
     held = corpora.voices(voices, lambda r: r["speaker"] == "rav17", heard=False)[0]
     assert trains.rows.shape[1] == held.rows.shape[1] == 140
     assert (trains.rows[:, -1] < 0).any()
     assert (held.rows[:, -1] > 0).any()
     assert not (trains.rows[:, -1] > 0).any()
-
-
-def test_the_switch_is_part_of_what_voices_are_kept_by(voices, monkeypatch):
-    encoded = corpora.voices(voices, lambda _: True, heard=True)[0]
-    monkeypatch.setattr(corpora.voice_extractor, "ENCODED", False)
-    assert corpora.voices(voices, lambda _: True, heard=True)[0].rows.shape[1] == encoded.rows.shape[1] - 10
 
 
 @pytest.fixture
