@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.concordance import concordance
 from extractors.expression import EXPRESSIONS
 from extractors.voice_encoder import SCORES
 
@@ -29,12 +30,6 @@ def report(given: NDArray[np.float32], labels: NDArray[np.int8]) -> dict[str, ob
         "faces": len(labels),
         "accuracy": round(float((guess == labels).mean()), 4),
         "macro_f1": round(float(np.mean(f1)), 4),
-        "valence_ccc": round(agreement(expected, wanted), 4),
+        "valence_ccc": round(concordance(expected, wanted), 4),
         "accuracy_by_class": right,
     }
-
-
-def agreement(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
-    """Concordance correlation coefficient (Lin 1989), -1..1."""
-    covariance = float(((x - x.mean()) * (y - y.mean())).mean())
-    return 2 * covariance / float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors import fit_voice, voice, voice_encoder, voice_head
+from extractors.concordance import concordance
 from extractors.fit_voice import USUAL, Recipe, fit_head
 from extractors.records import FloatArray, Track
 from extractors.statements import statements_of
@@ -133,8 +134,7 @@ def figures(
     right = np.array(list(SCORES.values()))[emotion]
     kept = np.isfinite(right)
     x, y = score[kept].astype(np.float64), right[kept]
-    covariance = np.mean((x - x.mean()) * (y - y.mean()))
-    found["ccc"] = round(float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)), 4)
+    found["ccc"] = round(concordance(x, y), 4)
     found["two_class"] = round(float(np.mean([np.mean(x[y > 0] > 0), np.mean(x[y < 0] < 0)])), 4)
     return found
 

@@ -9,6 +9,7 @@ import torch
 
 from extractors import face_figures, teach_expression
 from extractors import train_expression as training
+from extractors.concordance import concordance
 from extractors.expression import (
     EXPRESSIONS,
     WEIGHTS,
@@ -154,9 +155,9 @@ def test_the_rate_climbs_stays_and_falls_to_almost_nothing() -> None:
 
 def test_agreement_is_one_for_the_same_and_falls_with_a_shift() -> None:
     x = np.array([-2.0, 0.0, 1.0, 3.0])
-    assert face_figures.agreement(x, x) == pytest.approx(1)
+    assert concordance(x, x) == pytest.approx(1)
     # var 3.25 both: 2 * 3.25 / (3.25 + 3.25 + 1)
-    assert face_figures.agreement(x, x + 1) == pytest.approx(6.5 / 7.5)
+    assert concordance(x, x + 1) == pytest.approx(6.5 / 7.5)
 
 
 def test_a_network_less_sure_than_it_may_be_is_sharpened() -> None:
