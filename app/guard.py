@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from app.uploads import API, counted, is_upload
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-API = "/gradio_api"
 SHUT = (
     f"{API}/proxy=",  # other servers' pages
     f"{API}/process_recording",  # a stranger's file for the system's ffmpeg
@@ -33,7 +34,7 @@ SHUT = (
 """Beginnings of paths that are answered with 404."""
 TOOLS = f"{API}/mcp"
 MOST, MOST_TOOLS = 8_000_000, 100_000_000
-"""Bytes of a request's JSON; a tool's holds a clip, a third longer than its file."""
+"""Bytes of a request; that of a tool's call holds a clip, a third longer than its file."""
 NO_ADDRESS = "Addresses are not fetched here: upload the file itself."
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -51,31 +52,43 @@ HEADERS = (
 
 
 class Guard:
-    """Stands before gradio as ASGI middleware; see this module."""
+    """Stands before gradio as ASGI middleware; see this module.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    `most_uploaded` is how many bytes an upload may hold with all its files, `tools` whether MCP's tools are served.
+    """
+
+    def __init__(self, app: ASGIApp, most_uploaded: int = MOST, tools: bool = False) -> None:
+        self._app, self._most_uploaded, self._tools = app, most_uploaded, tools
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request with a refusal, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if is_shut(scope["path"]):
+        path = path_of(scope)
+        if is_shut(path):
             await _refuse(send, 404, "Not found.")
-            return
-        if scope["method"] == "POST" and _is_json(scope):
-            tools = scope["path"].startswith(TOOLS)
-            most = MOST_TOOLS if tools else MOST
-            body = await _read(receive, most)
-            if body is None:
-                await _refuse(send, 413, f"A request may hold at most {most:,} bytes of JSON.")
-                return
-            if asks_for_address(body, tools):
-                await _refuse(send, 400, NO_ADDRESS)
-                return
-            receive = _again(body, receive)
-        await self._app(scope, receive, _with_headers(send))
+        elif is_upload(path, scope):
+            await self._app(scope, counted(receive, self._most_uploaded), _with_headers(send))
+        else:
+            await self._pass_small(scope, receive, send, self._tools and path.startswith(TOOLS))
+
+    async def _pass_small(self, scope: Scope, receive: Receive, send: Send, tools: bool) -> None:
+        """Pass on a request that is no upload, if it is no longer than allowed: gradio holds all of it in memory."""
+        most = MOST_TOOLS if tools else MOST
+        body = await _read(receive, most)
+        if body is None:
+            await _refuse(send, 413, f"A request may hold at most {most:,} bytes.")
+        elif asks_for_address(body, tools):
+            await _refuse(send, 400, NO_ADDRESS)
+        else:
+            await self._app(scope, _again(body, receive), _with_headers(send))
+
+
+def path_of(scope: Scope) -> str:
+    """The path that gradio's routes are told: without what a proxy puts before it (GRADIO_ROOT_PATH)."""
+    path, before = scope["path"], scope.get("root_path", "")
+    return path[len(before) :] if before and path.startswith(f"{before}/") else path
 
 
 def is_shut(path: str) -> bool:
@@ -115,12 +128,6 @@ def _texts(data: Any) -> Iterator[tuple[str, str]]:
 
 def _is_address(text: str) -> bool:
     return text.lstrip()[:8].lower().startswith(("http:/", "https:/"))
-
-
-def _is_json(scope: Scope) -> bool:
-    """Whether gradio could take the body for JSON: it does so whatever the request says, unless it is an upload."""
-    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    return not kind.lower().startswith(b"multipart/form-data")
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

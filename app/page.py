@@ -24,6 +24,8 @@ from app.layout import lay_out
 from app.quiet import keep_errors_quiet, place_of
 from app.sample import NAME, cache_folder
 from app.service import Service
+from app.several import MOST as MOST_CLIPS
+from app.uploads import AROUND, take_files_alone
 from app.wiring import wire
 
 ASSETS = Path(__file__).parent / "assets"
@@ -56,6 +58,7 @@ def build_page() -> gr.Blocks:
     """The page, to be launched with `launch`."""
     os.environ["GRADIO_TEMP_DIR"] = str(private_folder())  # where gradio puts what visitors upload
     keep_tools_files(private_folder())
+    take_files_alone()
     with gr.Blocks(title="Coupled Mamba", analytics_enabled=False) as page:
         wire(lay_out(), page, Service(page.GRADIO_CACHE))
     page.queue(default_concurrency_limit=8, max_size=MOST_EVENTS)
@@ -77,6 +80,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     settings.check_all()
+    most, tools = Limits.from_environment().max_bytes, can_serve_tools()
     given = {
         "server_name": os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         "server_port": settings.whole_number(settings.PORT, PORT),
@@ -85,13 +89,15 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
         "js": _scripts(),
         "i18n": translations(),
         "allowed_paths": [str(cache_folder() / NAME)],
-        "max_file_size": Limits.from_environment().max_bytes,
+        "max_file_size": most,
         "footer_links": ["api"],
-        "mcp_server": can_serve_tools(),
+        "mcp_server": tools,
         "ssr_mode": False,
         "max_threads": MOST_THREADS,
         "state_session_capacity": MOST_SESSIONS,
-        "app_kwargs": {"middleware": [Middleware(Guard), Middleware(Presence)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Guard, MOST_CLIPS * most + AROUND, tools), Middleware(Presence)]
+        },
         "run_history": False,  # results would stay in the browser past the hour that is promised
         "enable_monitoring": False,
         "prevent_thread_lock": True,

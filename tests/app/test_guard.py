@@ -16,8 +16,10 @@ import httpx
 import pytest
 from gradio.data_classes import FileData
 
+from app import guard as guard_room
 from app import page as page_room
 from app.guard import MOST, NO_ADDRESS, TOOLS, Guard, asks_for_address, is_shut
+from app.uploads import PATH, counted
 from tests.clips import make_clip
 
 SECRET = "the secret of the house"
@@ -254,24 +256,84 @@ def test_a_request_has_its_most_and_every_answer_says_what_a_browser_may_do(hous
         assert "object-src 'none'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(("path", "most"), [("/gradio_api/call/describe", 10), (f"{TOOLS}/", 20)])
-def test_a_request_that_is_too_large_is_told_its_own_limit(
-    path: str, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.guard.MOST", 10)
-    monkeypatch.setattr("app.guard.MOST_TOOLS", 20)
+FORM = [(b"content-type", b"multipart/form-data; boundary=x")]
+
+
+def answer_to(guard: Guard, path: str, size: int, **more: Any) -> list[Any]:
+    """What the guard sends of its own to a request of `size` bytes."""
     said: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b" " * 21}
+        return {"type": "http.request", "body": b" " * size}
 
     async def send(message: Any) -> None:
         said.append(message)
 
-    scope: Any = {"type": "http", "path": path, "method": "POST", "headers": []}
-    asyncio.run(Guard(lambda *_: pytest.fail("it was let through"))(scope, receive, send))
+    scope: Any = {"type": "http", "path": path, "method": "POST", "headers": [], **more}
+    asyncio.run(guard(scope, receive, send))
+    return said
+
+
+@pytest.mark.parametrize(
+    ("path", "most", "tools", "headers"),
+    [
+        ("/gradio_api/call/describe", 10, True, []),
+        ("/gradio_api/queue/join", 10, True, FORM),  # whatever a request calls itself
+        (f"{PATH}s", 10, True, FORM),
+        (PATH, 10, True, []),
+        (f"{TOOLS}/", 20, True, []),
+        (f"{TOOLS}/", 10, False, FORM),
+    ],
+)
+def test_a_request_that_is_too_large_is_told_its_own_limit(
+    path: str, most: int, tools: bool, headers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.guard.MOST", 10)
+    monkeypatch.setattr("app.guard.MOST_TOOLS", 20)
+    guard = Guard(lambda *_: pytest.fail("it was let through"), 30, tools)
+    said = answer_to(guard, path, 21, headers=headers)
     assert said[0]["status"] == 413
     assert f"at most {most} bytes" in said[1]["body"].decode()
+
+
+def test_what_a_proxy_puts_before_a_path_opens_no_door() -> None:
+    async def gradio(scope: Any, receive: Any, send: Any) -> None:
+        assert len((await receive())["body"]) == MOST + 1
+        passed.append(scope["path"])
+
+    passed: list[str] = []
+    guard = Guard(gradio, 2 * MOST)
+    assert answer_to(guard, f"/here{PATH}", MOST + 1, root_path="/here", headers=FORM) == []
+    assert passed == [f"/here{PATH}"]
+    for path in ("/here/gradio_api/process_recording", "/here/gradio_api/proxy=http://a"):
+        assert answer_to(guard, path, 1, root_path="/here")[0]["status"] == 404
+    assert answer_to(guard, f"/there{PATH}", MOST + 1, root_path="/here", headers=FORM)[0]["status"] == 413
+
+
+def uploaded(url: str, files: list[Any], **more: Any) -> httpx.Response:
+    return httpx.post(f"{url}{PATH}", files=files, timeout=60, **more)
+
+
+def test_an_upload_holds_files_and_as_many_as_are_allowed(
+    house: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = house
+    monkeypatch.setattr(guard_room, "counted", lambda receive, most: counted(receive, 30_000))
+    several = [("files", (f"{i}.mp4", bytes([i]) * 9_000)) for i in range(4)]
+    assert [Path(path).name for path in uploaded(url, several[:3]).json()] == ["0.mp4", "1.mp4", "2.mp4"]
+    before = set(folder.rglob("*"))
+    too_much = uploaded(url, several)
+    assert (too_much.status_code, "bring fewer files at a time" in too_much.text) == (413, True)
+    # Gradio would keep it in memory, at any length.
+    field = uploaded(url, [("files", (None, b"x" * 20_000))])
+    assert (field.status_code, "files alone" in field.text) == (400, True)
+    assert set(folder.rglob("*")) == before
+
+
+def test_a_form_is_no_way_around_the_limit(house: tuple[str, Path]) -> None:
+    form = {"files": ("a.mp4", b" " * (MOST + 1))}
+    answer = httpx.post(f"{house[0]}/gradio_api/queue/join", files=form, timeout=60)
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize(
