@@ -166,7 +166,8 @@ class Several:
         elif sentence := explain(run.error):
             rows[i] = replace(waiting, remark=None, heard=(sentence,))
         else:
-            self.stop(request)  # the rest too, also where the run stopped by itself
+            # The rest too, also where the run stopped by itself; but not a batch that was begun in this one's place.
+            self._visits.end(session_of(request), "stop all", work)
             rows[i] = replace(waiting, remark=("several.stopped", {}))
 
     def stop(self, request: gr.Request) -> None:

@@ -129,10 +129,14 @@ class Visits:
             under_way.append(work)
         return work
 
-    def end(self, session: str, event: str) -> None:
-        """The event, a key of ENDS, ends the session's work that it is to end; with "leave" the visit is over."""
+    def end(self, session: str, event: str, only: Work | None = None) -> None:
+        """The event, a key of ENDS, ends the session's work that it is to end, or `only` this of it.
+
+        With "leave" the visit is over.
+        """
         with self._lock:
-            _end(self._under_way.get(session, []), ENDS[event], event)
+            under_way = self._under_way.get(session, [])
+            _end([work for work in under_way if only in (None, work)], ENDS[event], event)
             if event == "leave":
                 self._spoken.pop(session, None)
                 self._newest.pop(session, None)

@@ -137,6 +137,17 @@ def test_stopping_leaves_what_is_done_and_marks_the_rest(several: Several, tmp_p
     assert bool(kept[0].path)
 
 
+def test_a_second_press_ends_the_first_batch_and_not_its_own(several: Several, tmp_path: Path) -> None:
+    files = lay(tmp_path, "a.mp4", "b.mp4")
+    first, second = several.run(files, ME), several.run(files, ME)
+    next(first)
+    next(second)
+    assert list(first) == []
+    table, kept, *_ = list(second)[-1]
+    assert [row[-1] for row in table["data"]] == ["", ""]
+    assert all(row.path for row in kept)
+
+
 def test_nothing_of_a_batch_is_shown_again_after_delete_now(several: Several, tmp_path: Path) -> None:
     steps = several.run(lay(tmp_path, "a.mp4", "b.mp4"), ME)
     assert next(steps)[0]["data"]
