@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
-from app.figures.words import words_at
 from app.i18n import DEFAULT, alone, name_of, tell
 from app.told import clock, signed
 
@@ -24,7 +23,7 @@ def tick_table(
     Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
     known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
     their numbers, the median of their shares (see `app.wording.typical_shares`), and an interval as wide as the widest
-    end to end.
+    end to end. Every word stands once, where it begins.
     """
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
     norms = {m: analysis.dynamics.state_norm[m] for m in MODALITIES if m in analysis.dynamics.state_norm}
@@ -38,11 +37,11 @@ def tick_table(
         *shares,
         *tone,
     ]
-    said = words_at(analysis)
+    said = _begun(analysis)
     scored: list[Sentiment | AloneScore] = [analysis.sentiment, *(analysis.sentiment.alone[m] for m in names)]
     rows = []
     for a, b in _stretches(analysis, most):
-        words = " ".join(dict.fromkeys(w for w in said[a:b] if w != NOTHING))
+        words = " ".join(word for tick in said[a:b] for word in tick)
         scores = [_told(s.ticks[a:b], s.interval, a, b, language) for s in scored]
         seen = [name_of(m, language) for m in MODALITIES if any(analysis.presence.get(m, ())[a:b])]
         rows.append(
@@ -76,6 +75,14 @@ def _stretches(analysis: Analysis, most: int) -> Iterator[tuple[int, int]]:
     count = len(analysis.ticks.start)
     each = max(1, math.ceil(count / most))
     return ((a, min(count, a + each)) for a in range(0, count, each))
+
+
+def _begun(analysis: Analysis) -> list[list[str]]:
+    """The words that begin in each tick: read row by row they are the transcript, repetitions and all."""
+    begun: list[list[str]] = [[] for _ in analysis.ticks.start]
+    for word in analysis.transcript.words:
+        begun[analysis.ticks.touched(word.start, word.end).start].append(word.word)
+    return begun
 
 
 def _shares(analysis: Analysis, language: str) -> dict[str, Line]:

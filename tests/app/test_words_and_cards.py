@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.analysis import MODALITIES
+from app.analysis import MODALITIES, TimedWord
 from app.cards import coupling_card, result_card, table_card, transcript_card
 from app.figures import draw_timeline
 from app.panels.status import stages_card
@@ -135,6 +135,18 @@ def test_table_has_a_row_a_tick_and_sums_up_long_clips() -> None:
     assert len(rows) == 60
     assert rows[0][6] == "words, voice, face"
     assert len(tick_table(make_analysis(9000))[1]) == 300
+
+
+@pytest.mark.parametrize("ticks", [60, 600])
+def test_the_table_says_every_word_once_and_what_is_repeated_as_often(ticks: int) -> None:
+    """In 120 s a row stands for two ticks; some words are shorter than a tick, some longer than a row."""
+    told = ["no", "no", "no", "it", "was", "good", "morning", "no", "wait", "it", "was", "so", "so", "good"]
+    each = 0.2 * ticks / 600
+    words = [TimedWord(w, 2 + i * each, 2 + (i + 1) * each) for i, w in enumerate(told)]
+    words += [TimedWord("loooong", 5.1, 9.0), TimedWord("end", 0.2 * ticks, 0.2 * ticks)]
+    analysis = make_analysis(ticks)
+    spoken = replace(analysis, transcript=replace(analysis.transcript, words=tuple(words)))
+    assert " ".join(row[1] for row in tick_table(spoken)[1] if row[1]).split() == [*told, "loooong", "end"]
 
 
 def test_what_is_read_out_of_the_stages_changes_with_them_and_not_with_their_shares() -> None:
