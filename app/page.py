@@ -82,8 +82,8 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     settings.check_all()
     most, tools = Limits.from_environment().max_bytes, can_serve_tools()
     given = {
-        "server_name": os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
-        "server_port": settings.whole_number(settings.PORT, PORT),
+        "server_name": settings.server_name(),
+        "server_port": settings.whole_number(settings.PORT, PORT, 1, settings.MOST_PORT),
         "theme": _theme(),
         "css_paths": [ASSETS / name for name in STYLES],
         "js": _scripts(),

@@ -17,6 +17,7 @@ import gradio as gr
 import pytest
 
 from app.page import launch
+from app.settings import server_name
 from app.turns import answers_of_server, turns_of_server
 from extractors.media import Limits
 from extractors.records import InputError
@@ -66,6 +67,34 @@ def test_a_setting_that_cannot_be_used_is_told_before_the_page_is_up(
     page: Any = SimpleNamespace(launch=lambda **_: pytest.fail("it was served"))
     with pytest.raises(InputError, match=f"{name} is 'many': a "):
         launch(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("GRADIO_SERVER_PORT", "70000", "is '70000': a whole number from 1 to 65535 is needed"),
+        ("GRADIO_SERVER_PORT", "0", "is '0': a whole number from 1 to 65535 is needed"),
+        ("GRADIO_SERVER_NAME", "no-such-host.invalid", "is 'no-such-host.invalid': no name or IPv4 address"),
+        ("GRADIO_SERVER_NAME", "::1", "is '::1': no name .* Set it to 127.0.0.1 .* or to 0.0.0.0"),
+        ("GRADIO_SERVER_NAME", "192.0.2.1", "is '192.0.2.1': no name"),  # another machine's
+        ("GRADIO_SERVER_NAME", "a" * 300, "is 'aaa"),
+    ],
+)
+def test_where_nothing_can_be_served_is_told_by_its_setting(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    page: Any = SimpleNamespace(launch=lambda **_: pytest.fail("it was served"))
+    with pytest.raises(InputError, match=f"^{name} {told}"):
+        launch(page)
+
+
+@pytest.mark.parametrize(
+    ("value", "served"), [("", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("localhost", "localhost")]
+)
+def test_where_the_page_is_served(value: str, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_NAME", value)
+    assert server_name() == served
 
 
 def test_a_port_that_is_taken_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
