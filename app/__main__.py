@@ -120,7 +120,8 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        if os.environ.get("COUPLED_MAMBA_YUNET") != "hub":  # which asks for a file of the hub
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
             yield
         finally:

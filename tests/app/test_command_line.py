@@ -239,3 +239,21 @@ def test_a_command_is_quiet_and_leaves_the_logging_of_who_called_it(
     assert main(["analyze", "a.mp4"]) == BAD_INPUT
     log.warning("what the caller wants to know")
     assert caplog.messages == ["what the caller wants to know"]
+
+
+@pytest.mark.parametrize(("setting", "offline"), [("", "1"), ("/a/yunet.onnx", "1"), ("hub", None)])
+def test_the_hub_is_asked_for_nothing_but_what_is_to_be_fetched_from_it(
+    setting: str, offline: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str | None] = []
+
+    def analyze(*_: object, **__: object) -> Analysis:
+        found.append(os.environ.get("HF_HUB_OFFLINE"))
+        return make_analysis(10)
+
+    monkeypatch.setattr("app.analyze.analyze", analyze)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # restored afterwards
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("COUPLED_MAMBA_YUNET", setting)
+    assert main(["analyze", str(tmp_path / "a.mp4")]) == 0
+    assert found == [offline]
