@@ -11,7 +11,6 @@ interpreter's lock.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from app import analysis as plain
 from app.analysis import MODALITIES, NAMES, Analysis
+from app.cores import cores
 from app.estimate import Estimate
 from app.memory import check_memory
 from app.stages import Progress, Stages
@@ -149,9 +149,7 @@ def _share_cores() -> None:
     """
     import torch
 
-    # Not every system tells which cores are ours.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    torch.set_num_threads(max(1, cores // 2))
+    torch.set_num_threads(max(1, cores() // 2))
 
 
 def _hear_and_see(reader: ClipReader, stages: Stages) -> _Heard:

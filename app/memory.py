@@ -6,6 +6,7 @@ import ctypes
 import os
 from pathlib import Path
 
+from app.groups import MINE, ROOT, folders_of
 from app.settings import whole_number
 from extractors.records import InputError, MediaInfo
 
@@ -81,28 +82,14 @@ def _of_machine(path: Path = Path("/proc/meminfo")) -> int | None:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _of_groups(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What is left under the limit of the process's control group and of each above it (version 2, then version 1)."""
-    try:
-        lines = [line.split(":", 2) for line in mine.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return []
-    left = []
-    for _, kinds, path in lines:
-        if kinds not in ("", "memory"):
-            continue
-        base, limit, used = (
-            (root, "memory.max", "memory.current")
-            if not kinds
-            else (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
-        )
-        group = base / path.lstrip("/")
-        # In a container the path is often the host's and is not there: then the root is the container's own group.
-        for folder in (group, *group.parents):
-            left += _left(folder, limit, used)
-            if folder == base:
-                break
-    return left
+def _of_groups(root: Path = ROOT, mine: Path = MINE) -> list[int]:
+    """What is left under the limit of the process's control group and of each above it."""
+    names = {1: ("memory.limit_in_bytes", "memory.usage_in_bytes"), 2: ("memory.max", "memory.current")}
+    return [
+        left
+        for version, folder in folders_of("memory", root, mine)
+        for left in _left(folder, *names[version])
+    ]
 
 
 def _left(folder: Path, limit: str, used: str) -> list[int]:
