@@ -14,7 +14,7 @@ RUN torch="$(grep -E '^torch==' constraints.txt)" \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 1000 visitor \
-    && install -d -o visitor -g visitor /var/cache/coupled-mamba
+    && install -d -o visitor -g visitor /var/cache/coupled-mamba /opt/coupled-mamba/numba
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/coupled-mamba
 COPY . .
@@ -22,14 +22,15 @@ USER 1000
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    NUMBA_CACHE_DIR=/var/cache/coupled-mamba/numba \
+    NUMBA_CACHE_DIR=/opt/coupled-mamba/numba \
     HF_HUB_OFFLINE=1 \
     COUPLED_MAMBA_CACHE=/var/cache/coupled-mamba \
     GRADIO_ANALYTICS_ENABLED=False \
     GRADIO_SERVER_NAME=0.0.0.0 \
     GRADIO_SERVER_PORT=7860
 # A short clip is analysed: what librosa and the kernels compile at their first use is then in the image, for machines
-# like the one it is built on; others compile it once more.
+# like the one it is built on; others compile it once more. It lies apart from the visitors' files, whose folder is often
+# covered by another one; and it has to lie where numba may write, or librosa does not load.
 RUN python -c 'from app.service import warm; warm()'
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

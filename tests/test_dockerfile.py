@@ -35,3 +35,18 @@ def test_the_page_runs_as_nobody_special_and_says_whether_it_is_well() -> None:
     assert re.findall(r"^USER (\d+)$", last, re.M)[-1] != "0"
     assert last.index("\nUSER ") < last.index("\nCMD ")
     assert re.search(r"^HEALTHCHECK (.|\\\n)*\n? *CMD \[", last, re.M)
+
+
+@pytest.mark.parametrize("document", ["README.md", "SECURITY.md"])
+def test_what_the_image_compiled_is_not_covered_by_the_options_that_are_advised(document: str) -> None:
+    dockerfile = DOCKERFILE.read_text(encoding="utf-8")
+    (compiled,) = re.findall(r"NUMBA_CACHE_DIR=(\S+)", dockerfile)
+    assert re.search(rf"install -d -o visitor -g visitor [^\n]*{compiled}\b", dockerfile)
+    (options,) = re.findall(
+        r"`(--read-only [^`]*)`", (DOCKERFILE.parent / document).read_text(encoding="utf-8")
+    )
+    covered = [Path(path) for path in re.findall(r"--tmpfs (/[^:\s]*)", options)]
+    assert covered
+    assert not any(Path(compiled).is_relative_to(path) for path in covered)
+    # Else numba could not write beside it, and would refuse.
+    assert f"-v {compiled}" in options
