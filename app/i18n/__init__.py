@@ -74,16 +74,23 @@ def choose(asked: str | None, accepted: str | None) -> str:
     """The language to speak: the one `asked` for by name, else the first known of an Accept-Language header."""
     wishes = []
     for position, wish in enumerate((accepted or "").split(",")):
-        name, _, quality = wish.partition(";q=")
-        try:
-            weight = float(quality or 1)
-        except ValueError:
-            weight = 0.0
-        wishes.append((-weight, position, name))
+        name, *more = (part.strip() for part in wish.split(";"))
+        weight = _weight(more)
+        if weight > 0:  # 0 is said of what is not acceptable
+            wishes.append((-weight, position, name))
     names = [asked or "", *(name for _, _, name in sorted(wishes))]
     return next(
         (code for name in names if (code := re.split("[-_]", name.strip().lower())[0]) in LANGUAGES), DEFAULT
     )
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    """How much a language is wished for, 0..1, by what stands after it (RFC 9110, 12.4.2); 0 where it is no number."""
+    quality = next((text[2:] for text in parameters if text.lower().startswith("q=")), "1")
+    try:
+        return float(quality)
+    except ValueError:
+        return 0.0
 
 
 def places(text: str) -> set[str]:

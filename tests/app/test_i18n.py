@@ -228,6 +228,8 @@ def test_the_address_wins_then_the_browsers_first_known_language() -> None:
     assert choose("ja", "zh-CN,zh;q=0.9") == "ja"
     assert choose(None, "de-DE,de;q=0.9,ja;q=0.3,zh-TW;q=0.8") == "zh"
     assert choose("xx", None) == choose(None, "de") == choose(None, ";q=x,") == DEFAULT
+    assert choose(None, "de, ja;q=0") == choose(None, "ja;q=0.000, zh;q=nan") == DEFAULT  # not acceptable
+    assert choose(None, "ja; q=0.9, en;q=0.1") == choose(None, "en ; Q=0.1 , ja ;q=0.9") == "ja"
     asked = gr.Request(query_params={"lang": "zh"}, headers={"accept-language": "ja"})
     assert language_of(asked) == "zh"
     assert language_of(gr.Request(session_hash="me")) == language_of(None) == DEFAULT
