@@ -9,6 +9,11 @@ def signed(score: float, digits: int = 1) -> str:
     return text if float(text) == 0 else f"{'−' if score < 0 else '+'}{text}"
 
 
+def written(score: float, digits: int = 1) -> str:
+    """As `signed`, with the minus sign that programs read: for files."""
+    return signed(score, digits).replace("−", "-")
+
+
 def clock(seconds: float) -> str:
     """Seconds as 0:04.2 or 12:30.0."""
     tenths = round(10 * seconds)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from app.analysis import Analysis
 from app.exports.sentences import sentences
+from app.told import written
 
 TURN = 0.05  # a score must pass zero by this much to count as changed: less shows as 0.0
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -64,7 +65,7 @@ def render_eaf(analysis: Analysis, clip: str = "clip") -> str:
     spoken, words, scores, turns = tiers
     for sentence in sentences(analysis):
         parent = document.annotate(spoken, sentence.text, sentence.start, sentence.end)
-        document.attach(scores, f"{sentence.score:+.2f}", parent)
+        document.attach(scores, written(sentence.score, 2), parent)
         for word in sentence.words:
             document.annotate(words, word.word, word.start, word.end)
     for name, start, end in sign_changes(analysis):

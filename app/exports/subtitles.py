@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.analysis import Analysis
 from app.exports.sentences import Sentence, sentences
+from app.told import written
 
 MOST = 12  # words in a cue: about two lines
 SIDE = 0.5  # score from which a cue is coloured, where "slightly positive" begins
@@ -32,7 +33,7 @@ def render_vtt(analysis: Analysis) -> str:
 def _cue(number: int, sentence: Sentence) -> str:
     side = "positive" if sentence.score >= SIDE else "negative" if sentence.score <= -SIDE else "neutral"
     times = f"{stamp(sentence.start)} --> {stamp(sentence.end)}"
-    return f"{number}\n{times}\n[{sentence.score:+.1f}] <c.{side}>{_escape(sentence.text)}</c>\n"
+    return f"{number}\n{times}\n[{written(sentence.score)}] <c.{side}>{_escape(sentence.text)}</c>\n"
 
 
 def stamp(seconds: float) -> str:

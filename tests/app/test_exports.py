@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -102,7 +103,7 @@ def test_any_text_is_one_harmless_line(text: str) -> None:
     assert "\r" not in cell
 
 
-CUE = re.compile(r"^\[([+-]\d\.\d)\] <c\.(positive|neutral|negative)>(.*)</c>$")
+CUE = re.compile(r"^\[([+-]?\d\.\d)\] <c\.(positive|neutral|negative)>(.*)</c>$")
 
 
 def cues(text: str) -> list[tuple[float, float, str]]:
@@ -138,6 +139,26 @@ def test_every_cue_opens_with_its_score_and_holds_its_words_in_time() -> None:
         assert html.unescape(match[3]) == sentence.text
     events = pysubs2.SSAFile.from_string(render_vtt(analysis), format_="vtt").events
     assert [html.unescape(e.plaintext.split("] ")[1]) for e in events] == [s.text for s in spoken]
+
+
+@pytest.mark.parametrize(
+    ("score", "short", "long"),
+    [
+        (-0.03, "0.0", "-0.03"),
+        (-0.004, "0.0", "0.00"),
+        (0.0, "0.0", "0.00"),
+        (-0.62, "-0.6", "-0.62"),
+        (1, "+1.0", "+1.00"),
+    ],
+)
+def test_zero_has_no_sign_in_a_file_and_minus_is_what_programs_read(
+    score: float, short: str, long: str
+) -> None:
+    analysis = make_analysis(60)
+    scores = replace(analysis.sentiment, ticks=(score,) * 60)
+    told = replace(analysis, sentiment=scores)
+    assert {payload.split()[0] for _, _, payload in cues(render_vtt(told))} == {f"[{short}]"}
+    assert f"<ANNOTATION_VALUE>{long}</ANNOTATION_VALUE>" in render_eaf(told)
 
 
 def test_no_word_breaks_out_of_its_cue() -> None:

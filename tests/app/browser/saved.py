@@ -91,7 +91,7 @@ def _mean(table: list[dict[str, str]], start: float, end: float) -> float:
 
 def _vtt_holds(text: str, words: list[Any], table: list[dict[str, str]]) -> None:
     cues = [cue for cue in pysubs2.SSAFile.from_string(text, format_="vtt") if cue.type == "Dialogue"]
-    told = [re.fullmatch(r"\[([+-]\d\.\d)\] (.*)", cue.plaintext) for cue in cues]
+    told = [re.fullmatch(r"\[([+-]?\d\.\d)\] (.*)", cue.plaintext) for cue in cues]
     assert all(told)
     assert " ".join(found[2] for found in told if found).split() == [word for word, _, _ in words]
     assert cues[0].start / 1000 == pytest.approx(words[0][1], abs=0.01)
