@@ -1,4 +1,4 @@
-"""Lin's concordance correlation, by which scores are measured in every room."""
+"""Lin's concordance correlation, by which the scores of voices and of faces are measured."""
 
 from __future__ import annotations
 
