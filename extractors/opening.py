@@ -55,8 +55,9 @@ class Limits:
         """Raise InputError where `value` passes the limit called `name`."""
         limit = getattr(self, name)
         if value > limit:
+            told = max(round(value), limit + 1)  # a little past the limit must not read like the limit itself
             raise InputError(
-                f"The clip has {value:,.0f} {unit}, more than the limit of {limit:,}: "
+                f"The clip has {told:,} {unit}, more than the limit of {limit:,}: "
                 f"cut it or raise {_variable(name)}."
             )
 

@@ -215,6 +215,11 @@ def test_limits_are_checked_and_named(tmp_path: Path, monkeypatch: pytest.Monkey
         Limits.from_environment()
 
 
+def test_a_little_past_a_limit_does_not_read_like_the_limit_itself() -> None:
+    with pytest.raises(InputError, match="has 1,801 seconds, more than the limit of 1,800"):
+        Limits().check("max_seconds", 1800.3, "seconds")
+
+
 def test_a_recorders_webm_without_a_duration_is_measured(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "live.webm", 3.0, options={"live": "1"})
     assert probe(path).duration == pytest.approx(3.0, abs=0.1)
