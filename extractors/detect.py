@@ -28,7 +28,7 @@ SEARCH_STEP, NEAR_STEP = 1.15, 1.1
 SURE = 8.0
 STRONG = 3.0
 UNWEIGHTED = 2.0  # what the careful cascade found and the graded one did not, and what is only matched
-# The cascades find faces tilted by up to about 18 degrees; turned by this either way, those up to about 40.
+# The cascades find faces tilted by up to about 18 degrees; turned by this either way, those up to about 35.
 TILT = 22.0
 PROFILE = 1.5  # weight given to a face in profile, which shows little of the expression
 PROFILE_LEAST = 1.5  # the cascade's own weight from which a profile counts, in a whole picture
