@@ -86,6 +86,18 @@ def test_english_is_preferred_and_forced_lines_come_last(tmp_path: Path) -> None
     assert said(read_embedded(clip, None, (), 6.0)) == "untold"
 
 
+def test_a_cue_that_began_before_the_clip_is_kept_from_its_start_on(tmp_path: Path) -> None:
+    """As in what was cut out of a longer recording: the pictures begin at 10 s of the file's own time."""
+    cues = [(7.0, 9.0, "gone"), (8.0, 12.0, "hello there"), (13.0, 14.0, "friend")]
+    times = [10 + i / 10 for i in range(60)]
+    clip = make_clip(tmp_path / "a.mkv", video="plain", sound=None, times=times, subtitles=[Subtitles(cues)])
+    transcript = read_embedded(clip, None, (), 6.0)
+    assert said(transcript) == "hello there friend"
+    assert transcript is not None
+    assert [w.start for w in transcript.words] == pytest.approx([0.0, 1.0, 3.0], abs=0.05)
+    assert transcript.words[1].end == pytest.approx(2.0, abs=0.05)
+
+
 def test_another_language_is_left_alone_and_told(tmp_path: Path) -> None:
     warnings: list[str] = []
     clip = write(

@@ -5,10 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pysubs2 import SSAEvent
 
 from extractors.align import GUESSED, SPREAD
-from extractors.records import InputError, Sound, Transcript
-from extractors.subtitles import read_transcript
+from extractors.records import InputError, Sound, Span, Transcript
+from extractors.subtitles import gather_cues, read_transcript
 from extractors.vad import find_speech
 from tests.clips import RATE, speech
 
@@ -223,6 +224,11 @@ VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\nhello\n\n00:03.000 --> 00:04.000\nther
 def test_subtitles_are_read_as_such_whatever_the_files_ending(tmp_path: Path, name: str, text: str) -> None:
     words = read(tmp_path / name, text).words
     assert [(word.word, word.start) for word in words] == [("hello", 1.0), ("there", 3.0)]
+
+
+def test_a_cue_that_begins_before_the_clip_is_kept_from_its_start_on() -> None:
+    shown = [SSAEvent(-3000, -1000, "gone"), SSAEvent(-2000, 1000, "hello"), SSAEvent(5000, 9000, "there")]
+    assert gather_cues(shown, 6.0) == [(Span(0.0, 1.0), ["hello"]), (Span(5.0, 6.0), ["there"])]
 
 
 def test_cues_after_the_clips_end_are_told(tmp_path: Path) -> None:
