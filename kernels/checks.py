@@ -157,7 +157,7 @@ def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
     An overflowed state stays infinite or NaN, so the last tick of y tells; it costs B M E reads on a CPU and
     is left out on a GPU, where it would stall the stream.
     """
-    if y.device.type != "cpu" or y.numel() == 0 or bool(torch.isfinite(y[:, -1]).all()):
+    if y.device.type != "cpu" or y.numel() == 0 or _kept_finite(inputs, torch.isfinite(y[:, -1])):
         return
     row = float(inputs.coupling.detach().abs().sum(-1).max())
     advice = "use a coupling whose rows sum to at most 1 (the mean, or a softmax of logits)"
@@ -169,3 +169,14 @@ def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def _kept_finite(inputs: ScanInputs, finite: Tensor) -> bool:
+    """Whether the states did, by which entries of y's last tick [B, M, E] are finite.
+
+    D u is in y at masked ticks too, where u may hold anything and the states have nothing of it.
+    """
+    if inputs.mask is None or inputs.D is None or bool(finite.all()):
+        return bool(finite.all())
+    from_u = ~inputs.mask[:, -1, :, None] & ~torch.isfinite(inputs.u[:, -1])
+    return bool((finite | from_u).all())

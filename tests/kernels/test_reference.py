@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels import coupled_conv, coupled_scan, coupled_step
-from tests.kernels.cases import COUPLINGS, arguments, check
+from tests.kernels.cases import COUPLINGS, arguments, cast, check
 
 
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
@@ -118,6 +118,22 @@ def test_the_literal_sum_overflows_near_tick_85_and_says_so(backend: str) -> Non
     finite = torch.isfinite(y).flatten(2).all(-1)[0]
     assert 75 <= int(finite.sum()) <= 95
     assert bool(finite[:75].all())
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.filterwarnings("error")
+def test_what_the_skip_brings_from_a_masked_tick_is_no_overflow(backend: str) -> None:
+    given = cast(arguments((2, 5, 3, 4, 2)))
+    with torch.no_grad():
+        given["mask"][1, -1, 2] = False
+        given["u"][1, -1, 2] = torch.nan
+        y, state = coupled_scan(**given, return_final_state=True, backend=backend)
+        assert torch.isfinite(state).all()
+        assert y[1, -1, 2].isnan().all()
+        given["u"][1, 0, 2] = torch.inf
+        given["mask"][1, 0, 2] = True
+        with pytest.warns(RuntimeWarning, match="states overflowed by tick 5"):
+            coupled_scan(**given, backend=backend)
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
