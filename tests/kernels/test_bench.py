@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +35,22 @@ def test_a_wrong_result_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.p50_ms is None
     assert "wrong by 1.0e+00" in row.note
     assert "no speed: wrong by" in bench.table([row])
+
+
+@pytest.mark.parametrize("name", ["A", "B", "coupling", "delta_bias"])
+def test_a_wrong_gradient_is_wrong_beside_a_larger_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = bench.coupled_scan
+
+    def broken(*, backend: str, **given: Any) -> torch.Tensor:
+        if backend != "reference":
+            given[name] = given[name] * 2 - given[name].detach()  # the same value, of twice the gradient
+        return right(**given, backend=backend)
+
+    monkeypatch.setattr(bench, "coupled_scan", broken)
+    for row in measure("training_step", SMALL, torch.float32, "cpu", seconds=0.01):
+        assert (row.p50_ms is None) == (row.backend != "reference")
+        if row.backend != "reference":
+            assert row.note.startswith(f"gradient of {name}: wrong by 1.0e+00")
 
 
 def test_triton_is_measured_with_every_share_of_the_polynomial() -> None:
