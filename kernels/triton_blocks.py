@@ -136,7 +136,8 @@ def load_delta(p_delta, p_bias, p_mask, seq, row, m: tl.constexpr, o_e, m_e, E, 
     delta = raw
     if SOFTPLUS:
         # log1p(x) = log(1 + x) x / ((1 + x) - 1): exact where 1 + x rounds, as it does for small steps.
-        power = tl.exp(tl.minimum(raw, 20.0))
+        # NaN must stay NaN, as it does on a CPU: by itself the minimum would make 20 of it.
+        power = tl.exp(tl.minimum(raw, 20.0, propagate_nan=tl.PropagateNan.ALL))
         one = 1.0 + power
         rest = tl.where(one == 1.0, 1.0, one - 1.0)
         delta = tl.where(one == 1.0, power, tl.log(one) * (power / rest))

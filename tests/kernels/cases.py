@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -139,6 +140,20 @@ def check_spoilt(sizes: tuple[int, int, int, int, int], backend: str, softplus: 
     pairs = (coupled_trace(**given, backend=backend) for given in (clean, spoilt))
     for value, same in zip(*pairs, strict=True):
         assert torch.equal(value, same)
+
+
+def check_nan_stays(sizes: tuple[int, int, int, int, int], backend: str, device: str = "cpu") -> None:
+    """Fail unless NaN in one chain's delta makes NaN of its channel: there at once, one tick later in every chain."""
+    given = cast(arguments(sizes, options=("D", "delta_bias")), device=device)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="coupled_scan: the states overflowed")
+        given["delta"][0, 1, 0, 0] = torch.nan
+        y, state = coupled_scan(**given, return_final_state=True, backend=backend)
+    spoilt = torch.zeros_like(y, dtype=torch.bool)
+    spoilt[0, 1, 0, 0] = True
+    spoilt[0, 2:, :, 0] = True
+    assert torch.equal(y.isnan(), spoilt)
+    assert torch.equal(state.isnan(), spoilt[:, -1, :, :, None].expand_as(state))
 
 
 class Allocated(TorchDispatchMode):

@@ -23,6 +23,7 @@ from tests.kernels.cases import (
     cast,
     check,
     check_inference_keeps_nothing,
+    check_nan_stays,
     check_spoilt,
     run,
 )
@@ -185,6 +186,15 @@ def test_what_masked_ticks_hold_reaches_no_state_and_no_gradient(softplus: bool)
 @pytest.mark.usefixtures("in_chunks")
 def test_what_masked_ticks_hold_reaches_no_chunk() -> None:
     check_spoilt((1, 16, 2, 2, 2), "triton", True)
+
+
+def test_a_delta_that_is_nan_makes_nan() -> None:
+    check_nan_stays((1, 3, 2, 3, 2), "triton")
+
+
+@pytest.mark.usefixtures("in_chunks")
+def test_a_delta_that_is_nan_makes_nan_of_the_chunks_after_it() -> None:
+    check_nan_stays((1, 16, 2, 3, 2), "triton")
 
 
 def test_without_gradients_no_checkpoints_are_kept() -> None:

@@ -15,6 +15,7 @@ from tests.kernels.cases import (
     cast,
     check,
     check_inference_keeps_nothing,
+    check_nan_stays,
     check_spoilt,
     run,
 )
@@ -135,6 +136,11 @@ def test_float64_is_refused_with_the_remedy() -> None:
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_what_masked_ticks_hold_reaches_no_state_and_no_gradient(backend: str, softplus: bool) -> None:
     check_spoilt((2, 40, 3, 5, 4), backend, softplus)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_delta_that_is_nan_makes_nan(backend: str) -> None:
+    check_nan_stays((2, 40, 3, 5, 4), backend)
 
 
 def test_without_gradients_no_checkpoints_are_kept() -> None:

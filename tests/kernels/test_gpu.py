@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels import coupled_trace, explain_backend
-from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, run
+from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, check_nan_stays, run
 
 pytestmark = [
     pytest.mark.gpu,
@@ -66,6 +66,11 @@ def test_a_trace_matches_float64(shares: bool) -> None:
     for found, expected in zip(ours, exact, strict=True):
         if expected is not None:
             torch.testing.assert_close(found.cpu().double(), expected.detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [40, 700], ids=["whole", "chunks"])
+def test_a_delta_that_is_nan_makes_nan(length: int) -> None:
+    check_nan_stays((1, length, 2, 5, 16), "triton", "cuda")
 
 
 def test_auto_picks_triton() -> None:

@@ -46,8 +46,8 @@ def test_the_kernels_are_right_under_the_interpreter() -> None:
     assert re.search(r"\b[3-9]\d passed", done.stdout), done.stdout[-500:]
 
 
-def _stack_bytes(kernel: Any, tmp_path: Path, warps: int = 4, **constants: Any) -> int:
-    """Compile a kernel for an H100 and give the bytes of registers it spills to memory."""
+def _compiled(kernel: Any, warps: int = 4, **constants: Any) -> Any:
+    """A kernel compiled for an H100."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -63,9 +63,15 @@ def _stack_bytes(kernel: Any, tmp_path: Path, warps: int = 4, **constants: Any) 
         if name not in constants and (name.startswith("p_") or name in ("E", "N")):
             aligned[(place,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, types, constants, aligned)
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
+
+
+def _stack_bytes(kernel: Any, tmp_path: Path, warps: int = 4, **constants: Any) -> int:
+    """The bytes of registers that a kernel compiled for an H100 spills to memory."""
+    import triton
+
     binary = tmp_path / "kernel.cubin"
-    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
-    binary.write_bytes(compiled.asm["cubin"])
+    binary.write_bytes(_compiled(kernel, warps, **constants).asm["cubin"])
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     said = subprocess.run([tool, "--dump-resource-usage", binary], capture_output=True, text=True, check=True)
     return int(re.search(r"STACK:(\d+)", said.stdout)[1])  # type: ignore[index]
@@ -92,6 +98,15 @@ def test_the_kernels_compile_for_an_h100_without_spilling(
     if not optional:
         constants |= dict.fromkeys((OPTIONAL & set(kernel.arg_names)) - NEEDED.get(name, set()))
     assert _stack_bytes(kernel, tmp_path, **constants) == 0
+
+
+def test_a_delta_that_is_nan_stays_nan_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, and not under the interpreter, a minimum that is not told to keep NaN gives the other number."""
+    from kernels.triton_forward import forward
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    code = _compiled(forward, M=1, BE=16, BN=16, SOFTPLUS=True, QUARTERS=0).asm["ptx"]
+    assert set(re.findall(r"\bm(?:in|ax)[.\w]*\.f32", code)) == {"min.NaN.f32"}
 
 
 def test_the_measure_of_exponentials_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
