@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,14 +24,26 @@ _LOCK = threading.Lock()  # the network carries its state from window to window
 
 @cache
 def _network() -> Any:
-    """The network in the wheel, loaded once."""
+    """The network in the wheel, loaded once; the first import of its package is here, on `_one_thread`."""
+    from silero_vad import load_silero_vad
+
+    return load_silero_vad()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread, and then on as many as before: importing silero_vad sets one for the whole process.
+
+    While it runs it needs no more: with two, on two busy cores, so small a network takes fifteen times as long.
+    """
     import torch
 
     threads = torch.get_num_threads()
-    from silero_vad import load_silero_vad
-
-    torch.set_num_threads(threads)  # importing silero_vad sets one thread for the whole process
-    return load_silero_vad()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def find_speech(sound: Sound, progress: Callable[[float], None] | None = None) -> tuple[Span, ...]:
@@ -44,10 +57,11 @@ def find_speech(sound: Sound, progress: Callable[[float], None] | None = None) -
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
     if len(sound.samples) < WINDOW:
         return ()
-    from silero_vad import get_speech_timestamps_from_probs
+    shares = speech_probabilities(sound.samples, progress)
+    from silero_vad import get_speech_timestamps_from_probs  # not before: see `_one_thread`
 
     found = get_speech_timestamps_from_probs(
-        speech_probabilities(sound.samples, progress).tolist(),
+        shares.tolist(),
         sampling_rate=RATE,
         audio_length_samples=len(sound.samples),
         speech_pad_ms=30,
@@ -60,7 +74,7 @@ def speech_probabilities(samples: FloatArray, progress: Callable[[float], None] 
     import torch
 
     gain = level_gain(samples)
-    with _LOCK, torch.inference_mode():
+    with _LOCK, _one_thread(), torch.inference_mode():
         network = _network()
         network.reset_states()
         found: list[float] = []

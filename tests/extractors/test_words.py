@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -35,6 +37,22 @@ def test_speech_is_found_where_it_is(reading: Sound) -> None:
     assert 1.5 < spans[0].start < 1.9
     assert 8.6 < spans[-1].end < 9.0
     assert all(a.end <= b.start for a, b in pairwise(spans))
+
+
+def test_torchs_threads_are_left_as_they_were() -> None:
+    """In a process of its own: the first import of the network's package sets one thread for all that follows."""
+    script = (
+        "import numpy, torch\n"
+        "from extractors import vad\n"
+        "from extractors.records import Sound\n"
+        "torch.set_num_threads(2)\n"
+        "network, used = vad._network, []\n"
+        "vad._network = lambda: used.append(torch.get_num_threads()) or network()\n"
+        "vad.find_speech(Sound(numpy.zeros(16_000, numpy.float32)))\n"
+        "assert used == [1], used\n"
+        "assert torch.get_num_threads() == 2, torch.get_num_threads()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "tone", "music"])
