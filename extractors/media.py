@@ -74,23 +74,27 @@ def read_sound(
     """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
 
     Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Of several tracks the
-    first that is not silent is heard: recorders of screens write one for each source. Damage is told in `warnings`, and
-    so is a silent track that was passed over. `progress` is called with the second of the clip that was reached.
+    first that is not silent is heard: recorders of screens write one for each source. Its damage is told in `warnings`,
+    and so is that a silent track was passed over. `progress` is called with the second of the clip that was reached.
 
     Raises:
         InputError: the file cannot be opened.
     """
     limits = limits or Limits.from_environment()
-    sound = _track(path, 0, warnings, limits, progress)
-    if sound is None or _level(sound) >= SILENT:
-        return sound
-    for number in range(1, TRACKS):
-        other = _track(path, number, None, limits, progress)
-        if other is None:
-            break
-        if _level(other) >= SILENT:
-            _report(f"The clip's first track of sound is silent: track {number + 1} was heard.", warnings)
-            return other
+    told: list[str] = []
+    sound = _track(path, 0, told, limits, progress)
+    if sound is not None and _level(sound) < SILENT:
+        for number in range(1, TRACKS):
+            others: list[str] = []
+            other = _track(path, number, others, limits, progress)
+            if other is None:
+                break
+            if _level(other) >= SILENT:
+                silent = f"The clip's first track of sound is silent: track {number + 1} was heard."
+                sound, told = other, [silent, *others]
+                break
+    for sentence in told:
+        _report(sentence, warnings)
     return sound
 
 

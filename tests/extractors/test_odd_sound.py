@@ -80,6 +80,26 @@ def test_a_silent_track_is_passed_over_for_one_that_is_not(tmp_path: Path) -> No
     assert found.warnings == ["The clip's first track of sound is silent: track 3 was heard."]
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+def test_the_damage_that_is_told_is_that_of_the_track_that_is_heard(tmp_path: Path, broken: int) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in range(2)]
+        for second in range(6):
+            for number, (stream, kind) in enumerate(zip(streams, ("silence", "speech"), strict=True)):
+                if number == broken and 2 <= second < 4:
+                    continue
+                samples = (make_sound(kind, 1.0) * 32767).astype(np.int16)[None]
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+                frame.sample_rate, frame.pts = RATE, second * RATE
+                container.mux(stream.encode(frame))
+    warnings: list[str] = []
+    assert read_sound(path, warnings) is not None
+    passed_over = "The clip's first track of sound is silent: track 2 was heard."
+    hole = ["The file holds no sound for 2.0 s of its time."]
+    assert warnings == [passed_over, *(hole if broken == 1 else [])]
+
+
 def test_where_all_tracks_are_silent_the_first_is_heard(tmp_path: Path) -> None:
     path = tmp_path / "a.mov"
     write_tracks(path, [make_sound("silence", 2.0), make_sound("silence", 1.0)])
