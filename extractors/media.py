@@ -8,6 +8,7 @@ in. A clip that cannot be used at all raises InputError with one sentence fit fo
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Discard
 
 from extractors.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
 from extractors.opening import Limits, clip_start, first_stream, open_clip
 from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
 
-PROBE_PACKETS = 600  # packets read in search of the first picture and sound
+PROBE_PACKETS = 600  # packets of a stream that are tried before it counts as one that cannot be decoded
 SILENT = 1e-4  # level (root mean square) under which a track holds nothing that anybody could hear
 TRACKS = 8  # of sound that are looked at for one that is not silent: each is decoded whole
 LEAST_PACKET = 32  # samples that a packet of any compressed sound holds at least
@@ -45,9 +47,11 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
     name = Path(path).name
     with open_clip(path, limits) as container:
         streams = {kind: first_stream(container, kind) for kind in ("video", "audio")}
-        frames = _first_frames(container, {k: s for k, s in streams.items() if s is not None})
+        frames, tried = _first_frames(
+            container, {k: s for k, s in streams.items() if s is not None}, limits.max_seconds
+        )
         for kind, what in (("video", "pictures"), ("audio", "sound")):
-            if streams[kind] is not None and kind not in frames and warnings is not None:
+            if tried[kind] and kind not in frames and warnings is not None:
                 warnings.append(f"The clip's {what} cannot be decoded, so it is analysed without.")
         if not frames:
             raise InputError(f"{name} holds neither pictures nor sound that can be decoded.")
@@ -205,23 +209,37 @@ def _read_pictures(
         _report(_damage("pictures", container, stream, tally), warnings)
 
 
-def _first_frames(container: InputContainer, streams: dict[str, Any]) -> dict[str, Any]:
-    """The first decoded frame of each stream that gives one within PROBE_PACKETS packets (all, in a short file)."""
+def _first_frames(
+    container: InputContainer, streams: dict[str, Any], longest: float
+) -> tuple[dict[str, Any], Counter[str]]:
+    """The first decoded frame of each stream that gives one, and of how many packets of each that was tried.
+
+    Of a stream at most PROBE_PACKETS are tried, none after `longest` seconds. Other streams' packets do not count:
+    pictures may begin long after the sound, and sound after the pictures.
+    """
     frames: dict[str, Any] = {}
-    by_index = {stream.index: kind for kind, stream in streams.items()}
-    if not streams:
-        return frames
+    tried: Counter[str] = Counter()
+    missing = {stream.index: kind for kind, stream in streams.items()}
+    last = clip_start(container) + longest
     try:
-        for count, packet in enumerate(container.demux(*streams.values())):
-            kind = by_index[packet.stream.index]
-            found = _decoded(packet) if kind not in frames else []
-            if found:
+        for packet in container.demux(*streams.values()) if streams else ():
+            kind = missing.get(packet.stream.index)
+            if kind is None:
+                continue  # not every container leaves out what is to be discarded
+            is_late = packet.pts is not None and float(packet.pts * packet.time_base) > last
+            tried[kind] += packet.size > 0 and not is_late
+            if found := [] if is_late else _decoded(packet):
                 frames[kind] = found[0]
-            if len(frames) == len(streams) or count >= PROBE_PACKETS:
+            if found or is_late or tried[kind] >= PROBE_PACKETS:
+                del missing[packet.stream.index]
+                packet.stream.discard = Discard.all
+            if not missing:
                 break
     except (av.FFmpegError, OSError):
         pass  # the file breaks off here; what was found stands
-    return frames
+    for stream in streams.values():
+        stream.discard = Discard.default
+    return frames, tried
 
 
 def _decoded(packet: Any) -> list[Any]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -97,6 +99,69 @@ def test_only_sound_and_only_pictures(tmp_path: Path) -> None:
     seen = make_clip(tmp_path / "seen.mp4", 1.0, sound=None)
     assert (probe(seen).has_video, probe(seen).has_audio) == (True, False)
     assert read_sound(seen) is None
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.webm"])
+def test_pictures_that_begin_long_after_the_sound_are_seen(tmp_path: Path, name: str) -> None:
+    times = [20 + i / 10 for i in range(20)]
+    path = make_clip(tmp_path / name, 22.0, sound="tone", rate=48_000, times=times)
+    warnings: list[str] = []
+    info = probe(path, warnings=warnings)
+    assert (info.has_video, info.has_audio) == (True, True)
+    assert info.duration == pytest.approx(22, abs=0.2)
+    assert [f.time for f in read_frames(path, warnings=warnings)] == pytest.approx(times, abs=0.03)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_sound_that_begins_long_after_the_pictures_is_heard(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        voice = container.add_stream("aac", rate=RATE, layout="mono")
+        packets = []
+        for i in range(26 * 30):
+            frame = av.VideoFrame.from_ndarray(make_picture("plain", (64, 48), i / 30), format="bgr24")
+            packets += pictures.encode(frame)
+        for begin in range(24 * RATE, 26 * RATE, 1024):
+            part = av.AudioFrame.from_ndarray(make_sound("tone", 0.064)[None], format="fltp", layout="mono")
+            part.sample_rate, part.pts = RATE, begin
+            packets += voice.encode(part)
+        packets += [*pictures.encode(None), *voice.encode(None)]
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+    warnings: list[str] = []
+    info = probe(path, warnings=warnings)
+    assert (info.has_video, info.has_audio) == (True, True)
+    sound = read_sound(path, warnings)
+    assert sound is not None
+    assert sound.start == pytest.approx(24, abs=0.1)
+    assert sound.duration == pytest.approx(2, abs=0.15)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("packets", [0, 3, 700])
+def test_only_pictures_that_were_tried_are_said_to_be_no_pictures(tmp_path: Path, packets: int) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mjpeg", rate=10)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuvj420p"
+        voice = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        tone = (make_sound("tone", 1.0)[None] * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(voice.encode(frame))
+        for i in range(packets):
+            packet = av.Packet(b"no picture at all")
+            packet.stream, packet.time_base = pictures, Fraction(1, 1000)
+            packet.pts = packet.dts = i
+            container.mux(packet)
+    warnings: list[str] = []
+    info = probe(path, warnings=warnings)
+    assert (info.has_video, info.has_audio) == (False, True)
+    told = "The clip's pictures cannot be decoded, so it is analysed without."
+    assert warnings == ([told] if packets else [])
 
 
 def test_one_picture_and_50_ms(tmp_path: Path) -> None:
@@ -227,8 +292,6 @@ def test_a_recorders_webm_without_a_duration_is_measured(tmp_path: Path) -> None
 
 
 def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
-    import av
-
     path = tmp_path / "gap.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")

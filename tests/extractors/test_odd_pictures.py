@@ -60,6 +60,15 @@ def test_no_face(tmp_path: Path) -> None:
     assert not any(found.seen)
 
 
+def test_a_face_that_comes_long_after_the_sound_is_absent_until_then(tmp_path: Path) -> None:
+    times = [20 + i / 5 for i in range(10)]
+    found = extract(make_clip(tmp_path / "a.mkv", 22.0, sound="silence", rate=48_000, times=times))
+    assert found.seen == [True] * 10
+    assert found.grid.presence["visual"][:100].max() == 0
+    assert found.grid.presence["visual"][100:110].min() > 0
+    assert found.warnings == []
+
+
 def test_nothing_at_all_is_an_empty_grid(tmp_path: Path) -> None:
     found = extract(make_clip(tmp_path / "a.mp4", 1.0, video="plain", sound="silence"))
     assert found.kinds == set()
