@@ -7,6 +7,7 @@ Where several faces are, the pictures between two looks are glanced at, and only
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -141,20 +142,19 @@ class FaceFollower:
         )
 
     def _follow(self, small: Grey) -> None:
-        found = [self.detector.near(small, face.box) for face in self.faces]
+        found: list[Box | None] = [None] * len(self.faces)
+        others: list[Box] = []
+        self._ask(found, lambda last: self.detector.near(small, last))
         if None in found or not found or self.looks % SEARCH_EVERY == 0:
             others = self.detector.search(small)
-            for i, face in enumerate(self.faces):
-                found[i] = found[i] or nearest(others, face.box)
-        else:
-            others = []
-        for i, face in enumerate(self.faces):
-            found[i] = found[i] or self.detector.near_harder(small, face.box)
-        known = [box for box in found if box]
-        fresh = [box for box in others if not any(_overlap(box, other) for other in known)]
+            free = _apart_from(others, found)
+            self._ask(found, lambda last: nearest(free, last))
+        self._ask(found, lambda last: self.detector.near_harder(small, last))
+        fresh = _apart_from(others, found)
         kept = [face for face, box in zip(self.faces, found, strict=True) if self._go_on(face, box, small)]
-        # What only matches may be what is left of a face that the search now finds beside it.
-        self.faces = [f for f in kept if not (f.bridged and any(_overlap(f.box, box) for box in fresh))]
+        # What only matches may be what is left of a face that is found beside it, or has gone behind that one.
+        sure = [*fresh, *(box for box in found if box)]
+        self.faces = [f for f in kept if not (f.bridged and any(_overlap(f.box, box) for box in sure))]
         if not self.faces and not fresh:
             fresh = self._look_harder(small)
         else:
@@ -162,6 +162,17 @@ class FaceFollower:
         for box in sorted(fresh, key=lambda box: -_prominence(box, small.shape))[: MOST - len(self.faces)]:
             self._met += 1
             self.faces.append(Face(self._met, box, _view(small, box)))
+
+    def _ask(self, found: list[Box | None], where: Callable[[Box], Box | None]) -> None:
+        """Ask where each face that is not found yet is, by its last box, and note it in `found`.
+
+        Two faces near each other are both told of the one that is in front: it is the one that was nearer to there, or
+        of equals the one met first. The other is not found.
+        """
+        told = {i: box for i, face in enumerate(self.faces) if not found[i] and (box := where(face.box))}
+        for i in sorted(told, key=lambda i: _distance(self.faces[i].box, told[i])):
+            if _apart_from([told[i]], found):
+                found[i] = told[i]
 
     def _look_harder(self, small: Grey) -> list[Box]:
         self._faceless += 1
@@ -230,10 +241,19 @@ def _prominence(box: Box, shape: tuple[int, ...]) -> float:
     return box.side * (1 - 0.5 * float(np.hypot(x / width - 0.5, y / height - 0.5)))
 
 
+def _apart_from(boxes: list[Box], taken: list[Box | None]) -> list[Box]:
+    """The boxes of other faces than those at the boxes taken."""
+    return [box for box in boxes if not any(_overlap(box, other) for other in taken if other)]
+
+
 def _overlap(one: Box, other: Box) -> bool:
     """Whether two boxes are of the same face: their middles nearer than half of the larger one's side."""
-    apart = np.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1])
-    return bool(apart < 0.5 * max(one.side, other.side))
+    return _distance(one, other) < 0.5 * max(one.side, other.side)
+
+
+def _distance(one: Box, other: Box) -> float:
+    """Pixels between their middles."""
+    return float(np.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1]))
 
 
 def _mouth_contrast(small: Grey, box: Box) -> float:

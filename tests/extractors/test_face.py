@@ -1,9 +1,13 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 import cv2
 import numpy as np
 import pytest
 import skimage.data
 from numpy.typing import NDArray
 
+from extractors.detect import Box, nearest
 from extractors.expression import EXPRESSIONS
 from extractors.face import COLUMNS, describe_faces, face_features, find_faces, steady
 from extractors.follow import FaceFollower, Sightings
@@ -145,6 +149,64 @@ def sightings(*pictures: Picture) -> Sightings:
     for frame in clip(*pictures):
         follower.look(frame)
     return follower.sightings()
+
+
+@dataclass
+class Told:
+    """A detector that is told where the faces are in each picture, and finds the nearest of them as YuNet does."""
+
+    pictures: Iterator[list[Box]]
+    seen: list[Box] = field(default_factory=list)
+
+    def look(self, follower: FaceFollower, time: float) -> list[int]:
+        """Have the follower look at its next picture; the numbers of the faces it follows then."""
+        self.seen = next(self.pictures)
+        noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+        follower.look(Frame(time, noise))
+        return [face.number for face in follower.faces]
+
+    def search(self, grey: Picture) -> list[Box]:
+        return self.seen
+
+    def near(self, grey: Picture, last: Box) -> Box | None:
+        return nearest(self.seen, last)
+
+    def search_harder(self, grey: Picture) -> list[Box]:
+        return []
+
+    def near_harder(self, grey: Picture, last: Box) -> Box | None:
+        return nearest(self.seen, last)
+
+
+def test_a_face_that_goes_behind_another_is_not_followed_as_that_one_too() -> None:
+    """The picture stays the same, so that the one that is hidden matches where it was, upon the one before it."""
+    places = [(100, 200), (130, 190), (155, 186), *[(180,)] * 3, *[(100, 190)] * 5]
+    boxes = [[Box(x, 80, 60, 5.0) for x in found] for found in places]
+    told = Told(iter(boxes))
+    follower = FaceFollower(told)
+    followed = [told.look(follower, 0.2 * i) for i in range(len(boxes))]
+    # The one that comes out again is met when the whole picture is searched, at the eleventh look.
+    assert followed == [[1, 2]] * 3 + [[2]] * 7 + [[2, 3]]
+
+
+def test_faces_that_pass_for_each_other_keep_their_own_boxes() -> None:
+    """Both are nearest to where the first is; the second's own is found by the search."""
+    told = Told(iter([[Box(x, 80, 60, 5.0) for x in found] for found in ((100, 140), (112, 182))]))
+    follower = FaceFollower(told)
+    assert [told.look(follower, 0.2 * i) for i in range(2)] == [[1, 2]] * 2
+    assert sorted(face.box.x for face in follower.faces) == [112, 182]
+
+
+def test_a_head_that_moves_behind_another_is_counted_no_more(portrait: Picture) -> None:
+    pictures = []
+    for left in (*range(60, 260, 10), *[260] * 5):
+        picture = np.full((200, 480, 3), 120, np.uint8)
+        for x in (left, 260):
+            picture[20:180, x : x + 140] = portrait[45:205, 160:300]
+        pictures.append(picture)
+    count = find_faces(clip(*pictures)).count
+    assert count[:8].tolist() == [2] * 8
+    assert count[-5:].tolist() == [1] * 5
 
 
 def test_a_profile_is_found_with_little_confidence() -> None:
