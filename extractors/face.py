@@ -7,6 +7,7 @@ learnt from, was cropped in much the same way.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ COLUMNS = (*(f"embedding_{i:02d}" for i in range(EMBEDDING)), *EXPRESSIONS)
 BATCH = 16  # faces at once: with 64 the network takes 150 MB more and no less time
 # A frame stands for the time until the next one, but not for longer than this, seconds.
 LONGEST_LOOK = 1.0
+_THREADS = threading.Lock()
+_before: list[int] = []  # OpenCV's threads as they were, once for each analysis that is under way
 
 Hear = Callable[[], Sound | None]
 
@@ -163,10 +166,17 @@ def steady(weight: FloatArray, matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV on one thread: frames this small gain nothing from more, and torch's own threads lose by them."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    """OpenCV on one thread: frames this small gain nothing from more, and torch's own threads lose by them.
+
+    The number is the whole process's: of analyses at once the first in sets it and the last out puts it back.
+    """
+    with _THREADS:
+        _before.append(_before[0] if _before else cv2.getNumThreads())
+        cv2.setNumThreads(1)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        with _THREADS:
+            before = _before.pop()
+            if not _before:
+                cv2.setNumThreads(before)

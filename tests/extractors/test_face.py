@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import cv2
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from extractors.detect import Box, nearest
 from extractors.expression import EXPRESSIONS
-from extractors.face import COLUMNS, describe_faces, face_features, find_faces, steady
+from extractors.face import COLUMNS, _one_thread, describe_faces, face_features, find_faces, steady
 from extractors.follow import FaceFollower, Sightings
 from extractors.records import Frame
 
@@ -285,3 +286,19 @@ def test_opencvs_threads_are_left_as_they_were(portrait: Picture) -> None:
     before = cv2.getNumThreads()
     find_faces(clip(portrait))
     assert cv2.getNumThreads() == before
+
+
+def test_opencvs_threads_are_left_as_they_were_by_analyses_that_overlap() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        one, other = ExitStack(), ExitStack()
+        one.enter_context(_one_thread())
+        other.enter_context(_one_thread())
+        assert cv2.getNumThreads() == 1
+        one.close()
+        assert cv2.getNumThreads() == 1  # the other is still at it
+        other.close()
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
