@@ -23,13 +23,13 @@ from numpy.typing import ArrayLike
 
 from app import analysis as plain
 from app.analysis import MODALITIES, NAMES, Analysis
-from app.cores import cores
 from app.estimate import Estimate
 from app.memory import check_memory
 from app.stages import Progress, Stages
 from app.zerogpu import predict_clip
 from extractors.cache import Cache
 from extractors.clip import ClipReader
+from extractors.cores import cores
 from extractors.languages import LanguageError, language_name
 from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
 

@@ -6,8 +6,8 @@ import ctypes
 import os
 from pathlib import Path
 
-from app.groups import MINE, ROOT, folders_of
 from app.settings import whole_number
+from extractors.groups import MINE, ROOT, folders_of
 from extractors.records import InputError, MediaInfo
 
 SETTING = "COUPLED_MAMBA_MEMORY"

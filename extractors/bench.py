@@ -27,6 +27,7 @@ from extractors.bench_peers import ON_PICTURES, ON_SOUND, PEER_SECONDS
 from extractors.bench_run import Run, Step
 from extractors.cache import Cache
 from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader, read_tracks
+from extractors.cores import cores
 from extractors.looped import make_long_apart
 from extractors.records import InputError, Transcript
 
@@ -64,8 +65,7 @@ def _threads(run: Run) -> str:
     """As many as each of the page's two branches has; this also loads torch, which several stages need."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores // 2))
+    torch.set_num_threads(max(1, cores() // 2))
     return f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
 

@@ -11,7 +11,6 @@ one reads noise in the other. So such words are shown, and can be embedded, but 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from extractors.cache import digest_model
+from extractors.cores import cores
 from extractors.languages import (
     DETECT,
     ENCODER_VARIABLE,
@@ -150,7 +150,7 @@ def _load_whisper(language: str) -> Any:
 def _whisper(name: str, _digest: str) -> Any:
     from faster_whisper import WhisperModel  # an extra of the user's
 
-    threads = max(1, (os.cpu_count() or 1) // 2)  # the other half looks at the pictures
+    threads = max(1, cores() // 2)  # the other half looks at the pictures
     return WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
 
 

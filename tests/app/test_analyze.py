@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from app import analyze as analyzing
 from app.analysis import MODALITIES, Analysis
 from app.analyze import analyze, build
 from app.stages import STAGES
@@ -269,3 +271,12 @@ def test_the_models_intervals_and_sentences_reach_the_analysis() -> None:
     assert (whole.low, whole.high, whole.ticks_low, whole.ticks_high) == (-0.5, 1.0, (-1.0, -1.0), (2.0, 2.0))
     assert analysis.sentiment.alone["text"].interval is None
     assert analysis.transcript.sentences == (0, 1)
+
+
+@pytest.mark.parametrize(("ours", "threads"), [(6, 3), (1, 1)])
+def test_each_branch_has_half_of_the_cores(ours: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyzing, "cores", lambda: ours)
+    given: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    analyzing._share_cores()
+    assert given == [threads]

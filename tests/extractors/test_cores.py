@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 
-from app import analyze, cores
+from extractors import cores
 
 
 def group(folder: Path, **texts: str) -> None:
@@ -48,7 +47,4 @@ def test_where_nobody_tells_which_cores_are_ours_all_are(monkeypatch: pytest.Mon
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     monkeypatch.setattr(cores, "_of_groups", list)
-    given: list[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", given.append)
-    analyze._share_cores()
-    assert given == [3]
+    assert cores.cores() == 6

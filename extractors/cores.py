@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.groups import MINE, ROOT, folders_of
+from extractors.groups import MINE, ROOT, folders_of
 
 
 def cores() -> int:
