@@ -37,7 +37,7 @@ def test_timeline_draws_every_line_in_its_colour() -> None:
     assert lines["all together"].line.color == INK
     for name, told in zip(MODALITIES, ("words", "voice", "face"), strict=True):
         assert np.allclose(lines[f"{told} alone"].y, analysis.sentiment.alone[name].ticks)
-        assert np.allclose(lines[f"{told} state"].y, analysis.dynamics.state_norm[name])
+        assert np.allclose(lines[f"{told} state size"].y, analysis.dynamics.state_norm[name])
         assert lines[f"{told} alone"].line.color == COLOURS[name]
 
 

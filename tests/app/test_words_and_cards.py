@@ -169,7 +169,7 @@ def test_the_tables_have_every_line_of_their_pictures() -> None:
     assert drawn <= {name.split(" (")[0] for name in header}
     row, tone = dict(zip(header, rows[7], strict=True)), analysis.tone
     assert tone is not None
-    assert row["face state"] == f"{analysis.dynamics.state_norm['visual'][7]:.2f}"
+    assert row["face state size"] == f"{analysis.dynamics.state_norm['visual'][7]:.2f}"
     share = analysis.dynamics.share["text"]["audio"][7]
     assert row["words ← voice"] == f"{signed(100 * share, 0).removeprefix('+')} %"
     assert row["pitch (Hz)"] == f"{tone.pitch[7]:.0f}"

@@ -77,7 +77,7 @@ def _csv_holds(text: str, table: list[dict[str, str]]) -> None:
         for column, name in (
             ("score", "all together"),
             ("voice_score", "voice alone"),
-            ("face_state", "face state"),
+            ("face_state", "face state size"),
         ):
             if row[column]:  # a modality has no score before it was first observed
                 assert float(row[column]) == pytest.approx(_number(shown[name]), abs=0.006)
