@@ -10,10 +10,11 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from extractors.cues import Cue, gather_cues
 from extractors.languages import DETECT, ENGLISH, UNTOLD, language_name, language_tags, read_language
 from extractors.opening import Limits, clip_start, open_clip
 from extractors.records import Sound, Span, Transcript
-from extractors.subtitles import MAX_BYTES, Cue, gather_cues, is_too_much, place_cues
+from extractors.subtitles import MAX_BYTES, is_too_much, place_cues
 from extractors.words import transcript_of
 
 if TYPE_CHECKING:

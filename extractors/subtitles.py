@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 from extractors.align import SPREAD, align_words, spread_words
+from extractors.cues import Cue, gather_cues, has_cues, one_after_another, plain_lines, tidy
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words import recognise, transcript_of
 
-if TYPE_CHECKING:
-    from pysubs2 import SSAEvent
-
-Cue: TypeAlias = tuple[Span, list[str]]
 MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
 MOST = 15  # words a second, averaged over a clip: the fastest speakers on record say 11
 LETTERS = 30  # letters a word, averaged: a "word" of a million letters is a way to keep the server busy
 # Seconds: a cue of one word and no longer than this was timed by the word, by hand or by a machine.
 TIMED = 1.0
-ROLLS = 0.1  # seconds within which a cue follows another at once, and in which nothing can be said
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 # Share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth.
 WESTERN = 0.3
+FAST = 6.0  # words a second of speech, that few speakers reach and none keeps up
+SQUEEZED, CROWDED = 0.04, 0.2  # seconds in which no word is said, and the share of such words that is told
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
-# No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
-_NOT_SAID = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|(?<!&)[♪♫#*]+|^\s*(?:>>|[-–])\s*")
-_NEVER_CLOSED = re.compile(r"<(?![^<>]*>)|\{(?![^{}]*\})")
 _WEBVTT = re.compile(r"\s{0,9}WEBVTT\b")
-_CUE = re.compile(r"^[ \t]{0,9}\d{1,3}:\d{2}:\d{2}[.,]\d{1,3}[ \t]{0,9}-->", re.MULTILINE)
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
-_GAP = re.compile(r"\n{3,}")
-# WebVTT's, no more of HTML's
-_ENTITY = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
-_SPEAKER = re.compile(r"^\s*[A-Z][A-Z .'-]{1,30}:\s+")
 
 
 def read_transcript(
@@ -51,13 +39,14 @@ def read_transcript(
 ) -> Transcript:
     """The words of a transcript file with their times, source "given".
 
-    Notes in brackets, tags and speakers' names in capitals are left out. Subtitles: each cue's words are aligned to
-    the sound within the cue, or share its time. Plain text: its words are aligned to `speech`; where it does not fit
-    what is said, or nothing is, they are spread evenly. A word's confidence is the aligner's, half for what is spread,
-    and more for what shares a short cue (`place_cues`): the words are certain, their times are not. `duration` is the
-    clip's, seconds. `heard` gives what is recognised in the speech, for whoever has it already; it is asked only
-    where alignment fails. Text that holds subtitles is read as such, whatever its ending. `warnings` is told of cues
-    after the clip's end, which are left out.
+    Notes in brackets, tags and speakers' names (in capitals, or where they come again) are left out. Subtitles: each
+    cue's words are aligned to the sound within the cue, or share its time. Plain text: its words are aligned to
+    `speech`; where it does not fit what is said, or nothing is, they are spread evenly. A word's confidence is the
+    aligner's, half for what is spread, and more for what shares a short cue (`place_cues`): the words are certain,
+    their times are not. `duration` is the clip's, seconds. `heard` gives what is recognised in the speech, for
+    whoever has it already; it is asked only where alignment fails. Text that holds subtitles is read as such,
+    whatever its ending. `warnings` is told of cues after the clip's end, which are left out, and of plain text that
+    does not fit the speech.
 
     Raises:
         InputError: no such file, another ending, over 5 MB, no text in it or in an encoding that cannot be told, no cue
@@ -73,9 +62,10 @@ def read_transcript(
         _check_count(path, [word for _, said in cues for word in said], duration)
         words = place_cues(cues, sound, speech)
     else:
-        said = [word for line in close_tags(text).splitlines() for word in _said(line, False).split()]
+        said = [word for line in plain_lines(text) for word in line.split()]
         _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
+        _tell_misfit(words, speech, warnings)
     return transcript_of(words, "given")
 
 
@@ -83,7 +73,7 @@ def _kind(path: Path, text: str) -> str:
     """How the text is to be parsed: by what it holds, else by its ending; "" is plain text."""
     if _WEBVTT.match(text):
         return "vtt"
-    return "srt" if _CUE.search(text) else SUBTITLES.get(path.suffix.lower(), "")
+    return "srt" if has_cues(text) else SUBTITLES.get(path.suffix.lower(), "")
 
 
 def is_too_much(words: Sequence[str], duration: float) -> bool:
@@ -148,7 +138,7 @@ def _cues(path: Path, text: str, kind: str, duration: float, warnings: list[str]
     import pysubs2
 
     try:
-        events = pysubs2.SSAFile.from_string(close_tags(text), format_=kind).events
+        events = pysubs2.SSAFile.from_string(tidy(text, kind), format_="srt").events
     except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
         raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
     cues = gather_cues(events, duration, entities=kind == "vtt")
@@ -163,65 +153,17 @@ def _cues(path: Path, text: str, kind: str, duration: float, warnings: list[str]
     return cues
 
 
-def close_tags(text: str) -> str:
-    """The text without any < or { that is never closed, and without long gaps.
-
-    Parsers look for the end of each, to the end of the file, and for a number after each line break of a gap.
-    """
-    return _NEVER_CLOSED.sub("", _GAP.sub("\n\n", text))
-
-
-def gather_cues(events: Iterable[SSAEvent], duration: float, entities: bool = False) -> list[Cue]:
-    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once.
-
-    entities: whether the text writes &amp; for &, as WebVTT does.
-    """
-    cues: list[Cue] = []
-    span, lines = Span(-1.0, -1.0), list[str]()
-    for event in sorted(events):
-        event.text = close_tags(event.text)
-        shown, before = lines, span
-        lines = [line for line in (_said(line, entities) for line in event.plaintext.splitlines()) if line]
-        span = Span(event.start / 1000, event.end / 1000)
-        still = set(shown) if _rolls_on(before, shown, span, lines) else set()
-        words = " ".join(line for line in lines if line not in still).split()
-        inside = Span(max(0.0, span.start), min(span.end, duration))
-        if words and inside.end > inside.start:
-            cues.append((inside, words))
-    return cues
-
-
-def _rolls_on(before: Span, shown: Sequence[str], now: Span, lines: Sequence[str]) -> bool:
-    """Whether a cue goes on showing lines of the one before it, so that a line of both was said once.
-
-    It follows at once, and lines move up or off while others stay; or it is too short for anything to be said, as every
-    other cue of rolling captions is; or both are shown together, as a text and its shadow are. One line by itself that
-    comes twice was said twice: "very, very".
-    """
-    pause = now.start - before.end
-    if abs(pause) > ROLLS:
-        return pause < 0
-    return max(len(shown), len(lines)) > 1 or min(before.end - before.start, now.end - now.start) < ROLLS
-
-
-def _said(line: str, entities: bool) -> str:
-    """A cue's line without what nobody says: tags, notes in brackets, notes of music, the speaker's name."""
-    text = _SPEAKER.sub("", _NOT_SAID.sub(" ", line))
-    if entities:  # last, once: what they stand for is text and never a tag
-        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    return " ".join(text.split())
-
-
 def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span]) -> list[Word]:
     """Every cue's words within it: on its speech where there is some, else over all of its time.
 
+    Cues that lie over each other are first given a time each (`one_after_another`).
     A word that its cue times (TIMED) stays there: who corrects one word finds the others where they were.
     Aligned words have the aligner's confidence. One that shares the cue's time lies at most the rest of that time from
     where it is put: its confidence falls from 1, alone in its cue, to SPREAD at LOOSE seconds of rest. The slope is a
     judgement; it was not measured.
     """
     words: list[Word] = []
-    for cue, said in cues:
+    for cue, said in one_after_another(cues):
         spoken = [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech]
         is_timed = len(said) == 1 and cue.end - cue.start <= TIMED
         spoken = [] if is_timed else [s for s in spoken if s.end - s.start > 0.1]
@@ -253,6 +195,17 @@ def _place_text(
         return words
     recognised = recognise(sound, speech) if heard is None else heard()
     return _match(said, recognised.words, speech) or words
+
+
+def _tell_misfit(words: Sequence[Word], speech: Sequence[Span], warnings: list[str] | None) -> None:
+    """Tell where the words are more than anybody says in the speech, or many had to be squeezed into no time."""
+    seconds = sum(span.end - span.start for span in speech)
+    squeezed = sum(word.end - word.start < SQUEEZED for word in words)
+    if speech and warnings is not None and (len(words) > FAST * seconds or squeezed > CROWDED * len(words)):
+        warnings.append(
+            f"The transcript's {len(words):,} words do not fit the {seconds:.1f} s of speech: "
+            "does it belong to this clip?"
+        )
 
 
 def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> list[Word]:

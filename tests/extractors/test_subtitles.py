@@ -8,8 +8,9 @@ import pytest
 from pysubs2 import SSAEvent
 
 from extractors.align import GUESSED, SPREAD
+from extractors.cues import gather_cues
 from extractors.records import InputError, Sound, Span, Transcript
-from extractors.subtitles import gather_cues, read_transcript
+from extractors.subtitles import read_transcript
 from extractors.vad import find_speech
 from tests.clips import RATE, speech
 
@@ -102,6 +103,9 @@ def test_captions_that_roll_in_steps_of_a_moment_are_said_once(tmp_path: Path) -
         ([(0, 2, "Well.\nNo."), (3, 4, "No.")], "Well. No. No."),
         ([(1, 3, "hello"), (1, 3, "hello")], "hello"),  # a text and its shadow
         ([(0, 1, "hello"), (0.5, 3, "hello\nthere")], "hello there"),
+        ([(0, 2, "- You love him?\n- No."), (2, 4, "- No.\n- Then why?")], "You love him? No. No. Then why?"),
+        ([(0, 2, "I love you\nso much"), (2, 4, "I love you")], "I love you so much I love you"),
+        ([(0, 3, "Yes"), (2, 5, "Yes")], "Yes Yes"),
     ],
 )
 def test_what_is_said_again_is_kept(tmp_path: Path, cues: list[tuple[float, float, str]], heard: str) -> None:
@@ -109,6 +113,49 @@ def test_what_is_said_again_is_kept(tmp_path: Path, cues: list[tuple[float, floa
         f"{i}\n{stamp(start)} --> {stamp(end)}\n{text}\n" for i, (start, end, text) in enumerate(cues, 1)
     ]
     assert said(read(tmp_path / "a.srt", "\n".join(stamped))) == heard
+
+
+def test_cues_over_each_other_are_told_one_after_another(tmp_path: Path) -> None:
+    """Two who speak at once, and captions that stay while the next are said: never word by word in turns."""
+    text = "1\n{} --> {}\nI loved it so much\n\n2\n{} --> {}\nyou are a liar\n"
+    at_once = read(tmp_path / "a.srt", text.format(*map(stamp, (1, 4, 1.2, 4))))
+    assert said(at_once) == "I loved it so much you are a liar"
+    stays = read(tmp_path / "b.srt", text.format(*map(stamp, (1, 5, 3, 6)))).words
+    assert " ".join(word.word for word in stays) == "I loved it so much you are a liar"
+    assert (stays[4].end, stays[5].start) == (pytest.approx(3), pytest.approx(3))
+
+
+VTT = "WEBVTT - made\n\nSTYLE\n::cue {}\n\nNOTE Confidence: 0.93\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "heard"),
+    [
+        ("a.vtt", VTT + "6f3a-8d2e/11-0\n00:01.000 --> 00:02.000 align:start\nhello\n\nNOTE\nsad\n", "hello"),
+        ("a.vtt", VTT + "00:01.000 --> 00:02.000\nI<00:01.300><c> hate</c><00:01.800><c> this</c>\n", "I hate this"),
+        ("a.srt", "1\r00:00:01,000 --> 00:00:02,000\rhi\r\r2\r00:00:02,500 --> 00:00:03,000\rthere\r", "hi there"),
+        ("a.srt", "1\n00:01,000 --> 00:02,000\nhello\n", "hello"),
+        ("a.srt", "1\n-00:00:02,000 --> 00:00:01,000\nhello\n", "hello"),
+        ("a.txt", "Mary Jones  0:01\nhello\n\n0:04\nthere 0:05 o'clock\n", "hello there 0:05 o'clock"),
+        ("a.txt", "0:00 hello\n0:04 there\n", "hello there"),
+        ("a.txt", "Mary Jones: hello\nBob: this: is\nMary Jones: me\nBob: not you\n", "hello this: is me not you"),
+        ("a.txt", "Listen: it is over\nI said: no\n", "Listen: it is over I said: no"),
+        ("a.txt", "MARY: it is over\n", "it is over"),
+        ("a.txt", "LISTEN: IT IS OVER\nI SAID: NO\n", "LISTEN: IT IS OVER I SAID: NO"),
+        ("a.txt", "f**k *this* s*** #happy C#\n", "f**k this s*** happy C#"),
+    ],
+)  # fmt: skip
+def test_what_stands_about_the_words_is_not_said(tmp_path: Path, name: str, text: str, heard: str) -> None:
+    assert said(read(tmp_path / name, text)) == heard
+
+
+def test_plain_text_that_does_not_fit_the_speech_is_told(tmp_path: Path, reading: Sound) -> None:
+    path, speech = tmp_path / "a.txt", find_speech(reading)
+    for text, misfit in ((SAID, False), (3 * f"{SAID} ", True), (f"{SAID} {SAID}", True)):
+        told: list[str] = []
+        path.write_text(text)
+        read_transcript(path, reading, speech, 6.6, warnings=told)
+        assert any("do not fit" in warning for warning in told) == misfit
 
 
 @pytest.mark.parametrize(
