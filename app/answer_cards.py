@@ -17,6 +17,8 @@ from app.figures.space import space_points
 from app.figures.switches import left_on
 from app.i18n import DEFAULT, joined, name_of, tell
 from app.moments import Moment, moment_sentence, moment_table
+from app.observed import told_part, told_ticks
+from app.tables import NOTHING
 from app.wording import clock, signed
 
 if TYPE_CHECKING:
@@ -64,9 +66,13 @@ def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT, *, ask
         whole_score=signed(all_of.score),
     )
     each = max(1, -(-len(fewer.ticks) // ROWS))
-    starts, whole = analysis.ticks.start, analysis.sentiment.ticks
+    starts = analysis.ticks.start
+    lines = (
+        (analysis.sentiment.ticks, told_ticks(analysis)),
+        (fewer.ticks, told_ticks(analysis, *fewer.kept)),
+    )
     rows = [
-        [clock(starts[i]), signed(_mean(whole[i : i + each]), 2), signed(_mean(fewer.ticks[i : i + each]), 2)]
+        [clock(starts[i]), *(_mean(line[told_part(told, i, i + each)]) for line, told in lines)]
         for i in range(0, len(starts), each)
     ]
     header = [tell("table.time", language), name_of("all", language), names]
@@ -150,5 +156,5 @@ def half_life(seconds: float, language: str = DEFAULT) -> str:
     return tell("seconds", language, number=f"{seconds:.{1 if seconds < 100 else 0}f}")
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
+def _mean(scores: Sequence[float]) -> str:
+    return signed(float(np.mean(scores)), 2) if scores else NOTHING

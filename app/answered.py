@@ -12,6 +12,7 @@ from app.analysis import Analysis
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.exports import Step
 from app.moments import Moment
+from app.observed import observed
 from extractors.records import Grid
 
 if TYPE_CHECKING:
@@ -54,16 +55,17 @@ def telling_moments(
 ) -> list[float]:
     """Seconds of the moments farthest from neutral, in time, and `apart` seconds apart at least.
 
-    They come once something was observed, and every modality that appears within the first part EARLY of the clip: one
-    that comes late is not waited for. With `of` they are moments at which that modality was observed.
+    At each something was observed. They come once every modality has appeared that does so within the first part EARLY
+    of the clip: one that comes late is not waited for. With `of` they are moments at which that modality was observed.
     """
     scores, starts = np.abs(analysis.sentiment.ticks), np.asarray(analysis.ticks.start)
     seen = [np.flatnonzero(np.asarray(line) > 0) for line in analysis.presence.values()]
     firsts = [int(ticks[0]) for ticks in seen if len(ticks)] or [0]
     first = max((i for i in firsts if i <= EARLY * len(starts)), default=min(firsts))
-    offered = np.arange(first, len(starts))
+    offered = np.flatnonzero(observed(analysis))
+    offered = offered[offered >= first]
     if of is not None:
-        offered = np.flatnonzero(np.asarray(analysis.presence[of]) > 0)
+        offered = np.flatnonzero(observed(analysis, of))
     picked: list[float] = []
     for i in offered[np.argsort(-scores[offered], kind="stable")]:
         if len(picked) < most and all(abs(starts[i] - other) >= apart for other in picked):

@@ -15,6 +15,7 @@ from app.analysis import AloneScore, Analysis, Sentiment
 from app.figures.compare import Side, sources_of
 from app.i18n import DEFAULT, alone, name_of, tell
 from app.moments import said_between
+from app.observed import observed, told_part, told_ticks
 from app.told import clock, signed
 
 SCHEMA = "coupled-mamba-comparison/1"
@@ -32,10 +33,13 @@ def sides_of(names: tuple[str, str], first: Analysis, second: Analysis) -> tuple
 
 
 def over_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[str]:
-    """Of one clip: where the two differ most, what each says of the whole, which modality alone differs most."""
-    gap = np.abs(_gap(first, second, ""))
-    i = int(np.argmax(gap))
-    values = _whole_values(first, second, language) | {"mean": f"{gap.mean():.2f}"}
+    """Of one clip: where the two differ most, what each says of the whole, which modality alone differs most.
+
+    Only of ticks at which something was observed.
+    """
+    gap, seen = np.abs(_gap(first, second, "")), observed(first.analysis)
+    i = int(np.argmax(np.where(seen, gap, -1.0)))
+    values = _whole_values(first, second, language) | {"mean": f"{gap[seen].mean():.2f}"}
     if gap[i] < ALIKE:
         told = [tell("compare.nowhere", language, apart=f"{ALIKE:g}")]
     else:
@@ -90,10 +94,12 @@ def over_table(
 ) -> tuple[list[str], list[list[str]]]:
     """(header, rows) equal to the picture of one clip: time, words, and both scores by every source.
 
-    Up to `most` rows: in a longer clip a row gives the means of several ticks.
+    Up to `most` rows: in a longer clip a row gives the means of several ticks. A cell is empty where its score was not
+    yet, or no longer, observed.
     """
     sources = ["", *sources_of(first.analysis, second.analysis)]
     columns = [(side, m) for m in sources for side in (first, second)]
+    told = [told_ticks(side.analysis, m) for side, m in columns]
     header = [tell("table.time", language), tell("table.said", language), *_heads(columns, language)]
     ticks, words = first.analysis.ticks, first.analysis.transcript.words
     each = max(1, math.ceil(len(ticks.start) / most))
@@ -101,7 +107,7 @@ def over_table(
     for a in range(0, len(ticks.start), each):
         b = min(len(ticks.start), a + each)
         said = " ".join(said_between(words, ticks.start[a], ticks.start[b - 1] + ticks.step))
-        cells = [_cell(side, m, a, b, language) for side, m in columns]
+        cells = [_cell(*c, told_part(t, a, b), language) for c, t in zip(columns, told, strict=True)]
         rows.append([clock(ticks.start[a]), said, *cells])
     return header, rows
 
@@ -111,14 +117,15 @@ def beside_table(
 ) -> tuple[list[str], list[list[str]]]:
     """(header, rows) equal to the two pictures: time from each clip's start, and all scores of both; "" past an end."""
     columns = [(side, m) for side in (first, second) for m in ["", *sources_of(side.analysis)]]
+    told = [told_ticks(side.analysis, m) for side, m in columns]
     header = [tell("table.time", language), *_heads(columns, language)]
     longest = max((first.analysis, second.analysis), key=lambda a: len(a.ticks.start))
     each = max(1, math.ceil(len(longest.ticks.start) / most))
     starts = range(0, len(longest.ticks.start), each)
-    rows = [
-        [clock(longest.ticks.start[a]), *(_cell(side, m, a, a + each, language) for side, m in columns)]
-        for a in starts
-    ]
+    rows = []
+    for a in starts:
+        cells = [_cell(*c, told_part(t, a, a + each), language) for c, t in zip(columns, told, strict=True)]
+        rows.append([clock(longest.ticks.start[a]), *cells])
     return header, rows
 
 
@@ -203,19 +210,14 @@ def _with_interval(score: float, ends: tuple[float, float] | None, language: str
     return tell("timeline.between", language, score=signed(score, digits), low=low, high=high)
 
 
-def _cell(side: Side, source: str, first: int, end: int, language: str) -> str:
-    """The mean score of ticks first..end with its interval end to end; "" where there are none, or it was not yet
-    observed, as in the picture."""
+def _cell(side: Side, source: str, ticks: slice, language: str) -> str:
+    """The mean score of the ticks with its interval end to end; "" where there are none."""
     score = _score_of(side, source)
-    ticks = () if score is None else score.ticks[first:end]
-    unheard = source and not any(side.analysis.presence[source][:end])
-    if score is None or not ticks or unheard:
+    if score is None or not score.ticks[ticks]:
         return ""
     between = score.interval
-    ends = (
-        None if between is None else (min(between.ticks_low[first:end]), max(between.ticks_high[first:end]))
-    )
-    return _with_interval(float(np.mean(ticks)), ends, language, 2)
+    ends = None if between is None else (min(between.ticks_low[ticks]), max(between.ticks_high[ticks]))
+    return _with_interval(float(np.mean(score.ticks[ticks])), ends, language, 2)
 
 
 def _told(source: str, language: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
 from app.i18n import DEFAULT, alone, name_of, tell
+from app.observed import told_part, told_ticks
 from app.told import clock, signed
 
 NOTHING = "–"
@@ -23,7 +24,8 @@ def tick_table(
     Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
     known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
     their numbers, the median of their shares (see `app.wording.typical_shares`), and an interval as wide as the widest
-    end to end. Every word stands once, where it begins.
+    end to end; a dash where nothing, or not the modality, was observed yet or any more. Every word stands once, where
+    it begins.
     """
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
     norms = {m: analysis.dynamics.state_norm[m] for m in MODALITIES if m in analysis.dynamics.state_norm}
@@ -38,11 +40,14 @@ def tick_table(
         *tone,
     ]
     said = _begun(analysis)
-    scored: list[Sentiment | AloneScore] = [analysis.sentiment, *(analysis.sentiment.alone[m] for m in names)]
+    scored: list[tuple[Sentiment | AloneScore, slice]] = [
+        (analysis.sentiment, told_ticks(analysis)),
+        *((analysis.sentiment.alone[m], told_ticks(analysis, m)) for m in names),
+    ]
     rows = []
     for a, b in _stretches(analysis, most):
         words = " ".join(word for tick in said[a:b] for word in tick)
-        scores = [_told(s.ticks[a:b], s.interval, a, b, language) for s in scored]
+        scores = [_told(s.ticks, s.interval, told_part(told, a, b), language) for s, told in scored]
         seen = [name_of(m, language) for m in MODALITIES if any(analysis.presence.get(m, ())[a:b])]
         rows.append(
             [
@@ -115,10 +120,12 @@ def _whole(values: Sequence[float | None]) -> str:
     return signed(float(np.mean(known)), 0).removeprefix("+") if known else NOTHING
 
 
-def _told(scores: Line, interval: Interval | None, first: int, end: int, language: str) -> str:
-    """A score of ticks first..end, with its interval where one is known."""
-    score = signed(float(np.mean(scores)), 2)
+def _told(scores: Line, interval: Interval | None, ticks: slice, language: str) -> str:
+    """The score of the ticks, with its interval where one is known; a dash where there are none."""
+    if not scores[ticks]:
+        return NOTHING
+    score = signed(float(np.mean(scores[ticks])), 2)
     if interval is None:
         return score
-    low, high = min(interval.ticks_low[first:end]), max(interval.ticks_high[first:end])
+    low, high = min(interval.ticks_low[ticks]), max(interval.ticks_high[ticks])
     return tell("timeline.between", language, score=score, low=signed(low, 2), high=signed(high, 2))

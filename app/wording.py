@@ -9,6 +9,7 @@ import numpy as np
 from app.analysis import MODALITIES, Analysis, Interval
 from app.figures.timeline import stretches
 from app.i18n import DEFAULT, alone, joined, name_of, tell
+from app.observed import observed
 from app.told import clock, signed
 
 LEAST_GAP = 0.8  # difference in score from which two modalities disagree
@@ -72,9 +73,9 @@ def disagreement(analysis: Analysis, language: str = DEFAULT) -> str:
 
 
 def strongest_moment(analysis: Analysis, language: str = DEFAULT) -> str:
-    """One sentence on the moment farthest from neutral, with the words said there."""
+    """One sentence on the moment farthest from neutral at which something was observed, with the words said there."""
     ticks = np.asarray(analysis.sentiment.ticks)
-    i = int(np.argmax(np.abs(ticks)))
+    i = int(np.argmax(np.where(observed(analysis), np.abs(ticks), -1.0)))
     time = analysis.ticks.start[i]
     near = [
         w.word

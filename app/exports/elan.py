@@ -11,8 +11,11 @@ from pathlib import PurePath
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+import numpy as np
+
 from app.analysis import Analysis
 from app.exports.sentences import sentences
+from app.observed import observed, told_ticks
 from app.told import written
 
 TURN = 0.05  # a score must pass zero by this much to count as changed: less shows as 0.0
@@ -92,17 +95,20 @@ def render_eaf(analysis: Analysis, clip: str = "clip") -> str:
 def sign_changes(analysis: Analysis) -> list[tuple[str, float, float]]:
     """("positive" | "negative" | "neutral", start, end) of every stretch between two changes of the score's sign.
 
-    A change counts once the score is TURN past zero; "neutral" is what comes before it ever was.
+    A change counts once the score is TURN past zero at a tick where something was observed; "neutral" is what comes
+    before it ever was. The first stretch begins with the first observation, and the last one ends with the last.
     """
     found: list[tuple[str, float, float]] = []
-    side, begin = "neutral", analysis.ticks.start[0]
-    for start, score in zip(analysis.ticks.start, analysis.sentiment.ticks, strict=True):
+    starts, told = analysis.ticks.start, told_ticks(analysis)
+    side, begin = "neutral", starts[told.start]
+    for i in np.flatnonzero(observed(analysis)):
+        start, score = starts[i], analysis.sentiment.ticks[i]
         now = "positive" if score >= TURN else "negative" if score <= -TURN else side
         if now != side:
             if start > begin:
                 found.append((side, begin, start))
             side, begin = now, start
-    return [*found, (side, begin, analysis.end)]
+    return [*found, (side, begin, starts[told.stop - 1] + analysis.ticks.step)]
 
 
 def _tiers(analysis: Analysis) -> list[ElementTree.Element]:

@@ -8,6 +8,7 @@ import io
 from app.analysis import MODALITIES, NAMES, Analysis, Gapped, Interval, Line
 from app.exports.text import one_line
 from app.figures.words import words_at
+from app.observed import told_ticks
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
 """What makes a spreadsheet take a cell's text for a formula; the wide signs do so in Japanese and Chinese versions."""
@@ -21,11 +22,12 @@ def render_csv(analysis: Analysis) -> str:
     Columns: time (start of the tick, seconds), said, score, low, high (of all together); then by words, voice and
     face: score, low, high, presence (0..1) and state size; voice_pitch (Hz) and voice_loudness (dB beside the clip's
     speech as a whole); then share_of_X_from_Y, the share of X's output that came from Y. A cell is empty where nothing
-    is known: a score before its modality was first observed, an interval that the model was not calibrated for, the
-    pitch of what is not voiced.
+    is known: a score before anything, or its modality, was first observed and after it last was, an interval that the
+    model was not calibrated for, the pitch of what is not voiced.
     """
     columns = {"time": _numbers(analysis.ticks.start), "said": _said(analysis)}
-    columns |= _scores("", analysis.sentiment.ticks, analysis.sentiment.interval, len(analysis.ticks.start))
+    whole = _scores("", analysis.sentiment.ticks, analysis.sentiment.interval, len(analysis.ticks.start))
+    columns |= _told(whole, told_ticks(analysis))
     for modality, name in NAMES.items():
         columns |= _modality(analysis, modality, f"{name}_")
     columns |= _tone(analysis)
@@ -59,9 +61,7 @@ def _modality(analysis: Analysis, modality: str, name: str) -> dict[str, Column]
     if alone is None:
         columns = _scores(name, None, None, count)
     else:
-        columns = _scores(name, alone.ticks, alone.interval, count)
-        unseen = next((i for i, share in enumerate(presence) if share > 0), count)
-        columns = {key: [""] * unseen + column[unseen:] for key, column in columns.items()}
+        columns = _told(_scores(name, alone.ticks, alone.interval, count), told_ticks(analysis, modality))
     norm = analysis.dynamics.state_norm.get(modality)
     columns[f"{name}presence"] = _numbers(presence)
     columns[f"{name}state"] = _numbers(norm) if norm else [""] * count
@@ -74,6 +74,14 @@ def _scores(name: str, ticks: Line | None, interval: Interval | None, count: int
         f"{name}score": _numbers(ticks) if ticks else nothing,
         f"{name}low": _numbers(interval.ticks_low) if interval else nothing,
         f"{name}high": _numbers(interval.ticks_high) if interval else nothing,
+    }
+
+
+def _told(columns: dict[str, Column], told: slice) -> dict[str, Column]:
+    """The columns with empty cells but in the ticks `told`."""
+    return {
+        key: [""] * told.start + column[told] + [""] * (len(column) - told.stop)
+        for key, column in columns.items()
     }
 
 

@@ -5,7 +5,6 @@ The first is drawn solid and the second dashed, in the colours that words, voice
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,8 @@ from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.reduce import kept
 from app.figures.style import COLOURS, FAINT, GREY, INK, ZERO, beside, figure, layout, scale_notes, y_axis
-from app.figures.words import since_observed
 from app.i18n import DEFAULT, alone, name_of, tell
+from app.observed import told_line, told_ticks
 
 TALL, BAND, GAP, FOOT = 230, 96, 26, 38
 """Pixels: the band of all together, one of a modality, between them, below."""
@@ -82,12 +81,13 @@ def _draw_alone(analysis: Analysis, limit: float, language: str) -> go.Figure:
     """The lines of one clip: all together with its interval, and each modality's own."""
     seconds, feeling = middles(analysis), analysis.sentiment
     name = name_of("all", language)
-    whole = score_line(seconds, feeling.ticks, "y", INK, name, 3, between=feeling.interval, language=language)
+    drawn = told_line(analysis, feeling.ticks)
+    whole = score_line(seconds, drawn, "y", INK, name, 3, between=feeling.interval, language=language)
     whole.zorder = 1
     traces = [whole]
     for m in sources_of(analysis):
         said = feeling.alone[m]
-        line = since_observed(said.ticks, analysis.presence[m], math.nan)
+        line = told_line(analysis, said.ticks, m)
         traces.append(
             score_line(
                 seconds,
@@ -101,7 +101,7 @@ def _draw_alone(analysis: Analysis, limit: float, language: str) -> go.Figure:
             )
         )
     if feeling.interval is not None:
-        traces.append(interval_band(seconds, feeling.interval))
+        traces.append(interval_band(analysis, feeling.interval))
     traces.append(word_hover(analysis, seconds, "y", language))
     return figure(
         traces,
@@ -121,11 +121,7 @@ def _band_of(
         score = _score_of(side.analysis, modality)
         if score is None:
             continue
-        ticks = (
-            since_observed(score.ticks, side.analysis.presence[modality], math.nan)
-            if modality
-            else score.ticks
-        )
+        ticks = told_line(side.analysis, score.ticks, modality)
         line = score_line(
             seconds,
             ticks,
@@ -141,8 +137,8 @@ def _band_of(
         traces.append(line)
     if not modality:
         of_first, of_second = first.analysis.sentiment.interval, second.analysis.sentiment.interval
-        traces += [interval_band(seconds, of_first, axis)] if of_first else []
-        traces += _edges(seconds, of_second, axis) if of_second else []
+        traces += [interval_band(first.analysis, of_first, axis)] if of_first else []
+        traces += _edges(second.analysis, of_second, axis) if of_second else []
     return traces
 
 
@@ -150,10 +146,11 @@ def _score_of(analysis: Analysis, modality: str) -> Sentiment | AloneScore | Non
     return analysis.sentiment.alone.get(modality) if modality else analysis.sentiment
 
 
-def _edges(seconds: NDArray[np.float32], between: Interval, axis: str) -> list[Any]:
+def _edges(analysis: Analysis, between: Interval, axis: str) -> list[Any]:
     """The second's interval as two dotted lines, since two grey areas over each other could not be told apart."""
-    lines = []
-    for ends in (between.ticks_low, between.ticks_high):
+    lines, told = [], told_ticks(analysis)
+    seconds = middles(analysis)[told]
+    for ends in (between.ticks_low[told], between.ticks_high[told]):
         values = np.asarray(ends, np.float32)
         shown = kept(values)
         lines.append(

@@ -15,6 +15,7 @@ from app.figures.reduce import kept, kept_texts
 from app.figures.style import FAINT
 from app.figures.words import words_at
 from app.i18n import DEFAULT, tell
+from app.observed import told_line, told_ticks
 from app.told import signed
 
 
@@ -53,7 +54,8 @@ def score_line(
         x=seconds[shown],
         y=line[shown],
         yaxis=axis,
-        mode="lines" if len(seconds) > 1 else "markers",  # a line of one point would not be seen
+        # A line of one point would not be seen.
+        mode="lines" if np.isfinite(line).sum() > 1 else "markers",
         line={"width": width, "color": colour},
         marker={"color": colour, "size": 8},
         name=name,
@@ -63,9 +65,11 @@ def score_line(
     )
 
 
-def interval_band(seconds: NDArray[np.float32], between: Interval, axis: str = "y") -> Any:
-    """The interval as one area: along its high ends, and back along its low ends."""
-    low, high = (np.asarray(line, np.float32) for line in (between.ticks_low, between.ticks_high))
+def interval_band(analysis: Analysis, between: Interval, axis: str = "y") -> Any:
+    """The interval of all together as one area: along its high ends, and back along its low ends."""
+    told = told_ticks(analysis)
+    seconds = middles(analysis)[told]
+    low, high = (np.asarray(line[told], np.float32) for line in (between.ticks_low, between.ticks_high))
     there, back = kept(high), kept(low)[::-1]
     return go.Scatter(
         x=np.concatenate([seconds[there], seconds[back]]),
@@ -110,17 +114,18 @@ def text_hover(
 
 
 def score_limit(analyses: Iterable[Analysis], *, intervals: bool = True) -> float:
-    """The half range of the scores' axis: enough for every line, never so little that noise looks like a mood.
+    """The half range of the scores' axis: enough for every line drawn, never so little that noise looks like a mood.
 
     Enough for the intervals of all together too, unless these are not drawn.
     """
     lines = []
     for analysis in analyses:
-        lines += [analysis.sentiment.ticks, *(a.ticks for a in analysis.sentiment.alone.values())]
-        between = analysis.sentiment.interval
+        lines += [told_line(analysis, a.ticks, m) for m, a in analysis.sentiment.alone.items()]
+        between, told = analysis.sentiment.interval, [analysis.sentiment.ticks]
         if between is not None and intervals:
-            lines += [between.ticks_low, between.ticks_high]
-    return limit_of(max(max(map(abs, line)) for line in lines))
+            told += [between.ticks_low, between.ticks_high]
+        lines += [told_line(analysis, line) for line in told]
+    return limit_of(max(float(np.nanmax(np.abs(line), initial=0.0)) for line in lines))
 
 
 def limit_of(most: float) -> float:

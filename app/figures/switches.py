@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from app.analysis import Analysis
 from app.asking import Fewer
@@ -13,34 +15,35 @@ from app.figures.lines import limit_of, middles, signed_hundredths
 from app.figures.reduce import kept_of
 from app.figures.style import FAINT, GREY, INK, ZERO, figure, layout, scale_notes, y_axis
 from app.i18n import DEFAULT, alone, joined, name_of
+from app.observed import told_ticks
 
 HEIGHT = 220
 
 
 def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> go.Figure:
-    """The score of all together in ink, and dashed the score of what was left on; the difference shaded."""
+    """The score of all together in ink, and dashed the score of what was left on; the difference shaded.
+
+    Each while it is observed, as on the time line.
+    """
     seconds = middles(analysis)
     whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
-    limit = limit_of(float(max(np.abs(whole).max(), np.abs(part).max())))
-    shown = kept_of([whole, part])
-    mode = "lines" if len(seconds) > 1 else "markers"
-    common = {"x": seconds[shown], "mode": mode, "hovertemplate": "%{customdata}"}
+    told, left = told_ticks(analysis), told_ticks(analysis, *fewer.kept)
+    limit = limit_of(float(max(np.abs(whole[told]).max(), np.abs(part[left]).max(initial=0.0))))
+    points = kept_of([whole, part])
+    shown, also = (_of(points, ticks) for ticks in (told, left))
     traces = [
         go.Scatter(
-            y=whole[shown],
+            **_line(seconds[shown], whole[shown]),
             name=name_of("all", language),
             line={"color": INK, "width": 3},
-            customdata=[signed_hundredths(float(v)) for v in whole[shown]],
-            **common,
         ),
+        *([] if left == told else [_base(seconds[also], whole[also])]),
         go.Scatter(
-            y=part[shown],
+            **_line(seconds[also], part[also]),
             name=left_on(fewer.kept, language),
             line={"color": GREY, "width": 2.5, "dash": "6px,4px"},
             fill="tonexty" if len(seconds) > 1 else "none",
             fillcolor=FAINT,
-            customdata=[signed_hundredths(float(v)) for v in part[shown]],
-            **common,
         ),
     ]
     axis = y_axis(-limit, limit, (0, 1), showgrid=True, gridcolor=FAINT, zeroline=True)
@@ -48,6 +51,29 @@ def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> 
     notes = scale_notes(limit, language=language)
     over_time = layout(HEIGHT, analysis.end, language=language)
     return figure(traces, **over_time, yaxis=axis, annotations=notes)
+
+
+def _line(seconds: NDArray[np.float32], scores: NDArray[np.float32]) -> dict[str, Any]:
+    """What both lines have in common: their points, which tell their scores."""
+    return {
+        "x": seconds,
+        "y": scores,
+        "mode": "lines" if len(seconds) > 1 else "markers",
+        "hovertemplate": "%{customdata}",
+        "customdata": [signed_hundredths(float(v)) for v in scores],
+    }
+
+
+def _base(seconds: NDArray[np.float32], whole: NDArray[np.float32]) -> Any:
+    """The line with all where the other has its ticks, not seen: the shading goes from it, and ends with the other."""
+    return go.Scatter(x=seconds, y=whole, mode="lines", line={"width": 0}, hoverinfo="skip")
+
+
+def _of(points: NDArray[np.intp], ticks: slice) -> NDArray[np.intp]:
+    """Those of the points that are among the ticks, and both ends of these."""
+    ends = [ticks.start, ticks.stop - 1] if ticks.stop > ticks.start else []
+    inside = points[(points >= ticks.start) & (points < ticks.stop)]
+    return np.union1d(inside, np.array(ends, np.intp))
 
 
 def left_on(kept: Sequence[str], language: str = DEFAULT) -> str:

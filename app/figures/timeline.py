@@ -5,7 +5,6 @@ One figure with several y axes on a single x, so that zooming and hovering act o
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
 from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
-from app.figures.words import lanes_of, moved_words, place, since_observed, word_list, word_traces
+from app.figures.words import lanes_of, moved_words, place, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
+from app.observed import told_line
 
 LANE = 18  # pixels of a line of words
 BELOW = {"shares": (164, 293), "norms": (68, 147), "presence": (0, 44)}
@@ -101,10 +101,10 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32], language: str) 
     """The line of all together, in ink and on top, with its interval as a band, and each modality's own line."""
     said = analysis.sentiment.alone
     lines = [
-        # Before it was first observed a modality says nothing, so nothing is drawn.
+        # Before it was first observed a modality says nothing, nor after it last was, so nothing is drawn.
         score_line(
             seconds,
-            since_observed(said[m].ticks, analysis.presence[m], math.nan),
+            told_line(analysis, said[m].ticks, m),
             "y",
             COLOURS[m],
             alone(m, language),
@@ -117,11 +117,10 @@ def _sentiment(analysis: Analysis, seconds: NDArray[np.float32], language: str) 
     ]
     between = analysis.sentiment.interval
     name = name_of("all", language)
-    whole = score_line(
-        seconds, analysis.sentiment.ticks, "y", INK, name, 3, between=between, language=language
-    )
+    line = told_line(analysis, analysis.sentiment.ticks)
+    whole = score_line(seconds, line, "y", INK, name, 3, between=between, language=language)
     whole.zorder = 1
-    return [whole, *lines, *([] if between is None else [interval_band(seconds, between)])]
+    return [whole, *lines, *([] if between is None else [interval_band(analysis, between)])]
 
 
 def _norms(analysis: Analysis, seconds: NDArray[np.float32], language: str) -> list[Any]:

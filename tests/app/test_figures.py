@@ -288,10 +288,10 @@ def test_a_word_that_begins_with_a_tick_does_not_touch_the_one_before() -> None:
     assert sentences(analysis)[0].score == analysis.sentiment.ticks[3]
 
 
-def test_a_modality_says_nothing_before_it_is_first_observed() -> None:
+def test_a_modality_says_nothing_before_it_is_first_observed_nor_after_it_last_was() -> None:
     analysis = _with_words_line((-2.0, -2.0, 1.0, 1.0), (0.0, 0.0, 0.5, 0.0))
     line = next(t for t in draw_timeline(analysis).data if t.name == "words alone")
-    assert np.isnan(line.y).tolist() == [True, True, False, False]
+    assert np.isnan(line.y).tolist() == [True, True, False, True]
 
 
 def spoken(*words: tuple[str, float, float], pulls: Mapping[int, float] | None = None) -> list[MovedWord]:
