@@ -145,10 +145,11 @@ def _analyze(options: argparse.Namespace) -> int:
 
 @_quietly()
 def _compare(options: argparse.Namespace) -> int:
-    """Prints the sentences of a comparison, and writes it all where asked to."""
+    """Prints the sentences of a comparison with each clip's warnings, and writes it all where asked to."""
     if options.json is not None:
         _check_outs([options.json], [options.clip, options.other, options.transcript])
     from app.differences import comparison_of
+    from app.figures.compare import Side
 
     first, second = _sides(options)
     compared = comparison_of(first, second, same_clip=options.other is None)
@@ -156,8 +157,16 @@ def _compare(options: argparse.Namespace) -> int:
         text = json.dumps(compared, allow_nan=False, ensure_ascii=False)
         options.json.write_bytes(text.encode("utf-8", "replace"))  # names may hold bytes that are no text
     remarks = [] if options.other else [tell("compare.caveat")]
-    _say("\n".join([*compared["sentences"], *remarks]))
+    warned = (
+        _warned(first, second) if options.other else _warned(Side(Path(options.clip).name, first.analysis))
+    )
+    _say("\n".join([*compared["sentences"], *remarks, *warned]))
     return 0
+
+
+def _warned(*sides: Side) -> list[str]:
+    """The warnings of every clip, each with the clip's name."""
+    return [f"Note on {side.name}: {warning}" for side in sides for warning in side.analysis.warnings]
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.analysis import AloneScore, Analysis, Sentiment
 from app.figures.compare import Side, sources_of
-from app.i18n import DEFAULT, alone, name_of, tell
+from app.i18n import DEFAULT, alone, joined, name_of, tell
 from app.moments import said_between
 from app.observed import observed, told_part, told_ticks
 from app.told import clock, signed
@@ -60,10 +60,15 @@ def over_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[s
 
 
 def beside_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[str]:
-    """Of two clips: what each is as a whole, and which modality's own score differs most."""
+    """Of two clips: what each is as a whole, what it rests on where that is not the same, and which modality's own
+    score differs most."""
     apart = abs(second.analysis.sentiment.clip.score - first.analysis.sentiment.clip.score)
     values = _whole_values(first, second, language)
     told = [tell("compare.whole_beside", language, **values, apart=f"{apart:.1f}")]
+    rests = [sources_of(side.analysis) for side in (first, second)]
+    if rests[0] != rests[1]:
+        named = [_all_of(names, language) for names in rests]
+        told.append(tell("compare.rests", language, **values | {"first": named[0], "second": named[1]}))
     own = {
         m: tuple(s.analysis.sentiment.alone[m].score for s in (first, second)) for m in _shared(first, second)
     }
@@ -151,6 +156,15 @@ def comparison_of(first: Side, second: Side, *, same_clip: bool) -> dict[str, An
         "first": first.analysis.to_dict(),
         "second": second.analysis.to_dict(),
     }
+
+
+def _all_of(names: list[str], language: str) -> str:
+    """ "words and voice", "face alone"."""
+    return (
+        alone(names[0], language)
+        if len(names) == 1
+        else joined([name_of(m, language) for m in names], language)
+    )
 
 
 def _gap(first: Side, second: Side, source: str) -> NDArray[np.float64]:

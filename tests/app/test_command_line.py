@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from app.exports import FORMATS
 from app.figures.compare import Side
 from app.i18n import tell
 from extractors.cache import Cache
-from extractors.records import InputError
+from extractors.records import Grid, InputError
 from model import inference
 from model.baselines import build_network
 from model.config import CoupledMambaConfig
-from tests.app.made import WIDTH, make_analysis, make_grid
+from tests.app.made import WIDTH, make_analysis, make_grid, with_warnings
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +161,22 @@ def test_two_clips_are_compared_side_by_side(
     (whole,) = capfd.readouterr().out.splitlines()  # alone, the made answers are alike
     assert whole.startswith("As a whole a.mp4 is ")
     assert " b.mp4 is " in whole
+
+
+def test_a_comparison_tells_the_warnings_of_each_clip_with_its_name(
+    read: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def answer(clip: str, *_: object, keep: Callable[[Grid], None], **more: object) -> Analysis:
+        keep(make_grid(40))
+        return with_warnings(make_analysis(40), f"{len(clip)} letters.", "Words were not heard.")
+
+    monkeypatch.setattr("app.analyze.analyze", answer)
+    notes = ["Note on a.mp4: 7 letters.", "Note on a.mp4: Words were not heard."]
+    assert main(["compare", "x/a.mp4", "bb.mp4"]) == 0
+    more = ["Note on bb.mp4: 6 letters.", "Note on bb.mp4: Words were not heard."]
+    assert capfd.readouterr().out.splitlines()[-4:] == [*notes, *more]
+    assert main(["compare", "x/a.mp4"]) == 0
+    assert capfd.readouterr().out.splitlines()[-3:] == [tell("compare.caveat"), *notes]
 
 
 def test_names_that_are_no_text_are_told_as_well_as_can_be(

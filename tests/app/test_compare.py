@@ -120,13 +120,9 @@ def test_two_clips_are_told_by_their_wholes_and_the_modality_that_differs_most()
         m: abs(second.sentiment.alone[m].score - first.sentiment.alone[m].score) for m in ("text", "audio")
     }
     most = "the words differ" if gaps["text"] > gaps["audio"] else "the voice differs"
-    assert most in told[1]
-    assert (
-        len(
-            beside_sentences(Side("a", make_analysis(5, ("text",))), Side("b", make_analysis(5, ("visual",))))
-        )
-        == 1
-    )
+    assert most in told[2]  # after what the two rest on, which is not the same
+    apart = Side("a", make_analysis(5, ("text",))), Side("b", make_analysis(5, ("visual",)))
+    assert len(beside_sentences(*apart)) == 2  # the whole, and what each rests on
 
 
 def test_tables_hold_what_the_pictures_show() -> None:
@@ -177,3 +173,15 @@ def test_comparisons_of_any_length(ticks: int) -> None:
     assert len(draw_over(Side("a", first), Side("b", second)).to_json()) < 3_000_000
     assert sum(len(f.to_json()) for f in draw_beside(Side("a", first), Side("b", second))) < 3_000_000
     assert len(over_table(Side("a", first), Side("b", second))[1]) <= 300
+
+
+def test_what_two_clips_rest_on_is_told_where_it_is_not_the_same() -> None:
+    spoken, seen = make_analysis(40, ("text", "audio")), make_analysis(40, ("visual",))
+    told = beside_sentences(*sides_of(("a.mp4", "b.mp4"), spoken, seen))
+    assert told[1] == (
+        "a.mp4 rests on words and voice and b.mp4 on face alone: "
+        "part of what they differ in may come from that."
+    )
+    assert not any(
+        "rests" in sentence for sentence in beside_sentences(*sides_of(("a", "b"), spoken, spoken))
+    )
