@@ -17,6 +17,7 @@ ENGLISH, DETECT, UNKNOWN = "en", "auto", "und"
 LANGUAGE_VARIABLE, WHISPER_VARIABLE = "COUPLED_MAMBA_LANGUAGE", "COUPLED_MAMBA_WHISPER"
 ENCODER_VARIABLE = "COUPLED_MAMBA_MULTILINGUAL"
 ENCODER = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
+_LOCALE = r"[a-z]{2,3}([-_][a-z0-9]{2,8})+"  # en-us, pt_br, zh-hant-tw
 UNTOLD = {"", "und", "mul", "mis", "zxx"}  # tags that name no language
 
 # ISO 639-1: the name in English, and the ISO 639-2 codes that files are tagged with.
@@ -72,10 +73,13 @@ class LanguageError(InputError):
 def language_setting(given: str | None = None) -> str:
     """The language to listen for: as given, or $COUPLED_MAMBA_LANGUAGE, or English; "auto" is to be detected.
 
+    Of a code such as en-US or pt_BR (BCP 47, or a locale's) what says the language counts.
+
     Raises:
-        InputError: it is neither a code of two or three letters nor "auto".
+        InputError: it is neither a code that begins with two or three letters nor "auto".
     """
-    chosen = (given or os.environ.get(LANGUAGE_VARIABLE) or ENGLISH).strip().lower()
+    named = (given or os.environ.get(LANGUAGE_VARIABLE) or ENGLISH).strip().lower()
+    chosen = re.split("[-_]", named)[0] if re.fullmatch(_LOCALE, named) else named
     if chosen != DETECT and not re.fullmatch("[a-z]{2,3}", chosen):
         raise InputError(
             f"The language is {chosen!r}: a code such as en or de is needed, or auto to detect it."

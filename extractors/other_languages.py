@@ -24,6 +24,8 @@ from extractors.cores import cores
 from extractors.languages import (
     DETECT,
     ENCODER_VARIABLE,
+    ENGLISH,
+    LANGUAGE_VARIABLE,
     WHISPER_VARIABLE,
     LanguageError,
     encoder_setting,
@@ -128,10 +130,7 @@ def _run_whisper(model: Any, sound: Sound, stretch: Sequence[Span], language: st
 
 def _load_whisper(language: str) -> Any:
     """The recogniser, loaded once a model; `language` is only for the sentence where there is none."""
-    needed = (
-        f"Words in {language_name(language)} cannot be recognised here: that needs the package faster-whisper and, "
-        f"in {WHISPER_VARIABLE}, the folder or name of a model that is on this machine; a transcript does as well."
-    )
+    needed = _needed(language)
     name = whisper_setting()
     if not name:
         raise LanguageError(needed)
@@ -144,6 +143,22 @@ def _load_whisper(language: str) -> Any:
         raise LanguageError(
             f"The model {name!r} that {WHISPER_VARIABLE} names cannot be loaded ({type(error).__name__})."
         ) from None
+
+
+def _needed(language: str) -> str:
+    """What is missing to hear the language, or to find it out; also what does without."""
+    model = (
+        f"that needs the package faster-whisper and, in {WHISPER_VARIABLE}, the folder or name of a model that is on "
+        "this machine"
+    )
+    if language == DETECT:
+        return (
+            f"The language of the speech cannot be found out here: {model}; where it is English, leave the language "
+            f"({LANGUAGE_VARIABLE}, --language) at {ENGLISH} instead of {DETECT}."
+        )
+    return (
+        f"Words in {language_name(language)} cannot be recognised here: {model}; a transcript does as well."
+    )
 
 
 @lru_cache(maxsize=1)

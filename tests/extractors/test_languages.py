@@ -148,6 +148,14 @@ def test_what_is_missing_is_told_in_a_sentence(
         LanguageError, match=r"^Words in German .* faster-whisper and, in COUPLED_MAMBA_WHISPER.*\.$"
     ):
         recognise(reading, SPEECH, language="de")
+    with pytest.raises(LanguageError) as told:
+        recognise(reading, SPEECH, language="auto")
+    assert str(told.value).startswith(
+        "The language of the speech cannot be found out here: that needs the package"
+    )
+    assert str(told.value).endswith(
+        "where it is English, leave the language (COUPLED_MAMBA_LANGUAGE, --language) at en instead of auto."
+    )
 
 
 def test_a_model_that_cannot_be_loaded_is_told(
@@ -160,7 +168,19 @@ def test_a_model_that_cannot_be_loaded_is_told(
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [(None, "en"), ("DE", "de"), ("deu", "de"), ("ger", "de"), ("eng", "en"), ("auto", "auto"), ("xh", "xh")],
+    [
+        (None, "en"),
+        ("DE", "de"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("eng", "en"),
+        ("auto", "auto"),
+        ("xh", "xh"),
+        ("en-US", "en"),
+        ("pt_BR", "pt"),
+        ("zh-Hant-TW", "zh"),
+        ("deu-AT", "de"),
+    ],
 )
 def test_languages_go_by_their_codes(given: str | None, found: str) -> None:
     assert language_setting(given) == found
@@ -170,8 +190,9 @@ def test_the_environment_sets_the_language(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("COUPLED_MAMBA_LANGUAGE", "fr")
     assert language_setting() == "fr"
     assert language_setting("en") == "en"
-    with pytest.raises(InputError, match=r"'german': a code such as en"):
-        language_setting("german")
+    for wrong in ("german", "german-DE", "en-", "auto-US", "en US"):
+        with pytest.raises(InputError, match=rf"'{wrong.lower()}': a code such as en"):
+            language_setting(wrong)
 
 
 @pytest.mark.parametrize("language", list(TEXTS))
