@@ -124,8 +124,9 @@ def test_cancel_and_delete_end_the_work_and_give_the_page_back(
     page.click(f"#cm-{button}")
     told = "The analysis was cancelled" if button == "cancel" else "Nothing analysed yet"
     page.wait_for_selector(f"#cm-result :text('{told}')", timeout=20_000)
-    # Of the processor, all threads together: by the clock a busy machine would decide.
-    assert address.work_until_quiet() - before < 2
+    # Of the processor, all threads together: by the clock a busy machine would decide. All of it takes some 20 s, and
+    # half of that on a fast machine.
+    assert address.work_until_quiet() - before < 4
     page.wait_for_timeout(500)
     assert page.is_enabled("#cm-analyse")
     assert page.is_hidden("#cm-cancel")
