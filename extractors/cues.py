@@ -24,6 +24,7 @@ SHOUTED = 0.7  # share of capitals among a text's letters from which they mark n
 _STAMP = r"-?(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^[ \t]{{0,9}}{_STAMP}[ \t]{{0,9}}-->[ \t]{{0,9}}{_STAMP}[^\n]*$", re.MULTILINE)
 _INLINE = re.compile(r"<(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}>")
+_NO_CUE = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)\b")
 _BLOCKS = re.compile(r"\n{2,}")
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
 _NOT_SAID = re.compile(
@@ -75,9 +76,11 @@ def _stamp(hours: str | None, minutes: str, seconds: str, fraction: str) -> str:
 
 
 def _cue_alone(block: str) -> str:
-    """A block of WebVTT from its times on; nothing of one without."""
+    """A block of WebVTT from its times on; of one without, what is no note: cues are written with gaps in them too."""
     lines = block.split("\n")
-    first = next((i for i, line in enumerate(lines) if "-->" in line), len(lines))
+    first = next((i for i, line in enumerate(lines) if "-->" in line), None)
+    if first is None:
+        return "" if _NO_CUE.match(block) else block
     return "\n".join(lines[first:])
 
 

@@ -132,6 +132,7 @@ VTT = "WEBVTT - made\n\nSTYLE\n::cue {}\n\nNOTE Confidence: 0.93\n\n"
     ("name", "text", "heard"),
     [
         ("a.vtt", VTT + "6f3a-8d2e/11-0\n00:01.000 --> 00:02.000 align:start\nhello\n\nNOTE\nsad\n", "hello"),
+        ("a.vtt", VTT + "00:01.000 --> 00:02.000\nhello\n\nthere\n", "hello there"),
         ("a.vtt", VTT + "00:01.000 --> 00:02.000\nI<00:01.300><c> hate</c><00:01.800><c> this</c>\n", "I hate this"),
         ("a.srt", "1\r00:00:01,000 --> 00:00:02,000\rhi\r\r2\r00:00:02,500 --> 00:00:03,000\rthere\r", "hi there"),
         ("a.srt", "1\n00:01,000 --> 00:02,000\nhello\n", "hello"),
