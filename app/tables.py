@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
+from app.figures.words import words_at
 from app.i18n import DEFAULT, alone, name_of, tell
 from app.observed import told_part, told_ticks
 from app.told import clock, signed
@@ -24,8 +25,8 @@ def tick_table(
     Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
     known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
     their numbers, the median of their shares (see `app.wording.typical_shares`), and an interval as wide as the widest
-    end to end; a dash where nothing, or not the modality, was observed yet or any more. Every word stands once, where
-    it begins.
+    end to end; a dash where nothing, or not the modality, was observed yet or any more. A word stands at
+    every tick that it lasts, and where rows are of several ticks once, in the row in which it begins.
     """
     names = [m for m in MODALITIES if m in analysis.sentiment.alone]
     norms = {m: analysis.dynamics.state_norm[m] for m in MODALITIES if m in analysis.dynamics.state_norm}
@@ -39,14 +40,12 @@ def tick_table(
         *shares,
         *tone,
     ]
-    said = _begun(analysis)
     scored: list[tuple[Sentiment | AloneScore, slice]] = [
         (analysis.sentiment, told_ticks(analysis)),
         *((analysis.sentiment.alone[m], told_ticks(analysis, m)) for m in names),
     ]
-    rows = []
-    for a, b in _stretches(analysis, most):
-        words = " ".join(word for tick in said[a:b] for word in tick)
+    rows, stretches = [], list(_stretches(analysis, most))
+    for (a, b), words in zip(stretches, _said(analysis, stretches), strict=True):
         scores = [_told(s.ticks, s.interval, told_part(told, a, b), language) for s, told in scored]
         seen = [name_of(m, language) for m in MODALITIES if any(analysis.presence.get(m, ())[a:b])]
         rows.append(
@@ -82,8 +81,16 @@ def _stretches(analysis: Analysis, most: int) -> Iterator[tuple[int, int]]:
     return ((a, min(count, a + each)) for a in range(0, count, each))
 
 
+def _said(analysis: Analysis, stretches: Sequence[tuple[int, int]]) -> list[str]:
+    """What is said in each stretch of ticks; read one after another, stretches of several are the transcript."""
+    if all(b - a == 1 for a, b in stretches):
+        return [words if words != NOTHING else "" for words in words_at(analysis)]
+    begun = _begun(analysis)
+    return [" ".join(word for tick in begun[a:b] for word in tick) for a, b in stretches]
+
+
 def _begun(analysis: Analysis) -> list[list[str]]:
-    """The words that begin in each tick: read row by row they are the transcript, repetitions and all."""
+    """The words that begin in each tick."""
     begun: list[list[str]] = [[] for _ in analysis.ticks.start]
     for word in analysis.transcript.words:
         begun[analysis.ticks.touched(word.start, word.end).start].append(word.word)

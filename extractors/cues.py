@@ -173,7 +173,8 @@ def _rolled(before: tuple[Span, list[str]], now: tuple[Span, list[str]]) -> int:
     rolled = next((k for k in range(most, 0, -1) if shown[-k:] == lines[:k]), 0)
     fleeting = min(then.end - then.start, span.end - span.start) < ROLLS
     moves = max(len(shown), len(lines)) > 1 or fleeting
-    return rolled if span.start - then.end <= ROLLS and moves and not lines[0].startswith("-") else 0
+    once = span.start - then.end <= ROLLS and moves
+    return rolled if rolled and once and not lines[0].startswith("-") else 0
 
 
 def one_after_another(cues: Iterable[Cue]) -> list[Cue]:

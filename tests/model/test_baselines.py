@@ -95,7 +95,8 @@ def test_gradients_reach_every_parameter(fusion):
     loss = output.ticks.sum() + output.clip.sum() + output.tick_scale.sum() + output.clip_scale.sum()
     loss.backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-    assert without == []
+    # A softmax over time is the same whatever is added to all of it: what reaches this bias is rounding.
+    assert [name for name in without if not name.endswith("attend.bias")] == []
 
 
 @every_fusion
