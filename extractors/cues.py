@@ -9,6 +9,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 from extractors.records import Span
@@ -16,7 +17,8 @@ from extractors.records import Span
 if TYPE_CHECKING:
     from pysubs2 import SSAEvent
 
-Cue: TypeAlias = tuple[Span, list[str]]
+Cue: TypeAlias = tuple[Span, list[str]]  # its time and its words
+Shown: TypeAlias = tuple[Span, list[str]]  # its time and its lines
 ROLLS = 0.1  # seconds within which a cue follows another at once, and in which nothing can be said
 LINES = 8  # of a cue, that may roll on in the next: pages of them are no caption
 BRISK = 5.0  # words a second: a cue that has this long before the next one begins was said by then
@@ -113,7 +115,7 @@ def speakers(lines: Iterable[str]) -> set[str]:
     """
     lines = list(lines)
     named = Counter(found[1] for line in lines if (found := _NAMED.match(_NOT_SAID.sub(" ", line))))
-    letters = [letter for line in lines for letter in line if letter.isalpha()]
+    letters = [letter for line in lines for letter in _NAMED.sub("", line) if letter.isalpha()]
     shouted = sum(map(str.isupper, letters)) > SHOUTED * len(letters)
     return {name for name, times in named.items() if times > 1 or (name.isupper() and not shouted)}
 
@@ -138,17 +140,15 @@ def gather_cues(events: Iterable[SSAEvent], duration: float, entities: bool = Fa
     entities: whether the text writes &amp; for &, as WebVTT does.
     """
     shown = [(Span(event.start / 1000, event.end / 1000), _lines(event)) for event in sorted(events)]
-    names = speakers(line for _, lines in shown for line in lines)
+    nothing: Shown = (Span(-1.0, -1.0), [])
+    fresh = [(now[0], now[1][_rolled(before, now) :]) for before, now in pairwise([nothing, *shown])]
+    names = speakers(line for _, lines in fresh for line in lines)
     cues: list[Cue] = []
-    before: tuple[Span, list[str]] = (Span(-1.0, -1.0), [])
-    for now in shown:
-        span, lines = now
-        spoken = (said(line, names, entities) for line in lines[_rolled(before, now) :])
-        words = " ".join(spoken).split()
+    for span, lines in fresh:
+        words = " ".join(said(line, names, entities) for line in lines).split()
         inside = Span(max(0.0, span.start), min(span.end, duration))
         if words and inside.end > inside.start:
             cues.append((inside, words))
-        before = now
     return cues
 
 
@@ -159,7 +159,7 @@ def _lines(event: SSAEvent) -> list[str]:
     return [line for line in lines if _NOT_SAID.sub(" ", line).strip()]
 
 
-def _rolled(before: tuple[Span, list[str]], now: tuple[Span, list[str]]) -> int:
+def _rolled(before: Shown, now: Shown) -> int:
     """How many of a cue's first lines are the last ones of the cue before, still shown: those were said once.
 
     So it is where the cue follows at once and lines move up or off while others stay; where either is too short for

@@ -22,7 +22,7 @@ TIMED = 1.0
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 # Share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth.
 WESTERN = 0.3
-FAST = 6.0  # words a second of speech, that few speakers reach and none keeps up
+FAST = 6.0  # words a second of speech, about twice those of a conversation: a judgement, not measured
 SQUEEZED, CROWDED = 0.04, 0.2  # seconds in which no word is said, and the share of such words that is told
 MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
 _WEBVTT = re.compile(r"\s{0,9}WEBVTT\b")

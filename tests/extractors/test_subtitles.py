@@ -142,6 +142,12 @@ VTT = "WEBVTT - made\n\nSTYLE\n::cue {}\n\nNOTE Confidence: 0.93\n\n"
         ("a.txt", "Mary Jones: hello\nBob: this: is\nMary Jones: me\nBob: not you\n", "hello this: is me not you"),
         ("a.txt", "Listen: it is over\nI said: no\n", "Listen: it is over I said: no"),
         ("a.txt", "MARY: it is over\n", "it is over"),
+        ("a.txt", "MARY: No.\n", "No."),
+        (
+            "a.vtt",
+            VTT + "00:01.000 --> 00:02.000\nListen: it\n\n00:02.000 --> 00:03.000\nListen: it\nis over\n",
+            "Listen: it is over",  # once, though it is shown twice: no name
+        ),
         ("a.txt", "LISTEN: IT IS OVER\nI SAID: NO\n", "LISTEN: IT IS OVER I SAID: NO"),
         ("a.txt", "f**k *this* s*** #happy C#\n", "f**k this s*** happy C#"),
     ],

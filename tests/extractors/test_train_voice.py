@@ -10,7 +10,7 @@ import pytest
 from extractors import train_voice
 from extractors.fit_voice import Recipe
 from extractors.statements import statements
-from extractors.train_voice import FOLDS, HELD, figures, fold_heads, folds, train_head
+from extractors.train_voice import FOLDS, figures, fold_heads, folds, train_head
 from extractors.voice_encoder import EMOTIONS, WIDTH
 from extractors.voice_head import load_head, save_head
 from extractors.voice_windows import DRAWN, Windows, draw_windows, load_windows
@@ -164,9 +164,3 @@ def test_written_heads_are_read_back(tmp_path: Path) -> None:
     again = load_head(tmp_path / "head.safetensors")
     for name, value in vars(head).items():
         assert getattr(again, name) == pytest.approx(value, rel=1e-3, abs=1e-4)
-
-
-def test_the_speakers_held_are_those_the_network_is_judged_on() -> None:
-    from model.corpora import VALIDATION_SPEAKERS
-
-    assert HELD == VALIDATION_SPEAKERS
