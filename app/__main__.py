@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_clip(parser: argparse.ArgumentParser) -> None:
     """The clip, its transcript and language, and where what is found is kept."""
-    from extractors.opening import SPOKEN_FORMATS
+    from extractors.media.opening import SPOKEN_FORMATS
 
     parser.add_argument("clip", metavar="CLIP", help=f"video or sound file: {SPOKEN_FORMATS}")
     parser.add_argument(

@@ -30,8 +30,8 @@ from app.zerogpu import predict_clip
 from extractors.cache import Cache
 from extractors.clip import ClipReader
 from extractors.cores import cores
-from extractors.languages import LanguageError, language_name
 from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
+from extractors.words.languages import LanguageError, language_name
 
 if TYPE_CHECKING:
     from model.inference import Dynamics, Interval, Prediction
@@ -280,7 +280,7 @@ def _interval(interval: Interval | None) -> plain.Interval | None:
 
 
 def _tone(voice: Track, grid: Grid) -> plain.Tone:
-    from extractors.tone import read_tone
+    from extractors.voice.tone import read_tone
 
     pitch, loudness = (_gapped(line) for line in read_tone(voice, len(grid.start), grid.step))
     return plain.Tone(pitch, loudness)

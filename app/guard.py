@@ -2,7 +2,7 @@
 
 Gradio serves more than a page needs. Two of it are dangerous here: it fetches any public address that a client names
 (as a file's path, or after /gradio_api/file=), and it hands a recording to the ffmpeg of the system, past everything
-that `extractors.media` guards against. So these never reach gradio, whatever its version.
+that `extractors.media.reading` guards against. So these never reach gradio, whatever its version.
 """
 
 from __future__ import annotations

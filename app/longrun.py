@@ -23,7 +23,7 @@ from app.memory import resident
 from app.runs import Run
 from app.stages import STAGES
 from extractors.cache import Cache
-from extractors.looped import make_long_apart
+from extractors.media.looped import make_long_apart
 from extractors.records import InputError
 
 EVERY = 0.05  # seconds between looks at the memory

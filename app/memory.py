@@ -12,8 +12,8 @@ from extractors.records import InputError, MediaInfo
 
 SETTING = "COUPLED_MAMBA_MEMORY"
 # Bytes, fitted to `python -m app.longrun`: a clip of 3 min held 1.45 GB at most and one of 30 min 1.46 GB, 0.07 GB of
-# each a compiler that only developers install. Long clips free the recognisers before the rest (extractors/words.py),
-# so a second more takes less than its samples and the voice's rows do.
+# each a compiler that only developers install. Long clips free the recognisers before the rest
+# (extractors/words/recognition.py), so a second more takes less than its samples and the voice's rows do.
 MODELS = 1_400_000_000  # the process with every model at work
 A_SECOND = 5_000  # of any clip: features on the grid, and the answer
 A_SECOND_HEARD = 35_000  # of sound: samples, and what the voice is described by

@@ -75,7 +75,7 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
 
     from app.guard import Guard
     from app.presence import Presence
-    from extractors.media import Limits
+    from extractors.media.reading import Limits
     from extractors.records import InputError
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -36,7 +36,7 @@ def make_portraits(analysis: Analysis, grid: Grid | None, clip: str | Path) -> l
     """The face at the telling moments at which it was seen, in order; none where the clip is gone or has no face."""
     if grid is None or grid.looks is None or not len(grid.looks.time):
         return []
-    from extractors.stills import face_pictures
+    from extractors.media.stills import face_pictures
 
     half, apart = analysis.ticks.step / 2, max(APART, analysis.end / ROOM)
     moments = [start + half for start in telling_moments(analysis, MOST, apart, "visual")]

@@ -26,7 +26,7 @@ def is_playable(path: str | Path) -> bool:
     """Whether common browsers play the clip, by its container and codecs; True for what is no clip, or past a limit."""
     import av
 
-    from extractors.media import Limits, open_clip
+    from extractors.media.reading import Limits, open_clip
 
     try:
         with open_clip(path, Limits.from_environment()) as container:
@@ -45,7 +45,7 @@ def is_seekable(path: str | Path) -> bool:
     """
     import av
 
-    from extractors.media import Limits, open_clip
+    from extractors.media.reading import Limits, open_clip
 
     try:
         with open_clip(path, Limits.from_environment()) as container:
@@ -58,7 +58,7 @@ def is_too_long(path: str | Path) -> bool:
     """Whether the clip has pictures, for more time than a copy is made of; False for what is no clip."""
     import av
 
-    from extractors.media import probe
+    from extractors.media.reading import probe
 
     try:
         info = probe(path)
@@ -74,7 +74,7 @@ def make_seekable(clip: str | Path, path: str | Path, stopped: Callable[[], bool
     """
     import av
 
-    from extractors.media import Limits, open_clip
+    from extractors.media.reading import Limits, open_clip
 
     try:
         with open_clip(clip, Limits.from_environment()) as given, av.open(str(path), "w") as copy:
@@ -97,7 +97,7 @@ def make_preview(clip: str | Path, path: str | Path, stopped: Callable[[], bool]
     """
     import av
 
-    from extractors.media import probe, read_frames, read_sound
+    from extractors.media.reading import probe, read_frames, read_sound
 
     try:
         info = probe(clip)

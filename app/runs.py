@@ -18,9 +18,9 @@ from app.keeping import Rooms
 from app.memory import give_back
 from app.stages import STAGES, StoppedError
 from app.turns import BusyError, Turn, Turns, turns_of_server
-from extractors.align import forget_words
 from extractors.cache import Cache
 from extractors.records import InputError
+from extractors.words.align import forget_words
 
 if TYPE_CHECKING:
     from extractors.records import Grid

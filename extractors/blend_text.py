@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from extractors.adapter import READOUTS, WEIGHTS, Config, check, load_head, seal
-from extractors.text import load_base
+from extractors.words.adapter import READOUTS, WEIGHTS, Config, check, load_head, seal
+from extractors.words.embeddings import load_base
 
 RANK = 32
 MEAN = "default"  # the name whose files PEFT writes into the folder itself

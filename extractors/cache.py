@@ -217,7 +217,7 @@ def version_of_extractors() -> str:
     whole = hashlib.sha256()
     room = Path(__file__).parent
     weights = (path for path in (room / "weights").rglob("*") if path.is_file())
-    for path in sorted([*room.glob("*.py"), *weights]):
+    for path in sorted([*room.rglob("*.py"), *weights]):
         whole.update(f"{path.relative_to(room).as_posix()} {digest_file(path)}\n".encode())
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

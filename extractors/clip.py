@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from extractors.cache import Cache, Kept, digest_file, pack
-from extractors.parts import join_tracks, part_sentences
 from extractors.records import MODALITIES, Frame, Glance, Grid, Looks, Sound, Span, Track, Transcript
+from extractors.words.parts import join_tracks, part_sentences
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
@@ -51,8 +51,8 @@ class ClipReader:
         language: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        from extractors.languages import language_setting
-        from extractors.media import Limits, probe
+        from extractors.media.reading import Limits, probe
+        from extractors.words.languages import language_setting
 
         self.warnings: list[str] = []
         self.worked: list[str] = []
@@ -77,7 +77,7 @@ class ClipReader:
             return self._heard[0]
 
     def _read_sound(self, progress: Progress | None) -> Sound | None:
-        from extractors.media import read_sound
+        from extractors.media.reading import read_sound
 
         def make(warnings: list[str]) -> Sound | None:
             return (
@@ -90,7 +90,7 @@ class ClipReader:
 
     def speech(self, sound: Sound | None, progress: Progress | None = None) -> tuple[Span, ...]:
         """Where somebody speaks in it."""
-        from extractors.vad import find_speech
+        from extractors.voice.vad import find_speech
 
         return self._stage(
             "speech", self._on("sound"), lambda _: () if sound is None else find_speech(sound, progress)
@@ -112,7 +112,7 @@ class ClipReader:
         if found.source == "none":
             found = self._recognise(sound, speech, progress)
         elif found.language == "en":
-            from extractors.languages import guess_language
+            from extractors.words.languages import guess_language
 
             found = replace(found, language=guess_language([w.word for w in found.words]) or "en")
         self._keys["words"] = "" if self._cache is None else self._cache.key("words", pack(found)[1])
@@ -124,8 +124,8 @@ class ClipReader:
         Raises:
             LanguageError: they are not English, and no encoder for other languages is at hand.
         """
-        from extractors.other_languages import embed_other, encoder_content
-        from extractors.text import embed_words
+        from extractors.words.embeddings import embed_words
+        from extractors.words.other_languages import embed_other, encoder_content
 
         english = transcript.language == "en"
         embed = embed_words if english else embed_other
@@ -144,7 +144,7 @@ class ClipReader:
 
     def voice(self, sound: Sound, speech: tuple[Span, ...], progress: Progress | None = None) -> Track:
         """The voice's track."""
-        from extractors.voice_long import describe_long
+        from extractors.voice.long import describe_long
 
         return self._stage(
             "voice", self._on("sound", "speech"), lambda _: describe_long(sound, speech, progress)
@@ -156,10 +156,10 @@ class ClipReader:
         Raises:
             InputError: YuNet is asked for and cannot be had.
         """
-        from extractors.detect import yunet_content
-        from extractors.face import describe_track, find_faces
-        from extractors.looks import join_looks, part_looks, tell_several
-        from extractors.media import read_looks
+        from extractors.face.detect import yunet_content
+        from extractors.face.features import describe_track, find_faces
+        from extractors.face.looks import join_looks, part_looks, tell_several
+        from extractors.media.reading import read_looks
 
         def make(warnings: list[str]) -> Track:
             told = progress or (lambda _: None)
@@ -188,8 +188,8 @@ class ClipReader:
     def _read_given(
         self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
     ) -> Transcript:
-        from extractors.languages import read_language
-        from extractors.subtitles import read_transcript
+        from extractors.words.languages import read_language
+        from extractors.words.subtitles import read_transcript
 
         def make(warnings: list[str]) -> Transcript:
             hear = self._recogniser(sound, speech, progress)
@@ -205,7 +205,7 @@ class ClipReader:
 
     def _read_own(self, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
         """The clip's own subtitles; no words where there are none to be used."""
-        from extractors.embedded import read_embedded
+        from extractors.words.embedded import read_embedded
 
         def make(warnings: list[str]) -> Transcript:
             return (
@@ -218,7 +218,7 @@ class ClipReader:
     def _recognise(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
     ) -> Transcript:
-        from extractors.words import recognise
+        from extractors.words.recognition import recognise
 
         def make(_: list[str]) -> Transcript:
             return Transcript() if sound is None else recognise(sound, speech, progress, self.language)
@@ -228,8 +228,8 @@ class ClipReader:
 
     def _recogniser_used(self) -> list[str]:
         """The language, and, where it is not English, the model that hears it."""
-        from extractors.languages import ENGLISH
-        from extractors.other_languages import whisper_content
+        from extractors.words.languages import ENGLISH
+        from extractors.words.other_languages import whisper_content
 
         return [self.language, *([] if self.language == ENGLISH else self._model(whisper_content))]
 
@@ -239,7 +239,7 @@ class ClipReader:
         """What is recognised in the speech, for a transcript that cannot be aligned to it; nothing where it cannot."""
 
         def hear() -> Transcript:
-            from extractors.languages import LanguageError
+            from extractors.words.languages import LanguageError
 
             try:
                 return self._recognise(sound, speech, progress)

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.expression import SIDE, fusion_split
-from extractors.face_figures import report
+from extractors.face.expression import SIDE, fusion_split
 from extractors.records import FloatArray
+from extractors.training.face_figures import report
 
 STRENGTHS = (0.003, 0.01, 0.03)
 DEV_SHARE = 10  # one in so many training faces chooses C

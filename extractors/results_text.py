@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from extractors.adapter import attach
-from extractors.rated import Sentence, agreement, held_for_fusion, held_out, read_sentences
 from extractors.records import FloatArray
-from extractors.text import EMBEDDING, embed_sentences, load_base
+from extractors.training.rated import Sentence, agreement, held_for_fusion, held_out, read_sentences
+from extractors.words.adapter import attach
+from extractors.words.embeddings import EMBEDDING, embed_sentences, load_base
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)
 SPEED_SENTENCES, SPEED_TURNS = 400, 3

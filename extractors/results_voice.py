@@ -16,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from extractors import augment_voice, voice, voice_encoder
-from extractors.fit_voice import Recipe
 from extractors.records import FloatArray, Sound
 from extractors.train_voice import HELD, describe, figures, fold_heads, measure, train_head
-from extractors.voice_head import load_head
-from extractors.voice_windows import RUNS, Windows, load_windows
+from extractors.training import augment_voice
+from extractors.training.fit_voice import Recipe
+from extractors.training.voice_windows import RUNS, Windows, load_windows
+from extractors.voice import encoder, features
+from extractors.voice.head import load_head
 
 THIRD = 3  # of the recordings held out, one in so many is changed and read again
 FIGURES = ("ccc", "two_class", "recall_ravdess", "recall_emodb")
-MFCC = np.array([i for i, name in enumerate(voice.FRAME_COLUMNS) if name.startswith("mfcc")])
+MFCC = np.array([i for i, name in enumerate(features.FRAME_COLUMNS) if name.startswith("mfcc")])
 
 
 def peer(windows: Windows, records: Sequence[Mapping[str, str]]) -> dict[str, float]:
@@ -34,19 +35,19 @@ def peer(windows: Windows, records: Sequence[Mapping[str, str]]) -> dict[str, fl
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    columns = np.concatenate([MFCC, voice_encoder.WIDTH // 2 + MFCC])
+    columns = np.concatenate([MFCC, encoder.WIDTH // 2 + MFCC])
     given, held = windows.rows[:, 0, 0][:, columns].astype(np.float32), np.isin(windows.speaker, sorted(HELD))
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     model.fit(given[~held], windows.emotion[~held])
-    found = np.full((int(held.sum()), len(voice_encoder.EMOTIONS)), 1e-9, np.float32)
+    found = np.full((int(held.sum()), len(encoder.EMOTIONS)), 1e-9, np.float32)
     found[:, model.classes_] = model.predict_proba(given[held])
-    score = voice_encoder.expected_score(np.log(found + 1e-9))
+    score = encoder.expected_score(np.log(found + 1e-9))
     return figures(found, score, [r for r, h in zip(records, held, strict=True) if h])
 
 
 def moved(data: Path, records: Sequence[Mapping[str, str]]) -> tuple[float, float]:
     """Mean change of the score of recordings at half the volume, and without what is above 4 kHz."""
-    from extractors.media import read_sound
+    from extractors.media.reading import read_sound
 
     changes = []
     for record in records:
@@ -61,11 +62,11 @@ def moved(data: Path, records: Sequence[Mapping[str, str]]) -> tuple[float, floa
 
 def score(samples: FloatArray) -> float:
     """The score of a recording by the packaged head, its speech found anew."""
-    from extractors.vad import find_speech
+    from extractors.voice.vad import find_speech
 
     sound = Sound(np.asarray(samples, np.float32))
-    track = voice.describe_voice(sound, find_speech(sound), load_head())
-    return voice_encoder.clip_score(track)
+    track = features.describe_voice(sound, find_speech(sound), load_head())
+    return encoder.clip_score(track)
 
 
 def row(name: str, found: Sequence[dict[str, float]]) -> str:
@@ -99,7 +100,7 @@ def main() -> None:
     ]
     across = figures(
         np.exp(given),
-        voice_encoder.expected_score(np.array(given)),
+        encoder.expected_score(np.array(given)),
         [r for r, k in zip(records, kept, strict=True) if k],
     )
     print(row("ours, training speakers in turn left out", [across]))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from extractors.expression import WEIGHTS
+from extractors.face.expression import WEIGHTS
 from extractors.train_expression import Schedule, learn
 
 TEACHER = Schedule(epochs=80, batch=256, rate=2e-3, mixed=0.3, widths=(96, 192, 384))

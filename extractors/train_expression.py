@@ -30,8 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from extractors.augment_faces import augment, mix, views
-from extractors.expression import (
+from extractors.face.expression import (
     EXPRESSIONS,
     WEIGHTS,
     Config,
@@ -40,7 +39,8 @@ from extractors.expression import (
     load_expression,
     read_config,
 )
-from extractors.face_figures import report
+from extractors.training.augment_faces import augment, mix, views
+from extractors.training.face_figures import report
 
 LOOK_EVERY = 5  # epochs
 

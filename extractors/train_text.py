@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from extractors.adapter import READOUTS, WEIGHTS, check, load_head, write
-from extractors.rated import Sentence, agreement, held_for_fusion, read_sentences, training_part
-from extractors.text import MAX_WORDS, load_base
+from extractors.training.rated import Sentence, agreement, held_for_fusion, read_sentences, training_part
+from extractors.words.adapter import READOUTS, WEIGHTS, check, load_head, write
+from extractors.words.embeddings import MAX_WORDS, load_base
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -24,14 +24,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors import fit_voice, voice, voice_encoder, voice_head
-from extractors.concordance import concordance
-from extractors.fit_voice import USUAL, Recipe, fit_head
 from extractors.records import FloatArray, Track
-from extractors.statements import statements_of
-from extractors.voice_encoder import EMOTIONS, SCORES
-from extractors.voice_head import WEIGHTS, VoiceHead, load_head, save_head
-from extractors.voice_windows import DRAWN, RUNS, Windows, load_windows, sources_digest
+from extractors.training import fit_voice
+from extractors.training.concordance import concordance
+from extractors.training.fit_voice import USUAL, Recipe, fit_head
+from extractors.training.statements import statements_of
+from extractors.training.voice_windows import DRAWN, RUNS, Windows, load_windows, sources_digest
+from extractors.voice import encoder, features
+from extractors.voice import head as voice_head
+from extractors.voice.encoder import EMOTIONS, SCORES
+from extractors.voice.head import WEIGHTS, VoiceHead, load_head, save_head
 
 HELD = frozenset({"rav17", "rav18", "rav19", "rav20", "emo11", "emo14"})
 DEV = frozenset({"rav13", "rav14", "rav15", "rav16", "emo09", "emo12"})
@@ -86,11 +88,11 @@ def fold_files(data: Path, runs: Path = RUNS, recipe: Recipe = USUAL) -> dict[st
 def describe(
     data: Path, speakers: Collection[str]
 ) -> list[tuple[dict[str, str], NDArray[np.float16], FloatArray]]:
-    """Rows of data/labels.csv of these speakers, each with `voice.hop_rows` of its recording."""
+    """Rows of data/labels.csv of these speakers, each with `features.hop_rows` of its recording."""
     from tqdm import tqdm
 
-    from extractors.media import read_sound
-    from extractors.vad import find_speech
+    from extractors.media.reading import read_sound
+    from extractors.voice.vad import find_speech
 
     with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
         records = [r for r in csv.DictReader(file) if r["speaker"] in speakers]
@@ -98,7 +100,7 @@ def describe(
     for record in tqdm(records, desc="unseen voices"):
         sound = read_sound(data / record["file"])
         if sound is not None:
-            described.append((record, *voice.hop_rows(sound, find_speech(sound))))
+            described.append((record, *features.hop_rows(sound, find_speech(sound))))
     return described
 
 
@@ -108,12 +110,12 @@ def measure(
     """Recall of each corpus's own classes (unweighted), CCC and two-class accuracy (balanced) of the score."""
     tracks = []
     for _, rows, share in described:
-        time = voice.HOP_SECONDS * np.arange(len(rows), dtype=np.float64)
-        values = voice_encoder.encode(rows, share, head)
-        tracks.append(Track(values, time, time + voice.HOP_SECONDS, share, voice_encoder.COLUMNS))
+        time = features.HOP_SECONDS * np.arange(len(rows), dtype=np.float64)
+        values = encoder.encode(rows, share, head)
+        tracks.append(Track(values, time, time + features.HOP_SECONDS, share, encoder.COLUMNS))
     return figures(
-        np.stack([voice_encoder.emotion_probabilities(track) for track in tracks]),
-        np.array([voice_encoder.clip_score(track) for track in tracks]),
+        np.stack([encoder.emotion_probabilities(track) for track in tracks]),
+        np.array([encoder.clip_score(track) for track in tracks]),
         [record for record, _, _ in described],
     )
 

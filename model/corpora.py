@@ -21,16 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 import extractors
-from extractors import adapter, decode, expression, hearing, media, vad, voice_encoder, voice_head
-from extractors import face as face_extractor
-from extractors import text as text_extractor
-from extractors import voice as voice_extractor
-from extractors.rated import FUSION_TENTH, VALIDATION_TENTH, read_rows, tenth
+from extractors.face import expression
+from extractors.face import features as face_extractor
+from extractors.media import decode
+from extractors.media import reading as media
 from extractors.records import InputError
-from extractors.statements import statements_of
 from extractors.train_voice import HELD as VALIDATION_SPEAKERS
 from extractors.train_voice import fold_files, fold_heads
-from extractors.voice_head import VoiceHead
+from extractors.training.rated import FUSION_TENTH, VALIDATION_TENTH, read_rows, tenth
+from extractors.training.statements import statements_of
+from extractors.voice import encoder as voice_encoder
+from extractors.voice import features as voice_extractor
+from extractors.voice import head as voice_head
+from extractors.voice import hearing, vad
+from extractors.voice.head import VoiceHead
+from extractors.words import adapter
+from extractors.words import embeddings as text_extractor
 from model.pool import Described, Labels, Pool, kept_pool
 from model.seen import Seen, face_marks
 
@@ -249,8 +255,8 @@ def _describe_speech(
     """
     from tqdm import tqdm
 
-    from extractors.media import read_sound
-    from extractors.vad import find_speech
+    from extractors.media.reading import read_sound
+    from extractors.voice.vad import find_speech
 
     rows, presence = [], []
     for record in tqdm(records, desc="voice features"):

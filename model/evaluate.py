@@ -122,7 +122,7 @@ def classes(corpus: str, said: NDArray[np.str_]) -> tuple[str, ...]:
     """
     if corpus.lower() in CLASSES:
         return CLASSES[corpus.lower()]
-    from extractors.voice_encoder import EMOTIONS
+    from extractors.voice.encoder import EMOTIONS
 
     named = tuple(e for e in EMOTIONS if e in said)
     return named if len(named) > 1 else ()
@@ -133,8 +133,9 @@ def emotions(pool: Pool) -> NDArray[np.str_]:
 
     Empty where the corpus has none, or none that is the utterance's own.
     """
-    from extractors import voice, voice_encoder
     from extractors.records import Track
+    from extractors.voice import encoder as voice_encoder
+    from extractors.voice import features as voice
 
     columns = (*voice.COLUMNS, *voice_encoder.COLUMNS)
     likely = np.zeros((len(pool), len(voice_encoder.EMOTIONS)))
@@ -153,7 +154,7 @@ def emotions(pool: Pool) -> NDArray[np.str_]:
 
 def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
     """Accuracy and macro F1 of seven classes by the expression network; the score's figures by this one."""
-    from extractors.expression import EXPRESSIONS
+    from extractors.face.expression import EXPRESSIONS
 
     probabilities = pool.rows[:, -len(EXPRESSIONS) :].astype(np.float32)
     guessed = np.array(EXPRESSIONS)[probabilities.argmax(1)]

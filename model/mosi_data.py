@@ -111,7 +111,7 @@ def read_words(transcripts: Sequence[str]) -> Float:
     """[n, 390]: the mean over a transcript's words of the shipped text extractor's rows (384 numbers of the encoder
     with its sentiment adapter, the score and five class logits it reads from them); zeros for an empty transcript.
     """
-    from extractors.text import embed_sentences
+    from extractors.words.embeddings import embed_sentences
 
     rows = embed_sentences([transcript.lower().split() for transcript in transcripts], adapted=True)
     return np.stack([row.mean(0) if len(row) else np.zeros(row.shape[1]) for row in rows]).astype(np.float32)

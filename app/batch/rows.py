@@ -88,10 +88,10 @@ def key_of(clip: str | Path) -> str:
 
 def settings() -> str:
     """What the environment sets of which an answer is made: limits, language, models in place of the packaged ones."""
-    from extractors.detect import yunet_content
-    from extractors.languages import ENGLISH, language_setting
-    from extractors.opening import Limits
-    from extractors.other_languages import whisper_content
+    from extractors.face.detect import yunet_content
+    from extractors.media.opening import Limits
+    from extractors.words.languages import ENGLISH, language_setting
+    from extractors.words.other_languages import whisper_content
 
     language = language_setting()
     models = [yunet_content(), "" if language == ENGLISH else whisper_content()]

@@ -6,14 +6,14 @@ import gradio as gr
 
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import label
-from extractors.languages import (
+from extractors.records import InputError
+from extractors.words.languages import (
     DETECT,
     ENGLISH,
     hears_others,
     known_languages,
     language_setting,
 )
-from extractors.records import InputError
 
 
 def render() -> gr.Dropdown:

@@ -161,14 +161,14 @@ def test_a_raise_in_progress_stops_every_thread(tmp_path: Path) -> None:
 
 
 COUNTED = {
-    "probe": "extractors.media.probe",
-    "sound": "extractors.media.read_sound",
-    "speech": "extractors.vad.find_speech",
-    "recognition": "extractors.words.recognise",
-    "transcript": "extractors.subtitles.read_transcript",
-    "text": "extractors.text.embed_words",
-    "voice": "extractors.voice_long.describe_long",
-    "faces": "extractors.face.find_faces",
+    "probe": "extractors.media.reading.probe",
+    "sound": "extractors.media.reading.read_sound",
+    "speech": "extractors.voice.vad.find_speech",
+    "recognition": "extractors.words.recognition.recognise",
+    "transcript": "extractors.words.subtitles.read_transcript",
+    "text": "extractors.words.embeddings.embed_words",
+    "voice": "extractors.voice.long.describe_long",
+    "faces": "extractors.face.features.find_faces",
     "network": "model.inference.predict",
 }
 

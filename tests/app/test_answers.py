@@ -24,7 +24,7 @@ from app.figures.switches import draw_switched
 from app.panels import status, why
 from app.service import Service
 from extractors.records import Grid
-from extractors.subtitles import read_transcript
+from extractors.words.subtitles import read_transcript
 from model.answers import Memory, Paths
 from tests.app.made import make_analysis
 from tests.clips import make_clip

@@ -10,7 +10,7 @@ import pytest
 from app.batch import measure
 from app.batch.measure import Measured, faults, main, make_many, plain, table
 from app.batch.rows import Row
-from extractors.media import probe
+from extractors.media.reading import probe
 
 
 def way(name: str, failed: str = "", **results: bytes) -> Measured:

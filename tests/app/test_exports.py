@@ -23,7 +23,7 @@ from app.exports.elan import render_eaf, sign_changes
 from app.exports.sentences import sentences
 from app.exports.subtitles import render_vtt, stamp
 from app.exports.ticks import FORMULA, harmless, render_csv
-from extractors.subtitles import read_transcript
+from extractors.words.subtitles import read_transcript
 from tests.app.made import make_analysis, with_intervals, with_tone, with_words
 
 HOSTILE = (

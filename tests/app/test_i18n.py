@@ -33,7 +33,7 @@ from app.runs import Run
 from app.service import Service
 from app.several import table_of
 from app.stages import STAGES
-from extractors.languages import known_languages
+from extractors.words.languages import known_languages
 from tests.app.made import make_analysis, offered, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]

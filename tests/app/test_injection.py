@@ -15,7 +15,7 @@ from app.analysis import Analysis, TimedWord
 from app.batch import Row, write_table
 from app.batch.rows import row_of
 from app.exports import save
-from extractors.subtitles import read_transcript
+from extractors.words.subtitles import read_transcript
 from tests.app.browser.visit import DRIVES_A_BROWSER, chromium
 from tests.app.made import make_analysis, with_warnings, with_words
 from tests.app.test_moments import make_moment

@@ -15,7 +15,7 @@ from app.i18n import tell
 from app.panels.language import choices, chosen, render
 from app.runs import Runs
 from app.service import Service
-from extractors import languages
+from extractors.words import languages
 from tests.app.made import make_analysis
 
 

@@ -16,7 +16,7 @@ from app.loadtest.clients import BACK, Request, ask, crowd, digest, make_clips, 
 from app.loadtest.held import Phase, broken, grown, table
 from app.loadtest.page import Visit, look
 from app.loadtest.server import Count, Server
-from extractors.media import probe
+from extractors.media.reading import probe
 
 GRACE = 2  # seconds that this server waits for a page to come back
 QUIET = Count(1_000_000_000, 20, 40, 3, {"app.runs.Run": 1}, {"MainThread": 1})

@@ -16,7 +16,7 @@ from app.keeping import KEPT, sweep
 from app.page import build_page
 from app.preview import is_playable, make_preview, make_seekable
 from app.service import Service
-from extractors.media import probe, read_sound
+from extractors.media.reading import probe, read_sound
 from tests.app.made import make_analysis, offered
 from tests.clips import make_clip
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.analyze import analyze
 from app.preview import is_playable, is_seekable, make_seekable
-from extractors.media import probe, read_frames, read_sound
+from extractors.media.reading import probe, read_frames, read_sound
 from tests.clips import RATE, make_clip, make_sound
 
 TIMES = [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app import sample
-from extractors.media import probe, read_frames, read_sound
-from extractors.vad import find_speech
+from extractors.media.reading import probe, read_frames, read_sound
+from extractors.voice.vad import find_speech
 
 
 def test_sample_has_a_face_sized_picture_and_speech(tmp_path: Path) -> None:

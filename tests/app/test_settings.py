@@ -19,7 +19,7 @@ import pytest
 from app.page import launch
 from app.settings import server_name
 from app.turns import answers_of_server, turns_of_server
-from extractors.media import Limits
+from extractors.media.reading import Limits
 from extractors.records import InputError
 
 ROOT = Path(__file__).parents[2]

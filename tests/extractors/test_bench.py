@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from extractors import bench
-from extractors.bench import CACHED, ON_WORDS, STAGES, SUM, WHOLE, Row, main, table
-from extractors.bench_peers import ON_PICTURES, ON_SOUND
-from extractors.bench_run import Run
+from extractors.bench import __main__ as command
+from extractors.bench import measure as bench
+from extractors.bench import stages
+from extractors.bench.__main__ import main, table
+from extractors.bench.measure import SUM, Row
+from extractors.bench.peers import ON_PICTURES, ON_SOUND
+from extractors.bench.run import Run
+from extractors.bench.stages import CACHED, ON_WORDS, STAGES, WHOLE
 from extractors.records import Transcript, Word
 from tests.clips import make_clip
 
@@ -49,7 +53,7 @@ def test_clips_without_sound_or_pictures_are_measured_all_the_same(tmp_path: Pat
 
 
 def test_the_table_says_how_many_times_faster_than_the_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "import_seconds", lambda: 0.25)
+    monkeypatch.setattr(command, "import_seconds", lambda: 0.25)
     text = table(
         [Row("words", 3.0, 1.5, 2.5, 60.0, 812.0, "140 words"), Row("voice", 1.0, 0.5, 0.5, 60.0, None, "")]
     )
@@ -70,21 +74,21 @@ def test_the_corrected_word_is_the_first_and_nothing_else_of_its_cue(
         read.append(transcript.read_text(encoding="utf-8"))
         return Reader
 
-    monkeypatch.setattr(bench, "_read", look)
+    monkeypatch.setattr(stages, "_read", look)
     run = Run(
         Path("none"),
         transcript=Transcript((Word("0", 0.0, 1.0), Word("1", 1.0, 2.0)), (0, 0)),
         folder=tmp_path,
     )
     for _ in range(2):
-        assert bench._corrected(run) == "given worked out"
+        assert stages._corrected(run) == "given worked out"
     assert read[1] == ("1\n00:00:00,000 --> 00:00:01,000\nonce2\n\n2\n00:00:01,000 --> 00:00:02,000\n1\n")
 
 
 def test_a_clip_is_looped_and_scaled_before_it_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench, "import_seconds", lambda: 0.25)
+    monkeypatch.setattr(command, "import_seconds", lambda: 0.25)
     measured = bench.bench
 
     def only_probed(clip: Path, peers: bool) -> list[Row]:
@@ -94,7 +98,7 @@ def test_a_clip_is_looped_and_scaled_before_it_is_measured(
         monkeypatch.setattr(bench, "CACHED", {})
         return measured(clip, peers)
 
-    monkeypatch.setattr(bench, "bench", only_probed)
+    monkeypatch.setattr(command, "bench", only_probed)
     clip = str(make_clip(tmp_path / "a.mp4", 1.0))
     assert main([clip, clip, "--seconds", "3", "--height", "120", "--no-peers"]) == 0
     said = capsys.readouterr().out
@@ -106,7 +110,7 @@ def test_a_clip_is_looped_and_scaled_before_it_is_measured(
 
 
 def test_the_import_is_timed() -> None:
-    assert 0 < bench.import_seconds() < 60
+    assert 0 < command.import_seconds() < 60
 
 
 def test_a_bad_clip_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

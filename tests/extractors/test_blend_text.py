@@ -8,16 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from extractors.adapter import ADAPTER, HEAD, WEIGHTS, attach, check, load_head
 from extractors.blend_text import blend
-from extractors.text import load_base
+from extractors.words.adapter import ADAPTER, HEAD, WEIGHTS, attach, check, load_head
+from extractors.words.embeddings import load_base
 
 TEXTS = ["I love this film, it is wonderful.", "What a boring waste of time!"]
 
 
 def other(folder: Path) -> Path:
     """An adapter that differs from the packaged one in its second matrices."""
-    from extractors.adapter import seal
+    from extractors.words.adapter import seal
 
     shutil.copytree(WEIGHTS, folder)
     tensors = load_file(folder / ADAPTER)

@@ -87,9 +87,10 @@ def test_the_version_is_that_of_code_and_weights(tmp_path: Path, monkeypatch: py
     for name, content in (
         ("cache.py", "1"),
         ("cache.py", "2"),
-        ("face.py", ""),
+        ("face/detect.py", ""),
         ("weights/a.safetensors", ""),
     ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
         monkeypatch.setattr(room, "__file__", str(tmp_path / "cache.py"))
         room.version_of_extractors.cache_clear()
@@ -269,28 +270,28 @@ def test_a_models_digest_is_that_of_its_files_and_their_names(tmp_path: Path) ->
 
 def imports_from(start: str) -> set[str]:
     """Names of the packages that the module and all of this room's that it imports, early or late, import."""
-    folder, waiting, seen, found = Path(room.__file__).parent, [start], set[str](), set[str]()
+    folder, waiting, seen, found = Path(room.__file__).parents[1], [start], set[str](), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in seen or not (folder / f"{name}.py").is_file():
+        file = folder / f"{name.replace('.', '/')}.py"
+        if name in seen or not file.is_file():
             continue
         seen.add(name)
-        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
-            modules = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            waiting += [
-                node_name for m in modules for node_name in m.removeprefix("extractors.").split(".")[:1]
-            ]
-            if isinstance(node, ast.ImportFrom) and node.module == "extractors":
-                waiting += [alias.name for alias in node.names]
-            found |= {module.split(".")[0] for module in modules}
-    assert {"face", "voice_encoder", "hearing", "adapter", "other_languages"} <= seen
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            waiting += [name for name in names if name.startswith("extractors.")]
+            found |= {name.split(".")[0] for name in names}
+    expected = ("face.features", "voice.encoder", "voice.hearing", "words.adapter", "words.other_languages")
+    assert {f"extractors.{name}" for name in expected} <= seen
     return found - set(sys.stdlib_module_names) - {"extractors"}
 
 
 def test_the_version_is_that_of_every_library_that_a_stage_imports() -> None:
     homes = importlib.metadata.packages_distributions() | {"faster_whisper": ["faster-whisper"]}
-    used = {homes[name][0].lower().replace("_", "-") for name in imports_from("clip")}
+    used = {homes[name][0].lower().replace("_", "-") for name in imports_from("extractors.clip")}
     # The one fetches files, whose bytes are in the key; the other only names shapes.
     assert used - {"huggingface-hub", "jaxtyping"} <= set(LIBRARIES)
     assert {"onnxruntime", "transformers", "torch"} <= used

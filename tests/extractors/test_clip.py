@@ -11,7 +11,7 @@ import pytest
 
 from extractors.cache import Cache
 from extractors.clip import ClipReader
-from extractors.detect import Cascades
+from extractors.face.detect import Cascades
 from extractors.records import Grid, InputError, Sound
 from tests.clips import make_clip
 
@@ -107,7 +107,7 @@ def test_another_yunet_in_the_same_place_looks_anew(
 ) -> None:
     network = tmp_path / "yunet.onnx"
     monkeypatch.setenv("COUPLED_MAMBA_YUNET", str(network))
-    monkeypatch.setattr("extractors.detect.YuNet", lambda _: Cascades())  # its weights are not shipped
+    monkeypatch.setattr("extractors.face.detect.YuNet", lambda _: Cascades())  # its weights are not shipped
 
     def worked() -> list[str]:
         reader = ClipReader(clip, cache=Cache(tmp_path / "cache"))
@@ -151,7 +151,7 @@ def test_warnings_of_a_stage_are_told_again(tmp_path: Path) -> None:
 def test_faces_and_voice_share_one_reading_of_the_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extractors import media
+    from extractors.media import reading as media
 
     read_sound, count = media.read_sound, 0
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from extractors.media import read_frames, read_sound
+from extractors.media.reading import read_frames, read_sound
 from extractors.records import InputError
 from tests.clips import make_clip
 from tests.extractors.whole_way import extract, load, refused

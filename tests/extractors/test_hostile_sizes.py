@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from extractors.media import probe
+from extractors.media.reading import probe
 from tests.clips import Subtitles, make_clip
 from tests.extractors.whole_way import extract, refused, write_black
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from extractors.media import read_sound
+from extractors.media.reading import read_sound
 from extractors.records import Transcript
 from tests.clips import RATE, make_clip, make_sound
 from tests.extractors.whole_way import extract

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from extractors import adapter, rated
-from extractors.rated import Sentence, agreement, held_for_fusion, held_out, training_part
 from extractors.train_text import Schedule, batches, digest_of, loss_of, read, settle, start, tokenise, train
+from extractors.training import rated
+from extractors.training.rated import Sentence, agreement, held_for_fusion, held_out, training_part
+from extractors.words import adapter
 
 SCHEDULE = Schedule(epochs=2, batch=4, rank=2, alpha=2, rate=5e-3)
 SENTENCES = [
@@ -76,7 +77,7 @@ def test_what_is_written_reads_as_what_was_trained(tmp_path: Path) -> None:
     adapter.write(run.encoder, run.head, tmp_path / "weights", {"seed": 0})
     assert adapter.check(tmp_path / "weights")["trained"] == {"seed": 0}
     assert str(Path.home()) not in (tmp_path / "weights" / adapter.SHAPE).read_text()
-    from extractors.text import load_base
+    from extractors.words.embeddings import load_base
 
     encoder = adapter.attach(load_base(), tmp_path / "weights")
     head = adapter.load_head(tmp_path / "weights")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from extractors import train_voice
-from extractors.fit_voice import Recipe
-from extractors.statements import statements
 from extractors.train_voice import FOLDS, figures, fold_heads, folds, train_head
-from extractors.voice_encoder import EMOTIONS, WIDTH
-from extractors.voice_head import load_head, save_head
-from extractors.voice_windows import DRAWN, Windows, draw_windows, load_windows
+from extractors.training.fit_voice import Recipe
+from extractors.training.statements import statements
+from extractors.training.voice_windows import DRAWN, Windows, draw_windows, load_windows
+from extractors.voice.encoder import EMOTIONS, WIDTH
+from extractors.voice.head import load_head, save_head
 from tests.clips import RATE, speech
 
 QUICK = Recipe(versions=1, windows=2, steps=10, directions=20, groups=2, units=8, epochs=3, batch=64)

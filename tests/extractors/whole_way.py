@@ -18,7 +18,7 @@ import av
 import pytest
 
 from extractors.clip import ClipReader, read_tracks
-from extractors.media import probe, read_frames, read_sound
+from extractors.media.reading import probe, read_frames, read_sound
 from extractors.records import Grid, InputError, Looks, MediaInfo, Track, Transcript
 from tests.clips import make_clip
 

@@ -17,7 +17,9 @@ from app.__main__ import BROKEN, main
 from app.faults import damaged_file, fault_of
 from app.i18n import retell, tell
 from app.refusals import SURPRISE, explain
-from extractors import adapter, expression, voice_head
+from extractors.face import expression
+from extractors.voice import head as voice_head
+from extractors.words import adapter
 from model import inference, mosi
 from model.sealed import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
 from model.seen import Seen

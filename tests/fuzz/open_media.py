@@ -17,9 +17,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from extractors.embedded import read_embedded
-from extractors.media import Limits, probe, read_frames, read_sound
+from extractors.media.reading import Limits, probe, read_frames, read_sound
 from extractors.records import InputError
+from extractors.words.embedded import read_embedded
 from tests.fuzz.mutate import mutations
 
 MEMORY = 4 * 2**30  # bytes of addresses; the libraries alone take one and a half

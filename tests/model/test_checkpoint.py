@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extractors.rated import read_rows
+from extractors.training.rated import read_rows
 from model import corpora, load_default, predict, unseen
 from model import evaluate as evaluation
 from model.inference import WEIGHTS
@@ -23,7 +23,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the rated corpora ar
 
 
 def features_of(sentence: str) -> dict[str, np.ndarray]:
-    from extractors.text import embed_sentences
+    from extractors.words.embeddings import embed_sentences
 
     return {"text": embed_sentences([sentence.split()])[0]}
 

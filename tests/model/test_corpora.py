@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from extractors.rated import read_rows
+from extractors.training.rated import read_rows
 from model import corpora, unseen
 from model.seen import Seen
 from tests.model.conftest import signed_pool
@@ -123,9 +123,9 @@ def voices(data, monkeypatch):
     """Two recordings by a speaker who trains and one by a speaker held out; heads that answer with a constant."""
     import soundfile
 
-    from extractors.voice_encoder import EMOTIONS
+    from extractors.voice.encoder import EMOTIONS
     from tests.clips import RATE, speech
-    from tests.extractors.heads import plain_head
+    from tests.extractors.voice.heads import plain_head
 
     def head(emotion):
         return plain_head(bias=np.where(np.array(EMOTIONS) == emotion, 9, 0))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from extractors.expression import HELD_TENTHS, fusion_split
+from extractors.face.expression import HELD_TENTHS, fusion_split
 from model.seen import Seen, face_marks
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 48, 48)).astype(np.uint8)

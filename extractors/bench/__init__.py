@@ -1,0 +1,1 @@
+"""What the way from clip to grid costs: `python -m extractors.bench CLIP`."""

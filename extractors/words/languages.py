@@ -1,0 +1,149 @@
+"""Languages by their codes, which of them a text is in, and what is set for those that are not English.
+
+What hears and embeds the others is in `extractors.words.other_languages`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from extractors.records import InputError
+
+ENGLISH, DETECT, UNKNOWN = "en", "auto", "und"
+LANGUAGE_VARIABLE, WHISPER_VARIABLE = "COUPLED_MAMBA_LANGUAGE", "COUPLED_MAMBA_WHISPER"
+ENCODER_VARIABLE = "COUPLED_MAMBA_MULTILINGUAL"
+ENCODER = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
+_LOCALE = r"[a-z]{2,3}([-_][a-z0-9]{2,8})+"  # en-us, pt_br, zh-hant-tw
+UNTOLD = {"", "und", "mul", "mis", "zxx"}  # tags that name no language
+
+# ISO 639-1: the name in English, and the ISO 639-2 codes that files are tagged with.
+_NAMES = {
+    "ar": ("Arabic", "ara"),
+    "cs": ("Czech", "ces cze"),
+    "da": ("Danish", "dan"),
+    "de": ("German", "deu ger"),
+    "el": ("Greek", "ell gre"),
+    "en": ("English", "eng"),
+    "es": ("Spanish", "spa"),
+    "fi": ("Finnish", "fin"),
+    "fr": ("French", "fra fre"),
+    "he": ("Hebrew", "heb"),
+    "hi": ("Hindi", "hin"),
+    "hu": ("Hungarian", "hun"),
+    "id": ("Indonesian", "ind"),
+    "it": ("Italian", "ita"),
+    "ja": ("Japanese", "jpn"),
+    "ko": ("Korean", "kor"),
+    "nl": ("Dutch", "nld dut"),
+    "no": ("Norwegian", "nor nob nno"),
+    "pl": ("Polish", "pol"),
+    "pt": ("Portuguese", "por"),
+    "ro": ("Romanian", "ron rum"),
+    "ru": ("Russian", "rus"),
+    "sv": ("Swedish", "swe"),
+    "tr": ("Turkish", "tur"),
+    "uk": ("Ukrainian", "ukr"),
+    "vi": ("Vietnamese", "vie"),
+    "zh": ("Chinese", "zho chi"),
+}
+# The commonest small words; none of the others' is an English word.
+_SMALL = {
+    "en": "the and of to is was that it for you with this are have be not they from but my we he she i'm it's don't",
+    "de": "und ist nicht das ich sie mit dem den ein eine auf für auch sich es wir wird aber sind von zu dass",
+    "es": "de la el en y un que los las una por con como pero más muy está eso hay esto él sus cuando también yo del",
+    "fr": "de la le et en du un les des est une dans que qui sur avec mais nous vous c'est être cette aux sont je il",
+    "it": "di la il e un che non una sono con più gli della anche ma questo è alla nel ho mi del le dei",
+    "nl": "de het een van dat niet zijn voor maar ook met op aan er wordt naar heeft hij wij ik deze en",
+    "pt": "de o e que em um não uma para com mais como mas foi ele tem seu isso muito também você são os à é do da",
+}
+_SETS = {code: frozenset(words.split()) for code, words in _SMALL.items()}
+LEAST_WORDS = 20  # fewer say too little of their language
+LEAST_SHARE, MOST_ENGLISH = 0.15, 0.04  # shares of small words: of the language, and of English
+FOREIGN = 0.6  # share of letters that are not Latin
+
+
+class LanguageError(InputError):
+    """Words in this language cannot be recognised or embedded here; the sentence says what that needs."""
+
+
+def language_setting(given: str | None = None) -> str:
+    """The language to listen for: as given, or $COUPLED_MAMBA_LANGUAGE, or English; "auto" is to be detected.
+
+    Of a code such as en-US or pt_BR (BCP 47, or a locale's) what says the language counts.
+
+    Raises:
+        InputError: it is neither a code that begins with two or three letters nor "auto".
+    """
+    named = (given or os.environ.get(LANGUAGE_VARIABLE) or ENGLISH).strip().lower()
+    chosen = re.split("[-_]", named)[0] if re.fullmatch(_LOCALE, named) else named
+    if chosen != DETECT and not re.fullmatch("[a-z]{2,3}", chosen):
+        raise InputError(
+            f"The language is {chosen!r}: a code such as en or de is needed, or auto to detect it."
+        )
+    return read_language(chosen, ENGLISH)
+
+
+def read_language(tag: str, default: str) -> str:
+    """The code for a tag of ISO 639 ("deu" is "de"); `default` where the tag names no language, English for "auto"."""
+    if tag in UNTOLD:
+        return ENGLISH if default == DETECT else default
+    return next((code for code, (_, tags) in _NAMES.items() if tag in tags.split()), tag)
+
+
+def language_name(code: str) -> str:
+    """The language's name in English, or its code in capitals where it has no name here."""
+    if code in (UNKNOWN, DETECT):
+        return "another language than English"
+    return _NAMES[code][0] if code in _NAMES else code.upper()
+
+
+def known_languages() -> dict[str, str]:
+    """The English names of the languages that have one here, by code, in the names' order."""
+    return dict(sorted(((code, name) for code, (name, _) in _NAMES.items()), key=lambda pair: pair[1]))
+
+
+def language_tags(code: str) -> set[str]:
+    """The tags by which files name the language: its code, and those of ISO 639-2."""
+    return {code, *(_NAMES[code][1].split() if code in _NAMES else ())}
+
+
+def guess_language(words: Sequence[str]) -> str | None:
+    """The language of a text where it is certain not to be English: its code, or "und"; None for all else.
+
+    Certain is a text in another script, or one of 20 words and more with next to no English small words and many of
+    another language's. English of any kind is None, as is what is too short to tell.
+    """
+    letters = [c for word in words for c in word if c.isalpha()]
+    foreign = sum(not unicodedata.name(c, "").startswith("LATIN") for c in letters)
+    if letters and foreign > FOREIGN * len(letters):
+        return UNKNOWN
+    plain = [re.sub(r"^[^\w']+|[^\w']+$", "", word.lower().replace("’", "'")) for word in words]
+    plain = [word for word in plain if word]
+    if len(plain) < LEAST_WORDS:
+        return None
+    shares = {code: sum(word in small for word in plain) / len(plain) for code, small in _SETS.items()}
+    best = max(shares, key=lambda code: shares[code])
+    certain = best != ENGLISH and shares[best] >= LEAST_SHARE and shares[ENGLISH] <= MOST_ENGLISH
+    return best if certain else None
+
+
+def whisper_setting() -> str:
+    """The model that faster-whisper is to load, "" for none."""
+    return os.environ.get(WHISPER_VARIABLE, "")
+
+
+def encoder_setting() -> str:
+    """The encoder of words in other languages."""
+    return os.environ.get(ENCODER_VARIABLE) or ENCODER
+
+
+def hears_others() -> bool:
+    """Whether other languages than English can be recognised: faster-whisper is installed and a model is named.
+
+    The model itself is not looked at before it is needed.
+    """
+    return bool(whisper_setting()) and importlib.util.find_spec("faster_whisper") is not None

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extractors.grid import to_grid
+from extractors.records import Transcript, Word
+from extractors.words.align import SPREAD
+from extractors.words.embeddings import COLUMNS, EMBEDDING, MAX_WORDS, WIDTH, embed_sentences, embed_words
+from extractors.words.subtitles import read_transcript
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_a_row_is_the_mean_of_its_words_tokens() -> None:
+    from extractors.words.embeddings import load_encoder
+
+    encoder = load_encoder()
+    sentence = "an unbelievably tedious film"
+    tokens = encoder.encode([sentence], output_value="token_embeddings")[0].numpy()
+    owners = encoder.tokenizer(sentence).word_ids()
+    (rows,) = embed_sentences([sentence.split()])
+    assert owners.count(1) > 1  # "unbelievably" is several tokens
+    for word in range(4):
+        held = [i for i, owner in enumerate(owners) if owner == word]
+        assert rows[word][:EMBEDDING] == pytest.approx(tokens[held].mean(axis=0), abs=1e-5)
+
+
+def test_batches_give_what_single_sentences_give() -> None:
+    sentences = [("word " * n + "good").split() for n in (0, 1, 7, 40, 130, 3)] + [[]]
+    together = embed_sentences(sentences)
+    assert [len(rows) for rows in together] == [len(s) for s in sentences]
+    for sentence, rows in zip(sentences, together, strict=True):
+        assert rows.dtype == np.float32
+        assert rows == pytest.approx(embed_sentences([sentence])[0], abs=1e-4)
+
+
+def test_a_word_depends_on_its_sentence() -> None:
+    river, money, cash = embed_sentences(
+        [
+            ["the", "river", "bank", "was", "muddy"],
+            ["the", "bank", "lent", "money"],
+            ["a", "bank", "lent", "cash"],
+        ]
+    )
+    assert cosine(money[1], cash[1]) > cosine(river[2], money[1])
+
+
+@pytest.mark.parametrize("word", ["", "\x00", "日本語", "🙂", "a" * 10_000, "http://x.y/" * 300, "<b>", "."])
+def test_any_word_has_finite_numbers(word: str) -> None:
+    (rows,) = embed_sentences([["so", word, "good"]])
+    assert rows.shape == (3, WIDTH)
+    assert np.isfinite(rows).all()
+    assert np.abs(rows).sum(axis=1).min() > 0
+
+
+def test_long_sentences_are_read_in_windows() -> None:
+    (rows,) = embed_sentences([["fine"] * (3 * MAX_WORDS + 5)])
+    assert np.abs(rows).sum(axis=1).min() > 0
+
+
+def test_the_track_has_the_words_times() -> None:
+    words = (Word("so", 0.5, 0.7, 0.8), Word("good", 0.8, 1.2), Word("Bye", 3.0, 3.5))
+    track = embed_words(Transcript(words, (0, 0, 1), "given"))
+    first, second = embed_sentences([["so", "good"], ["Bye"]])
+    assert track.values == pytest.approx(np.concatenate([first, second]), abs=1e-4)
+    assert track.columns == COLUMNS
+    assert track.values.shape == (3, WIDTH)
+    assert list(track.start) == [0.5, 0.8, 3.0]
+    assert list(track.confidence) == pytest.approx([0.8, 1.0, 1.0])
+    assert embed_words(Transcript()).values.shape == (0, WIDTH)
+
+
+def test_threads_agree() -> None:
+    sentences = [["one", "two", "three"][: i % 3 + 1] for i in range(50)]
+    alone = embed_sentences(sentences)
+    with ThreadPoolExecutor(3) as pool:
+        for rows in pool.map(lambda _: embed_sentences(sentences), range(3)):
+            assert np.concatenate(rows) == pytest.approx(np.concatenate(alone), abs=1e-4)
+
+
+def test_importing_the_room_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, extractors, extractors.words.embeddings, extractors.words.recognition\n"
+        "import extractors.voice.features, extractors.voice.vad\n"
+        "heavy = {'torch', 'librosa', 'cv2', 'sentence_transformers', 'moonshine_voice', 'pysubs2', 'av', 'numba'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert 'probe' in dir(extractors) and extractors.to_grid is not None\n"
+        "try:\n    extractors.nonsense\nexcept AttributeError as error:\n    assert 'nonsense' in str(error)\n"
+        "else:\n    raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=os.getcwd())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Limits",
+        "probe",
+        "read_frames",
+        "read_sound",
+        "find_speech",
+        "recognise",
+        "read_transcript",
+        "embed_words",
+        "describe_voice",
+        "to_grid",
+        "Track",
+    ],
+)
+def test_names_of_the_room_are_found(name: str) -> None:
+    import extractors
+
+    assert callable(getattr(extractors, name))
+
+
+def test_text_spread_over_silence_is_half_present(tmp_path: Path) -> None:
+    written = tmp_path / "said.txt"
+    written.write_text("one two six ten")
+    transcript = read_transcript(written, None, (), 4.0)
+    grid = to_grid({"text": embed_words(transcript)}, 4.0)
+    assert grid.presence["text"] == pytest.approx(SPREAD)
