@@ -21,7 +21,7 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.records import Grid, InputError, Looks, Sound, Span, Track, Transcript, Word
+from extractors.records import Grid, InputError, Looks, Progress, Sound, Span, Track, Transcript, Word
 
 BYTES = 1_000_000_000
 FOLDER_VARIABLE, BYTES_VARIABLE = "COUPLED_MAMBA_CACHE", "COUPLED_MAMBA_CACHE_BYTES"
@@ -175,7 +175,7 @@ class Cache:
                 path.unlink()
 
 
-def digest_file(path: str | Path, progress: Callable[[float], None] | None = None) -> str:
+def digest_file(path: str | Path, progress: Progress | None = None) -> str:
     """The sha256 of a file's bytes, read a piece at a time; `progress` is called with the share read.
 
     Raises OSError where it cannot be read.

@@ -18,8 +18,18 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from extractors.cache import Cache, Kept, digest_file, pack
-from extractors.records import MODALITIES, Frame, Glance, Grid, Looks, Sound, Span, Track, Transcript
-from extractors.words.parts import join_tracks, part_sentences
+from extractors.records import (
+    MODALITIES,
+    Frame,
+    Glance,
+    Grid,
+    Looks,
+    Progress,
+    Sound,
+    Span,
+    Track,
+    Transcript,
+)
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
@@ -28,7 +38,6 @@ LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
 _STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
 
 T = TypeVar("T", bound=Kept)
-Progress = Callable[[float], None]
 
 
 class ClipReader:
@@ -130,24 +139,15 @@ class ClipReader:
         english = transcript.language == "en"
         embed = embed_words if english else embed_other
 
-        def make(_: list[str]) -> Track:
-            tracks = []
-            parts = part_sentences(transcript)
-            for done, part in enumerate(parts, 1):
-                tracks.append(embed(part))
-                if progress is not None:
-                    progress(done / len(parts))
-            return join_tracks(tracks)
-
         rests_on = [] if english else self._model(encoder_content)
-        return self._stage("text", [*self._on("words"), *rests_on], make)
+        return self._stage("text", [*self._on("words"), *rests_on], lambda _: embed(transcript, progress))
 
     def voice(self, sound: Sound, speech: tuple[Span, ...], progress: Progress | None = None) -> Track:
         """The voice's track."""
-        from extractors.voice.long import describe_long
+        from extractors.voice.features import describe_voice
 
         return self._stage(
-            "voice", self._on("sound", "speech"), lambda _: describe_long(sound, speech, progress)
+            "voice", self._on("sound", "speech"), lambda _: describe_voice(sound, speech, progress=progress)
         )
 
     def faces(self, progress: Progress | None = None) -> Track:

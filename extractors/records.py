@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 SecondsArray = NDArray[np.float64]
+Progress = Callable[[float], None]  # is called with the share done, 0..1; what it raises ends the work
 
 MODALITIES = ("text", "audio", "visual")
 

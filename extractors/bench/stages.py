@@ -59,11 +59,11 @@ def _text(run: Run) -> str:
 
 
 def _voice(run: Run) -> str:
-    from extractors.voice.long import describe_long
+    from extractors.voice.features import describe_voice
 
     if run.sound is None or not run.speech:
         return "no voice"
-    run.tracks["audio"] = describe_long(run.sound, run.speech)
+    run.tracks["audio"] = describe_voice(run.sound, run.speech)
     return f"{len(run.tracks['audio'].values)} hops"
 
 

@@ -21,7 +21,7 @@ from extractors.face.detect import STRONG, SURE, Grey
 from extractors.face.expression import EMBEDDING, EXPRESSIONS, SIDE, load_expression
 from extractors.face.follow import FaceFollower, Sightings
 from extractors.face.speaker import main_face, several
-from extractors.records import FloatArray, Frame, Glance, SecondsArray, Sound, Track
+from extractors.records import FloatArray, Frame, Glance, Progress, SecondsArray, Sound, Track
 
 COLUMNS = (*(f"embedding_{i:02d}" for i in range(EMBEDDING)), *EXPRESSIONS)
 BATCH = 16  # faces at once: with 64 the network takes 150 MB more and no less time
@@ -55,7 +55,7 @@ class FaceTrack:
 def describe_faces(
     frames: Iterable[Frame | Glance],
     hear: Hear | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Track:
     """The visual track: one row a frame, values [T, 71] (64 embedding, 7 probabilities), zero without a face.
 
@@ -67,7 +67,7 @@ def describe_faces(
     return describe_track(find_faces(frames, hear), progress)
 
 
-def describe_track(faces: FaceTrack, progress: Callable[[float], None] | None = None) -> Track:
+def describe_track(faces: FaceTrack, progress: Progress | None = None) -> Track:
     """What the faces found show, as `describe_faces` gives it."""
     values = np.zeros((len(faces.time), len(COLUMNS)), np.float32)
     seen = faces.confidence > 0
@@ -79,7 +79,7 @@ def describe_track(faces: FaceTrack, progress: Callable[[float], None] | None = 
 
 
 @torch.inference_mode()
-def face_features(images: Grey, progress: Callable[[float], None] | None = None) -> FloatArray:
+def face_features(images: Grey, progress: Progress | None = None) -> FloatArray:
     """Embedding and class probabilities [n, 71] of faces [n, 48, 48], averaged over each and its mirror image.
 
     `progress` is called with the share done, 0..1.

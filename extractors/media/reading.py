@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from av.stream import Discard
 
 from extractors.media.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip
-from extractors.records import Frame, Glance, InputError, MediaInfo, Sound
+from extractors.records import Frame, Glance, InputError, MediaInfo, Progress, Sound
 
 PROBE_PACKETS = 600  # packets of a stream that are tried before it counts as one that cannot be decoded
 SILENT = 1e-4  # level (root mean square) under which a track holds nothing that anybody could hear
@@ -73,7 +73,7 @@ def read_sound(
     path: str | Path,
     warnings: list[str] | None = None,
     limits: Limits | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Sound | None:
     """All of the clip's sound at 16 kHz mono, from any layout; None where there is none.
 
@@ -107,7 +107,7 @@ def _track(
     number: int,
     warnings: list[str] | None,
     limits: Limits,
-    progress: Callable[[float], None] | None,
+    progress: Progress | None,
 ) -> Sound | None:
     """The sound track `number`, from 0; None where the clip has no so many."""
     sound = _mix(path, number, "mono", warnings, limits, progress)
@@ -125,7 +125,7 @@ def _mix(
     layout: str,
     warnings: list[str] | None,
     limits: Limits,
-    progress: Callable[[float], None] | None,
+    progress: Progress | None,
 ) -> Sound | None:
     """The sound track `number` mixed to the layout, of which the first channel is kept."""
     with open_clip(path, limits) as container:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.records import FloatArray, Track
+from extractors.records import FloatArray, Progress, Track
 from extractors.voice import hearing
 
 # Expected sentiment of each class, -3..3; surprise has no sign and takes no part in the score.
@@ -32,13 +32,16 @@ WIDTH = 2 * (MEASURED + len(hearing.LAYERS) * hearing.WIDTH)
 
 
 def encode(
-    rows: NDArray[np.float16], share: FloatArray, head: Callable[[FloatArray], FloatArray]
+    rows: NDArray[np.float16],
+    share: FloatArray,
+    head: Callable[[FloatArray], FloatArray],
+    progress: Progress | None = None,
 ) -> FloatArray:
     """Log-probabilities of the nine classes and the expected score [hops, 10], columns as in `COLUMNS`.
 
     rows [hops, 2434] as `hop_rows` gives them; share [hops] says how much of each hop is speech; head gives the
     log-probabilities [n, 9] of windows [n, 2434]. Where a window holds no speech nothing is known: all classes alike,
-    score 0.
+    score 0. `progress` is called with the share done.
     """
     values = np.full((len(rows), len(COLUMNS)), -np.log(len(EMOTIONS)), np.float32)
     values[:, -1] = 0.0
@@ -48,6 +51,8 @@ def encode(
         if len(known):
             given = head(windows[known])
             values[first + known] = np.column_stack([given, expected_score(given)])
+        if progress is not None:
+            progress(min(1.0, (first + SLICE) / len(rows)))
     return values
 
 
@@ -93,12 +98,16 @@ def _evidence(track: Track) -> NDArray[np.float64]:
 
 
 def hop_rows(
-    samples: FloatArray, gain: np.float32, measured: FloatArray, spoken: NDArray[np.bool_]
+    samples: FloatArray,
+    gain: np.float32,
+    measured: FloatArray,
+    spoken: NDArray[np.bool_],
+    progress: Progress | None = None,
 ) -> NDArray[np.float16]:
     """Every hop described [hops, 2434]: 1217 means, then 1217 deviations; zeros where a stretch holds no speech.
 
     samples [n] times `gain` hold speech at the common level; measured [hops, 130] is librosa's; spoken
-    [ceil(n / 160)] marks the frames that are speech.
+    [ceil(n / 160)] marks the frames that are speech. `progress` is called with the share done.
     """
     hops, half = len(measured), WIDTH // 2
     rows = np.zeros((hops, WIDTH), np.float16)
@@ -106,13 +115,14 @@ def hop_rows(
     for first in range(0, hops, BLOCK):
         last = min(hops, first + BLOCK)
         said = spoken[first * FRAMES_A_HOP : last * FRAMES_A_HOP]
-        if not said.any():
-            continue
-        begin = max(0, first - CONTEXT)
-        frames = hearing.listen(samples[begin * HOP : (last + CONTEXT) * HOP] * gain)
-        mean, deviation = hearing.pool(frames, said, (begin - first) * HOP, last - first, HOP)
-        rows[first:last, MEASURED:half] = mean.reshape(last - first, -1)
-        rows[first:last, half + MEASURED :] = deviation.reshape(last - first, -1)
+        if said.any():
+            begin = max(0, first - CONTEXT)
+            frames = hearing.listen(samples[begin * HOP : (last + CONTEXT) * HOP] * gain)
+            mean, deviation = hearing.pool(frames, said, (begin - first) * HOP, last - first, HOP)
+            rows[first:last, MEASURED:half] = mean.reshape(last - first, -1)
+            rows[first:last, half + MEASURED :] = deviation.reshape(last - first, -1)
+        if progress is not None:
+            progress(last / hops)
     return rows
 
 

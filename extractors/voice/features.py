@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.records import FloatArray, SecondsArray, Sound, Span, Track
+from extractors.records import FloatArray, Progress, SecondsArray, Sound, Span, Track
 from extractors.voice import encoder
 from extractors.voice.head import VoiceHead, load_head
 
@@ -26,7 +26,9 @@ PITCH_WINDOW = 1024  # samples of a pitch estimate: two periods of the lowest vo
 LOWEST, HIGHEST = 65.0, 500.0  # pitch in Hz
 LEVEL = 0.1  # the root mean square that speech is scaled to
 FLOOR = 1e-6  # power under which a band counts as silent: 60 dB under speech at LEVEL
-BLOCK = 3_000  # frames measured at a time, whole hops of them: memory stays flat however long the clip
+BLOCK = 1_000  # frames measured at a time, whole hops of them: memory stays flat however long the clip
+# How the time divides: librosa's columns, what the encoder hears; the rest is what the head makes of it.
+MEASURING, HEARING = 0.45, 0.5
 MELS, CEPSTRA = 40, 20
 FRAME_COLUMNS = (
     *(f"mel{i}" for i in range(MELS)),
@@ -43,7 +45,9 @@ _VOICING = FRAME_COLUMNS.index("voicing")
 VOICED = 0.5  # voicing above which a frame's pitch is believed
 
 
-def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None = None) -> Track:
+def describe_voice(
+    sound: Sound, speech: Sequence[Span], head: VoiceHead | None = None, progress: Progress | None = None
+) -> Track:
     """The voice's track: values [hops, 140], one row a hop of 0.2 s; the last may be shorter.
 
     Confidence is the share of the hop that `speech` (in order, disjoint) covers; a hop that holds speech is described
@@ -51,42 +55,53 @@ def describe_voice(sound: Sound, speech: Sequence[Span], head: VoiceHead | None 
     them, level (log10, plus 1), spectral centroid (kHz), flatness (log10), pitch (octaves above 100 Hz over the voiced
     frames, 0 where none is) and voicing (0..1); each as its mean and its standard deviation over the hop. The
     ten of `encoder.COLUMNS` follow: log-probabilities of nine emotions and the expected score, by the head given
-    or by the packaged one.
+    or by the packaged one. `progress` is called with the share done, 0..1.
 
     Raises:
         ValueError: the sound is not at 16 kHz; the head's weights are damaged.
     """
-    measured, spoken, share = _measure_hops(sound, speech)
+    answering = 1 - MEASURING - HEARING
+    measured, rows, share = _describe_hops(sound, speech, progress)
+    found = encoder.encode(rows, share, head or load_head(), _part(progress, 1 - answering, answering))
     start = sound.start + HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
     end = np.minimum(start + HOP_SECONDS, sound.start + sound.duration)
-    rows = encoder.hop_rows(sound.samples, level_gain(sound.samples, spoken), measured, spoken)
-    found = encoder.encode(rows, share, head or load_head())
     columns = (*COLUMNS, *encoder.COLUMNS)
     return Track(np.concatenate([measured, found], axis=1), start, end, share, columns)
 
 
 def hop_rows(sound: Sound, speech: Sequence[Span]) -> tuple[NDArray[np.float16], FloatArray]:
     """What the head reads of each hop [hops, 2434], and the share of speech in it [hops]."""
-    measured, spoken, share = _measure_hops(sound, speech)
-    return encoder.hop_rows(sound.samples, level_gain(sound.samples, spoken), measured, spoken), share
+    return _describe_hops(sound, speech)[1:]
 
 
-def _measure_hops(sound: Sound, speech: Sequence[Span]) -> tuple[FloatArray, NDArray[np.bool_], FloatArray]:
-    """librosa's columns [hops, 130], which frames of 10 ms are speech, and the share of speech in each hop."""
+def _describe_hops(
+    sound: Sound, speech: Sequence[Span], progress: Progress | None = None
+) -> tuple[FloatArray, NDArray[np.float16], FloatArray]:
+    """librosa's columns [hops, 130], what the head reads of each hop [hops, 2434], and its share of speech [hops]."""
     if sound.rate != RATE:
         raise ValueError(f"expected sound at {RATE} Hz, got {sound.rate}: read it with read_sound")
     spans = [Span(s.start - sound.start, s.end - sound.start) for s in speech]
     spoken = spoken_frames(len(sound.samples), spans)
-    measured = voice_features(sound.samples, spoken)
+    measured = voice_features(sound.samples, spoken, _part(progress, 0.0, MEASURING))
     start = HOP_SECONDS * np.arange(len(measured), dtype=np.float64)
-    return measured, spoken, speech_shares(spans, start, np.minimum(start + HOP_SECONDS, sound.duration))
+    share = speech_shares(spans, start, np.minimum(start + HOP_SECONDS, sound.duration))
+    gain = level_gain(sound.samples, spoken)
+    rows = encoder.hop_rows(sound.samples, gain, measured, spoken, _part(progress, MEASURING, HEARING))
+    return measured, rows, share
 
 
-def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None) -> FloatArray:
+def _part(progress: Progress | None, before: float, share: float) -> Progress | None:
+    """What a step that is `share` of the whole, with `before` done already, tells its own progress to."""
+    return None if progress is None else lambda done: progress(before + share * done)
+
+
+def voice_features(
+    samples: FloatArray, spoken: NDArray[np.bool_] | None = None, progress: Progress | None = None
+) -> FloatArray:
     """Features [hops, 130] of samples [n] at 16 kHz, hops = ceil(n / 3200); columns as in `COLUMNS`.
 
     `spoken` [ceil(n / 160)] marks the frames of 10 ms that are speech: they set the level, and where a hop
-    has some, it is described by them alone. Without it every frame counts.
+    has some, it is described by them alone. Without it every frame counts. `progress` is called with the share done.
     """
     frames = -(-len(samples) // FRAME_STEP)
     if frames == 0:
@@ -95,10 +110,12 @@ def voice_features(samples: FloatArray, spoken: NDArray[np.bool_] | None = None)
         spoken = np.ones(frames, bool)
     samples = np.asarray(samples, np.float32)
     gain = level_gain(samples, spoken)
-    blocks = range(0, frames, BLOCK)
-    return np.concatenate(
-        [pool_hops(_measure(samples, gain, i), spoken[i : i + BLOCK]) for i in blocks],
-    )
+    hops = []
+    for first in range(0, frames, BLOCK):
+        hops.append(pool_hops(_measure(samples, gain, first), spoken[first : first + BLOCK]))
+        if progress is not None:
+            progress(min(1.0, (first + BLOCK) / frames))
+    return np.concatenate(hops)
 
 
 def spoken_frames(count: int, speech: Sequence[Span]) -> NDArray[np.bool_]:

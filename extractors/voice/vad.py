@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from extractors.records import FloatArray, Sound, Span
+from extractors.records import FloatArray, Progress, Sound, Span
 
 RATE = 16_000
 WINDOW = 512  # samples that the network judges at a time, 32 ms
@@ -46,7 +46,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def find_speech(sound: Sound, progress: Callable[[float], None] | None = None) -> tuple[Span, ...]:
+def find_speech(sound: Sound, progress: Progress | None = None) -> tuple[Span, ...]:
     """Spans of speech in clip seconds, in order, disjoint; none for silence, noise or music.
 
     Stretches under 0.25 s are dropped, pauses under 0.1 s bridged. The sound is first brought to a common
@@ -69,7 +69,7 @@ def find_speech(sound: Sound, progress: Callable[[float], None] | None = None) -
     return tuple(Span(sound.start + s["start"] / RATE, sound.start + s["end"] / RATE) for s in found)
 
 
-def speech_probabilities(samples: FloatArray, progress: Callable[[float], None] | None = None) -> FloatArray:
+def speech_probabilities(samples: FloatArray, progress: Progress | None = None) -> FloatArray:
     """Probability of speech in each window of 512 samples at 16 kHz: [ceil(n / 512)]; `progress` as there."""
     import torch
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from extractors.hub import stay_offline
-from extractors.records import FloatArray, Track, Transcript
+from extractors.records import FloatArray, Progress, Track, Transcript
 from extractors.words.adapter import READOUTS, Head, attach, load_head
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
 EMBEDDING = 384
 COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS)
 WIDTH = len(COLUMNS)
-MAX_WORDS = (
-    120  # longer sentences are read in windows of this many words, well inside the encoder's 512 tokens
-)
+# Longer sentences are read in windows of this many words, well inside the encoder's 512 tokens.
+MAX_WORDS = 120
 MAX_LETTERS = 64  # a longer "word" is a link or noise; cutting it keeps its window inside the encoder
 MAX_TOKENS = 510
 BATCH = 32
-_LOCK = (
-    threading.Lock()
-)  # one thread loads; and the tokenizer must not change its padding while another uses it
+_LOADING = threading.Lock()
+_TOKENIZING = threading.Lock()  # a tokenizer must not change its padding while another thread uses it
 
 
 def load_encoder(adapted: bool = True) -> SentenceTransformer:
@@ -44,7 +42,8 @@ def load_encoder(adapted: bool = True) -> SentenceTransformer:
     Raises FileNotFoundError or ValueError, in one sentence, where the adapter is missing or is not the one that
     was shipped.
     """
-    return _encoder(adapted)
+    with _LOADING:
+        return _encoder(adapted)
 
 
 @cache
@@ -70,26 +69,43 @@ def load_base() -> SentenceTransformer:
     return encoder.eval()
 
 
-def embed_words(transcript: Transcript) -> Track:
+def embed_words(transcript: Transcript, progress: Progress | None = None) -> Track:
     """One row a word: values [words, WIDTH], the word's own times, its confidence.
 
-    An empty transcript gives a track of no rows.
+    An empty transcript gives a track of no rows. `progress` is called with the share done, 0..1.
     """
+    rows = embed_sentences(sentences_of(transcript), progress=progress)
+    return track_of(transcript, rows, COLUMNS, WIDTH)
+
+
+def sentences_of(transcript: Transcript) -> list[list[str]]:
+    """The words of each sentence, in order."""
+    return [[transcript.words[i].word for i in group] for group in _groups(transcript)]
+
+
+def track_of(
+    transcript: Transcript, rows: Sequence[FloatArray], columns: tuple[str, ...], width: int
+) -> Track:
+    """The track of the words whose rows [words, width] are given a sentence at a time, as `sentences_of` has them."""
     words = transcript.words
-    groups: dict[int, list[int]] = {}
-    for index, sentence in enumerate(transcript.sentences):
-        groups.setdefault(sentence, []).append(index)
-    values = np.zeros((len(words), WIDTH), np.float32)
-    rows = embed_sentences([[words[i].word for i in group] for group in groups.values()])
-    for group, embedded in zip(groups.values(), rows, strict=True):
+    values = np.zeros((len(words), width), np.float32)
+    for group, embedded in zip(_groups(transcript), rows, strict=True):
         values[group] = embedded
     return Track(
         values=values,
         start=np.array([word.start for word in words], np.float64),
         end=np.array([word.end for word in words], np.float64),
         confidence=np.array([word.confidence for word in words], np.float32),
-        columns=COLUMNS,
+        columns=columns,
     )
+
+
+def _groups(transcript: Transcript) -> list[list[int]]:
+    """Which words each sentence holds."""
+    groups: dict[int, list[int]] = {}
+    for index, sentence in enumerate(transcript.sentences):
+        groups.setdefault(sentence, []).append(index)
+    return list(groups.values())
 
 
 def sentence_scores(sentences: Sequence[Sequence[str]]) -> FloatArray:
@@ -99,39 +115,52 @@ def sentence_scores(sentences: Sequence[Sequence[str]]) -> FloatArray:
     return np.clip(np.array(scores, np.float32), -3, 3)
 
 
-def embed_sentences(sentences: Sequence[Sequence[str]], adapted: bool = True) -> list[FloatArray]:
+def embed_sentences(
+    sentences: Sequence[Sequence[str]], adapted: bool = True, progress: Progress | None = None
+) -> list[FloatArray]:
     """Rows [words, WIDTH] of each sentence's words, in the order given.
 
     With the adapter a row is the word's 384 embedding numbers, its score (their mean over a sentence is the
     sentence's score, about -3..3) and five class logits, in the order of `COLUMNS`; without it the packaged
-    encoder's 384 numbers. Sentences are run in batches of similar length, so pass many at once. A sentence of more
-    than 120 words is read in windows. A word that yields no token (an empty string, a lone control character) gets
-    its window's mean. Raises what `load_encoder` raises.
+    encoder's 384 numbers. How sentences are read is told of `word_rows`. Raises what `load_encoder` raises.
+    """
+    rows = word_rows(lambda: load_encoder(adapted), sentences, progress)
+    return [np.column_stack([r, _head().read(r)]) for r in rows] if adapted else rows
+
+
+def word_rows(
+    load: Callable[[], SentenceTransformer],
+    sentences: Sequence[Sequence[str]],
+    progress: Progress | None = None,
+) -> list[FloatArray]:
+    """Embeddings [words, 384] of each sentence's words by a MiniLM, in the order given; without words none is loaded.
+
+    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words is read in
+    windows. A word that yields no token (an empty string, a lone control character) gets its window's mean.
+    `progress` is called with the share done, 0..1.
     """
     windows = [
         (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
         for index, sentence in enumerate(sentences)
         for first in range(0, len(sentence), MAX_WORDS)
     ]
-    width = EMBEDDING + (len(READOUTS) if adapted else 0)
-    result = [np.zeros((len(sentence), width), np.float32) for sentence in sentences]
-    by_length = sorted(range(len(windows)), key=lambda i: sum(map(len, windows[i][2])))
+    result = [np.zeros((len(sentence), EMBEDDING), np.float32) for sentence in sentences]
+    by_length = sorted(windows, key=lambda window: sum(map(len, window[2])))
     for first in range(0, len(by_length), BATCH):
-        chosen = [windows[i] for i in by_length[first : first + BATCH]]
-        embedded = _embed_batch([words for _, _, words in chosen], adapted)
+        chosen = by_length[first : first + BATCH]
+        embedded = _embed_batch(load(), [words for _, _, words in chosen])
         for (index, offset, words), rows in zip(chosen, embedded, strict=True):
-            result[index][offset : offset + len(words), :EMBEDDING] = rows
-            if adapted:
-                result[index][offset : offset + len(words), EMBEDDING:] = _head().read(rows)
+            result[index][offset : offset + len(words)] = rows
+        if progress is not None:
+            progress(min(1.0, (first + BATCH) / len(by_length)))
     return result
 
 
-def _embed_batch(windows: list[list[str]], adapted: bool) -> list[FloatArray]:
+def _embed_batch(encoder: SentenceTransformer, windows: list[list[str]]) -> list[FloatArray]:
     """Embeddings of a few windows of words, run through the encoder together."""
     import torch
 
-    with _LOCK:
-        encoder = load_encoder(adapted)
+    with _TOKENIZING:
         encoded = encoder.tokenizer(
             windows,
             is_split_into_words=True,

@@ -17,11 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from extractors.cache import digest_model
 from extractors.cores import cores
-from extractors.records import FloatArray, Sound, Span, Track, Transcript, Word
+from extractors.records import Progress, Sound, Span, Track, Transcript, Word
+from extractors.words.embeddings import EMBEDDING, sentences_of, track_of, word_rows
 from extractors.words.languages import (
     DETECT,
     ENCODER_VARIABLE,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 COLUMN = "multilingual_minilm"
-WINDOW = 60  # words embedded at once
-MAX_LETTERS, MAX_TOKENS = 64, 510
 MARGIN = 0.1  # seconds before and after a stretch that are listened to as well
 MARKS = ("model.bin", "modules.json", "config.json")  # of a folder that holds a model
 _LOCK = threading.Lock()
@@ -84,7 +81,7 @@ def _encoder_folder(name: str) -> str:
 
 
 def recognise_other(
-    sound: Sound, speech: Sequence[Span], language: str, progress: Callable[[float], None] | None = None
+    sound: Sound, speech: Sequence[Span], language: str, progress: Progress | None = None
 ) -> Transcript:
     """What is said in the spans of `speech` in `language` ("auto" finds it out), by faster-whisper.
 
@@ -169,50 +166,18 @@ def _whisper(name: str, _digest: str) -> Any:
     return WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
 
 
-def embed_other(transcript: Transcript) -> Track:
+def embed_other(transcript: Transcript, progress: Progress | None = None) -> Track:
     """One row a word: values [words, 384] of the multilingual encoder, each the mean of its tokens in its sentence.
 
-    The column's name, "multilingual_minilm", tells it from what `embed_words` gives.
+    The column's name, "multilingual_minilm", tells it from what `embed_words` gives. `progress` is called with the
+    share done, 0..1.
 
     Raises:
         LanguageError: the encoder is not at hand.
     """
-    words = transcript.words
-    groups: dict[int, list[int]] = {}
-    for index, sentence in enumerate(transcript.sentences):
-        groups.setdefault(sentence, []).append(index)
-    values = np.zeros((len(words), 384), np.float32)
     encoder = _load_multilingual(transcript.language)
-    for group in groups.values():
-        for first in range(0, len(group), WINDOW):
-            held = group[first : first + WINDOW]
-            values[held] = _embed(encoder, [words[i].word[:MAX_LETTERS] for i in held])
-    return Track(
-        values=values,
-        start=np.array([word.start for word in words], np.float64),
-        end=np.array([word.end for word in words], np.float64),
-        confidence=np.array([word.confidence for word in words], np.float32),
-        columns=(COLUMN,),
-    )
-
-
-def _embed(encoder: SentenceTransformer, words: list[str]) -> FloatArray:
-    """Embeddings [words, 384] of one window; a word without tokens gets the window's mean."""
-    import torch
-
-    with _LOCK:
-        encoded = encoder.tokenizer(
-            words, is_split_into_words=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
-        )
-    owners = encoded.word_ids(0)
-    with torch.inference_mode():
-        tokens = encoder[0](dict(encoded))["token_embeddings"][0].float().numpy()
-    held = np.array([i for i, owner in enumerate(owners) if owner is not None], np.intp)
-    owner = np.array([o for o in owners if o is not None], np.intp)
-    sums = np.zeros((len(words), tokens.shape[1]), np.float32)
-    np.add.at(sums, owner, tokens[held])
-    count = np.bincount(owner, minlength=len(words))[:, None]
-    return np.where(count > 0, sums / np.maximum(count, 1), tokens.mean(0)).astype(np.float32)
+    rows = word_rows(lambda: encoder, sentences_of(transcript), progress)
+    return track_of(transcript, rows, (COLUMN,), EMBEDDING)
 
 
 def _load_multilingual(language: str) -> SentenceTransformer:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from extractors.records import FloatArray, Sound, Span, Transcript, Word
+from extractors.records import FloatArray, Progress, Sound, Span, Transcript, Word
 from extractors.voice.vad import level_gain
 from extractors.words.align import align_words
 
@@ -40,7 +40,7 @@ _LOADING = threading.Lock()  # the library's own loader is not safe to enter twi
 def recognise(
     sound: Sound,
     speech: Sequence[Span],
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
     language: str = "en",
 ) -> Transcript:
     """What is said in the spans of `speech`, with a time for every word; no words where there is no speech.

@@ -167,7 +167,7 @@ COUNTED = {
     "recognition": "extractors.words.recognition.recognise",
     "transcript": "extractors.words.subtitles.read_transcript",
     "text": "extractors.words.embeddings.embed_words",
-    "voice": "extractors.voice.long.describe_long",
+    "voice": "extractors.voice.features.describe_voice",
     "faces": "extractors.face.features.find_faces",
     "network": "model.inference.predict",
 }

@@ -102,3 +102,38 @@ def test_speech_describes_a_hop_that_it_fills_in_part() -> None:
 def test_another_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="8000"):
         describe_voice(Sound(np.zeros(8000, np.float32), rate=8000), ())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "speech"),
+    [
+        (44.0, (Span(0.7, 9.0), Span(11.3, 31.0), Span(31.4, 43.9))),
+        (21.1, (Span(0.5, 20.0),)),
+        (3.0, (Span(1.0, 1.002),)),
+    ],
+    ids=["several blocks", "a part of a hop at the end", "hardly any speech"],
+)
+def test_it_is_told_how_far_the_voice_is_described(seconds: float, speech: tuple[Span, ...]) -> None:
+    sound, told = Sound(make_sound("speech", seconds), start=0.5), list[float]()
+    track = describe_voice(sound, speech, progress=told.append)
+    np.testing.assert_array_equal(track.values, describe_voice(sound, speech).values)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1.0)
+    assert max(np.diff([0.0, *told])) <= 0.5
+
+
+def test_describing_stops_where_it_is_told() -> None:
+    told: list[float] = []
+
+    def refuse(fraction: float) -> None:
+        told.append(fraction)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        describe_voice(Sound(make_sound("speech", 25.0)), (Span(0.0, 25.0),), progress=refuse)
+    assert len(told) == 1
+    assert told[0] < 0.2
+
+
+def test_no_samples_are_no_hops() -> None:
+    assert describe_voice(Sound(np.zeros(0, np.float32)), ()).values.shape == (0, 140)

@@ -79,6 +79,20 @@ def test_the_track_has_the_words_times() -> None:
     assert embed_words(Transcript()).values.shape == (0, WIDTH)
 
 
+def test_it_is_told_how_far_the_words_are_embedded() -> None:
+    words = tuple(Word(f"word{i}", float(i), i + 0.5) for i in range(70))
+    transcript, told = Transcript(words, tuple(range(70)), "given"), list[float]()
+    track = embed_words(transcript, told.append)
+    assert told == pytest.approx([32 / 70, 64 / 70, 1.0])
+    assert track.values == pytest.approx(embed_words(transcript).values)
+
+    def refuse(_: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        embed_words(transcript, refuse)
+
+
 def test_threads_agree() -> None:
     sentences = [["one", "two", "three"][: i % 3 + 1] for i in range(50)]
     alone = embed_sentences(sentences)
