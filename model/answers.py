@@ -23,8 +23,9 @@ from model.timescales import couplings, half_lives
 LONGEST = 300
 """Ticks whose parts in a moment are told, a minute: more cannot be answered at a click's pace."""
 REACH = 1500
-"""Ticks before these that are read for what they leave in the states, five minutes: half-lives are seconds. Which
-modalities were ever heard, which the head asks, is taken from the whole clip."""
+"""Observed ticks before these that are read for what they leave in the states, five minutes of them: half-lives are
+seconds, but where nothing is observed nothing is forgotten either. Which modalities were ever heard, which the head
+asks, is taken from the whole clip."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,20 @@ def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str
     parts = {m: v[:, first:] for m, v in batch.items()}
     carried = None
     if first:
-        before = slice(max(0, first - REACH), first)
+        before = slice(_reached(observed[:, :first]), first)
         carried = carry(network, {m: v[:, before] for m, v in batch.items()}, observed[:, before])
         carried = carried._replace(heard=heard)
     found = split_score(network, parts, observed[:, first:], at - first, carried)
     brought = {m: found.sources[0, i].numpy() for i, m in enumerate(network.config.modalities)}
     fewer = _without_each(network, batch, observed, at)
     return Why(float(found.score[0]), float(found.constant[0]), first, brought, fewer)
+
+
+def _reached(observed: Tensor) -> int:
+    """The last tick from which on every row of observed [B, L, M] has REACH ticks with something in them, or 0."""
+    count = (observed > 0).any(-1).flip(1).cumsum(1)
+    needed = int((count < REACH).sum(1).max()) + 1
+    return max(0, observed.shape[1] - needed)
 
 
 def _without_each(
@@ -93,7 +101,7 @@ def _without_each(
         return {}
     kept = torch.ones(len(seen), 1, observed.shape[-1])
     kept[range(len(seen)), 0, seen] = 0
-    first = max(0, at + 1 - LONGEST - REACH)
+    first = _reached(observed[:, : max(0, at + 1 - LONGEST)] * kept)
     heard = (kept * observed[:, :first].amax(1, keepdim=True) > 0)[:, 0] if first else None
     rows = {m: v[:, first : at + 1].expand(len(seen), -1, -1) for m, v in values.items()}
     output = run_stretches(network, rows, observed[:, first : at + 1] * kept, heard=heard)

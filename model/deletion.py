@@ -20,7 +20,7 @@ from torch import Tensor
 
 from model.command_line import at_least_one, make_room, write_json
 from model.evaluate import UNREADABLE
-from model.explain import explain
+from model.explain import explain_last_layer
 from model.inference import WEIGHTS, load_checked
 from model.network import CoupledMamba
 from model.pool import Pool
@@ -47,7 +47,7 @@ def all_layers(network: CoupledMamba, clip: Clip) -> Tensor:
 
 def last_layer(network: CoupledMamba, clip: Clip) -> Tensor:
     """[M, T] by the last layer's exact shares."""
-    found = explain(network, *clip, -1)
+    found = explain_last_layer(network, *clip, -1)
     sources = found.sources[0].clone()
     sources[:, -1] += found.skip[0]
     return sources

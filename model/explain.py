@@ -1,4 +1,4 @@
-"""Why this score: what it owes to each modality at each earlier moment, and what it would be without one.
+"""What the last layer's states bring to a score, by modality and earlier moment, and the score without a modality.
 
 Inside a layer the output is linear in what was injected, given the realised S: y_t^m is the sum over sources (j, s)
 of C_t^m . (S_t W S_{t-1} ... W)_{mj} (delta_s^j u_s^j) (x) B_s^j. Walking that chain backwards from the score splits
@@ -62,8 +62,7 @@ class Explanation:
     @property
     def shares(self) -> Float[Tensor, "B M T"]:
         """`sources` as signed shares that sum to 1 over modalities and ticks; 0 where the sum is 0."""
-        total = self.sources.sum((1, 2), keepdim=True)
-        return torch.where(total == 0, 0.0, self.sources / torch.where(total == 0, 1.0, total))
+        return signed_shares(self.sources)
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,20 @@ class Counterfactual:
     """The modalities present, but held at their training mean."""
 
 
+def signed_shares(sources: Float[Tensor, "B M T"]) -> Float[Tensor, "B M T"]:
+    """Each source's part of their sum: signed, and 1 over modalities and ticks; 0 where the sum is 0."""
+    total = sources.sum((1, 2), keepdim=True)
+    return torch.where(total == 0, 0.0, sources / torch.where(total == 0, 1.0, total))
+
+
 @torch.no_grad()
-def explain(
+def explain_last_layer(
     network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"], at: int | None = None
 ) -> Explanation:
-    """Split the score at tick `at`, or with None that of the clip, among its sources.
+    """Split the score at tick `at`, or with None that of the clip, among the sources of the last layer's states.
+
+    For what a score rests on through all layers, see `model.split.split_score`, which `CoupledMamba.explain` gives: it
+    finds much more of it (model/RESULTS.md, deletion). This one says what the last layer's states hold, and of whom.
 
     values and presence are those of the network's forward; `at` counts from 0, from the end where negative. Costs
     O(t) time and keeps M * M * E * N numbers. Raises ValueError for a network in training mode or without coupled
@@ -149,7 +157,7 @@ def output_shares(
 
     [:, m, j, s] = <y_t^{m<-(j, s)}, y_t^m> / ||y_t^m||^2 over the channels, in the last layer, before skip and gate:
     over s it sums to the share that `kernels.coupled_trace` gives, over j and s to 1 (0 where the output is 0).
-    Errors as in `explain`.
+    Errors as in `explain_last_layer`.
     """
     values, presence, _ = up_to(network, values, presence, at)
     layer = coupled_layers(network.layers)[-1]

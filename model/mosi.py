@@ -140,7 +140,11 @@ def read_runs(kept: Path) -> list[dict[str, Any]]:
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and standard deviation over seeds of each row, and its paired test against independent chains."""
+    """Mean and standard deviation over seeds of each row, and its paired test against independent chains.
+
+    A row is tested where there are independent chains on the same inputs: between other inputs the difference hangs on
+    what the exchanged features are assumed to know.
+    """
     lines = []
     for row in dict.fromkeys(r["row"] for r in runs):
         own = [r for r in runs if r["row"] == row]
@@ -152,14 +156,20 @@ def table(runs: Sequence[Mapping[str, Any]]) -> str:
             ]
             deviation = np.std(seeds, ddof=1) if len(seeds) > 1 else 0.0
             cells.append(f"{measure.replace('_', ' ')} {100 * np.mean(seeds):.2f} +- {100 * deviation:.2f}")
-        other = "words+all independent" if row.startswith("words") else "independent"
-        paired = against(runs, row, other)
-        if paired and row != other:
+        other = independent_of(row)
+        paired = None if other in (None, row) else against(runs, row, other)
+        if paired:
             cells.append(
                 f"against {other} {100 * paired.difference:+.2f}, p {paired.p:.2f}, {paired.pairs} pairs"
             )
         lines.append("  ".join(cells))
     return "\n".join(lines)
+
+
+def independent_of(row: str) -> str | None:
+    """The row of independent chains on the same inputs; None where there is none."""
+    wanted = ROWS[row][0], {"fusion": "independent"}
+    return next((name for name, made in ROWS.items() if made == wanted), None)
 
 
 def against(
@@ -179,7 +189,8 @@ def save_final(
 ) -> None:
     """Train the networks of SHIPPED on all videos, each with every seed, and store them in one file as float16.
 
-    The json beside it describes them, and names the weights of the text extractor that read the transcripts.
+    The json beside it describes them, and names the videos, and the weights of the text extractor that read the
+    transcripts.
     """
     from safetensors.torch import save_file
 
@@ -193,7 +204,12 @@ def save_final(
             tensors |= {f"{name}.{seed}.{k}": half(v) for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
-    made = {"seeds": seeds, "made_from": made_from.installed(["text"]), "networks": described}
+    made = {
+        "seeds": seeds,
+        "made_from": made_from.installed(["text"]),
+        "videos": list(videos.names),
+        "networks": described,
+    }
     path.with_suffix(".json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
@@ -233,15 +249,16 @@ def evaluate_file(path: Path, weights: Path = WEIGHTS) -> dict[str, float]:
     {n, seeds, acc2, acc2_sd, acc2_together, published_acc2, published_acc2_sd, published_acc2_together}, in 0..1: acc2
     is the mean over the networks of ten seeds that read the transcripts besides the published features,
     acc2_together that of their mean score. "published_..." are the networks that see no transcript, the ones to
-    compare with the literature; where the file has no transcripts both are these. Videos that stand in a train.npz
-    beside the file too are left out, and `videos_left_out` counts them. Raises ValueError where no video is left.
+    compare with the literature; where the file has no transcripts both are these. Videos that the networks learnt from,
+    or that stand in a train.npz beside the file too, are left out, and `videos_left_out` counts them. Raises ValueError
+    where no video is left.
     """
     with np.load(path, allow_pickle=False) as file:
         words = "transcript" in file
-    videos, trained = read(path, words=words), names_in(path.with_name("train.npz"))
+    videos, trained = read(path, words=words), names_in(path.with_name("train.npz")) | learnt_from(weights)
     new = [i for i, name in enumerate(videos.names) if name not in trained]
     if not new:
-        raise ValueError(f"all {len(videos)} videos of {path} stand in the train.npz beside it: give others")
+        raise ValueError(f"all {len(videos)} videos of {path} trained the networks: give others")
     left_out, videos = len(videos) - len(new), videos.take(new)
     networks = load_final(weights)
     report = {name: measure(networks[name], videos) for name in SHIPPED if words or name == "published"}
@@ -253,6 +270,12 @@ def evaluate_file(path: Path, weights: Path = WEIGHTS) -> dict[str, float]:
         **{f"published_{name}": figure for name, figure in report["published"].items()},
         **({"videos_left_out": left_out} if left_out else {}),
     }
+
+
+def learnt_from(path: Path = WEIGHTS) -> set[str]:
+    """The videos that trained the stored networks."""
+    check(path.with_suffix(".json"))
+    return set(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["videos"])
 
 
 def names_in(path: Path) -> set[str]:

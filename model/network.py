@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from model.config import CoupledMambaConfig
-from model.explain import Explanation, explain
 from model.head import build_head
 from model.layers import CoupledLayer, Trace
+from model.split import Split, split_score
 from model.streaming import Stream
 
 
@@ -172,9 +172,9 @@ class CoupledMamba(
         values: Mapping[str, Float[Tensor, "B L width"]],
         presence: Float[Tensor, "B L M"],
         at: int | None = None,
-    ) -> Explanation:
-        """What the score at a tick, or the clip's, owes to which source; see model.explain."""
-        return explain(self, values, presence, at)
+    ) -> Split:
+        """What the score at a tick, or the clip's, owes to each modality at each tick; see model.split.split_score."""
+        return split_score(self, values, presence, at)
 
 
 def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.explain import up_to
+from model.explain import signed_shares, up_to
 from model.realised import Realised
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Split:
     """Brought in by modality m at tick s. Signed; 0 where it was not observed."""
     constant: Float[Tensor, " B"]
     """What the biases alone would say, with what was carried in from before the window, where it is one."""
+
+    @property
+    def shares(self) -> Float[Tensor, "B M T"]:
+        """`sources` as signed shares that sum to 1 over modalities and ticks; 0 where the sum is 0."""
+        return signed_shares(self.sources)
 
 
 @dataclass(frozen=True)

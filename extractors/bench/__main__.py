@@ -10,7 +10,6 @@ clips given are looped to that length and brought to that height, and the result
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from extractors.bench.measure import Row, bench
+from extractors.cores import cores
 from extractors.media.looped import make_long_apart
 from extractors.records import InputError
 
@@ -40,9 +40,7 @@ def table(rows: Sequence[Row]) -> str:
         f"import extractors: {import_seconds():.3f} s in an interpreter of its own, the least of {IMPORTS}"
     )
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    lines.append(
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {versions}"
-    )
+    lines.append(f"{cores()} cores, {platform.machine()}, Python {platform.python_version()}, {versions}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ are heard by `extractors.words.other_languages`, where what that needs is at han
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from extractors.cores import cores
 from extractors.records import FloatArray, Progress, Sound, Span, Transcript, Word
 from extractors.voice.vad import level_gain
 from extractors.words.align import align_words
@@ -129,7 +129,7 @@ def _let_go() -> None:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1), thread_name_prefix="recogniser")
+    return ThreadPoolExecutor(max_workers=min(2, cores()), thread_name_prefix="recogniser")
 
 
 def _transcriber() -> Any:

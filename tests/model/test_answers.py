@@ -56,6 +56,23 @@ def test_a_late_moment_has_the_score_of_the_whole_reading(network, monkeypatch, 
         assert late.without["visual"] == pytest.approx(fewer.ticks[at], abs=within)
 
 
+def test_what_was_said_before_a_long_silence_is_read_too(network, monkeypatch):
+    """Where nothing is observed nothing is forgotten: such ticks do not count among those that are read for it."""
+    values, presence = clip(60)
+    for line in presence.values():
+        line[10:45] = 0
+    monkeypatch.setattr(answers, "LONGEST", 10)
+    monkeypatch.setattr(answers, "REACH", 15)
+    whole, _ = predict(network, values, presence)
+    late = why(network, values, presence, 59)
+    assert late.score == pytest.approx(whole.ticks[59], abs=1e-5)
+    rest = [m for m in values if m != "visual"]
+    fewer, _ = predict(network, {m: values[m] for m in rest}, {m: presence[m] for m in rest})
+    assert late.without["visual"] == pytest.approx(fewer.ticks[59], abs=1e-5)
+    monkeypatch.setattr(answers, "REACH", 5)
+    assert why(network, values, presence, 59).score != pytest.approx(whole.ticks[59], abs=1e-5)
+
+
 def test_memory_has_a_coupling_and_half_lives_for_every_layer(network):
     found = memory(network, *clip())
     assert found.coupling.shape == (2, 3, 3)

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from kernels import coupled_scan
 from model.baselines import build_network
-from model.explain import counterfactual, explain, mean_gradient, output_shares, reading, trace_back
+from model.explain import (
+    counterfactual,
+    explain_last_layer,
+    mean_gradient,
+    output_shares,
+    reading,
+    trace_back,
+)
 from model.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.test_head import every_kind
@@ -39,7 +46,7 @@ def clip(length: int = 14, batch: int = 2) -> tuple[dict[str, torch.Tensor], tor
 @every_kind
 def test_the_parts_are_the_networks_score_and_base_is_the_score_with_nothing_read(coupling, at, opinions):
     network, (values, presence) = made(coupling=coupling, opinions=opinions), clip()
-    found = network.explain(values, presence, at)
+    found = explain_last_layer(network, values, presence, at)
     whole = network(values, presence)
     expected = whole.clip if at is None else whole.ticks[:, at]
     torch.testing.assert_close(found.score, expected.detach())
@@ -102,7 +109,7 @@ def test_shares_of_the_output_summed_over_time_are_the_kernels_shares(coupling, 
 
 @every_moment
 def test_shares_of_the_score_sum_to_one(at):
-    found = explain(made(), *clip(), at)
+    found = explain_last_layer(made(), *clip(), at)
     assert found.shares.shape == (2, 3, 14 if at is None else at + 1)
     torch.testing.assert_close(found.shares.sum((1, 2)), torch.ones(2).double())
     torch.testing.assert_close(found.sources, found.memory.sum(1))
@@ -119,7 +126,10 @@ def test_shares_of_the_score_sum_to_one(at):
 def test_conservation_holds_for_any_mask(length, coupling, seed, share):
     network, (values, _) = made(coupling=coupling), clip(length)
     presence = (torch.rand(2, length, 3, generator=torch.Generator().manual_seed(seed)) < share).double()
-    found, by_output = explain(network, values, presence), output_shares(network, values, presence, -1)
+    found, by_output = (
+        explain_last_layer(network, values, presence),
+        output_shares(network, values, presence, -1),
+    )
     parts = found.memory.sum((1, 2, 3)) + found.skip.sum(1) + found.base
     torch.testing.assert_close(parts, found.score, rtol=0, atol=2e-5)
     assert (found.sources[(presence == 0).transpose(1, 2)] == 0).all()
@@ -131,23 +141,23 @@ def test_conservation_holds_for_any_mask(length, coupling, seed, share):
 
 def test_what_was_not_observed_is_given_nothing():
     network, (values, presence) = made(), clip()
-    found = explain(network, values, presence, 13)
+    found = explain_last_layer(network, values, presence, 13)
     absent = (presence == 0).transpose(1, 2)
     assert (found.sources[absent] == 0).all()
     assert (found.sources[~absent] != 0).all()
 
 
 def test_uncoupled_chains_owe_nothing_to_each_other():
-    memory = explain(made(coupling="none"), *clip(), 13).memory
+    memory = explain_last_layer(made(coupling="none"), *clip(), 13).memory
     across = ~torch.eye(3, dtype=torch.bool)
     assert (memory[:, across] == 0).all()
-    assert (explain(made(), *clip(), 13).memory[:, across] != 0).any()
+    assert (explain_last_layer(made(), *clip(), 13).memory[:, across] != 0).any()
 
 
 def test_later_ticks_do_not_count_and_negative_ones_count_from_the_end():
     network, (values, presence) = made(), clip()
-    short = explain(network, {m: v[:, :8] for m, v in values.items()}, presence[:, :8], -1)
-    long = explain(network, values, presence, 7)
+    short = explain_last_layer(network, {m: v[:, :8] for m, v in values.items()}, presence[:, :8], -1)
+    long = explain_last_layer(network, values, presence, 7)
     torch.testing.assert_close(short.memory, long.memory)
     torch.testing.assert_close(short.skip, long.skip)
 
@@ -160,7 +170,10 @@ def test_permuting_the_modalities_permutes_the_explanation(at):
     other = CoupledMamba(config).eval().double()
     state = {k: permute_modalities(k, v, order) for k, v in network.state_dict().items()}
     other.load_state_dict(state)
-    found, permuted = explain(network, values, presence, at), explain(other, values, presence[..., order], at)
+    found, permuted = (
+        explain_last_layer(network, values, presence, at),
+        explain_last_layer(other, values, presence[..., order], at),
+    )
     torch.testing.assert_close(found.memory[:, order][:, :, order], permuted.memory)
     torch.testing.assert_close(found.skip[:, order], permuted.skip)
     torch.testing.assert_close(found.base, permuted.base)
@@ -168,28 +181,32 @@ def test_permuting_the_modalities_permutes_the_explanation(at):
 
 def test_float32_agrees_with_float64_over_a_long_clip():
     network, (values, presence) = made(d_state=64), clip(200, 1)
-    exact = explain(network, values, presence, 199)
-    near = explain(network.float(), {m: v.float() for m, v in values.items()}, presence.float(), 199)
+    exact = explain_last_layer(network, values, presence, 199)
+    near = explain_last_layer(
+        network.float(), {m: v.float() for m, v in values.items()}, presence.float(), 199
+    )
     scale = exact.memory.abs().sum()
     assert (near.memory - exact.memory).abs().sum() < 1e-4 * scale
 
 
 def test_a_clip_is_explained_the_same_in_a_batch_and_alone():
     network, (values, presence) = made(), clip()
-    together = explain(network, values, presence, 10).memory
+    together = explain_last_layer(network, values, presence, 10).memory
     for i in range(2):
-        alone = explain(network, {m: v[i : i + 1] for m, v in values.items()}, presence[i : i + 1], 10)
+        alone = explain_last_layer(
+            network, {m: v[i : i + 1] for m, v in values.items()}, presence[i : i + 1], 10
+        )
         torch.testing.assert_close(together[i : i + 1], alone.memory)
 
 
 def test_wrong_use_is_told_with_its_remedy():
     network, (values, presence) = made(), clip(5)
     with pytest.raises(IndexError, match="tick 5 is outside of the clip's 5"):
-        explain(network, values, presence, 5)
+        explain_last_layer(network, values, presence, 5)
     with pytest.raises(ValueError, match=r"eval\(\)"):
-        explain(made().train(), values, presence, 0)
+        explain_last_layer(made().train(), values, presence, 0)
     with pytest.raises(ValueError, match="attention"):
-        explain(build_network(small_config(fusion="attention")).eval(), values, presence, 0)
+        explain_last_layer(build_network(small_config(fusion="attention")).eval(), values, presence, 0)
     with pytest.raises(ValueError, match="no modality is called smell: choose from text, audio, visual"):
         counterfactual(network, values, presence, ["smell"])
 

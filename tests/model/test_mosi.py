@@ -242,9 +242,35 @@ def test_a_test_part_is_measured(final, tmp_path):
     assert json.loads(json.dumps(found)) == found
 
 
+def test_videos_that_trained_the_networks_are_measured_nowhere(final, tmp_path):
+    path, _ = final
+    known, new = arrays(videos=3), arrays(videos=5, seed=9)
+    alone = write(tmp_path / "alone", "valid", **known)
+    with pytest.raises(ValueError, match=r"all 3 videos .* trained the networks"):
+        evaluate_file(alone, path)
+    both = write(tmp_path / "both", "test", **{k: np.concatenate([known[k], new[k]]) for k in new})
+    found = evaluate_file(both, path)
+    assert (found["n"], found["videos_left_out"]) == (len(new["score"]), 3)
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ("coupled", "independent"),
+        ("attention", "independent"),
+        ("independent", "independent"),
+        ("words+all mean", "words+all independent"),
+        ("text", None),
+        ("words", None),
+    ],
+)
+def test_rows_are_tested_against_independent_chains_on_the_same_inputs(row, other):
+    assert mosi.independent_of(row) == other
+
+
 def test_without_transcripts_the_published_features_are_measured(final, tmp_path):
     path, _ = final
-    write(tmp_path / "held", "test", transcript=None)
+    write(tmp_path / "held", "test", **(arrays(videos=5, seed=9) | {"transcript": None}))
     found = evaluate_file(tmp_path / "held" / "test.npz", path)
     assert found["acc2"] == found["published_acc2"]
 
