@@ -262,7 +262,6 @@ class _Bar:
     def __init__(self) -> None:
         from tqdm import tqdm
 
-        self._fractions: dict[str, float] = {}
         self._estimate: Estimate | None = None
         self._bar = tqdm(
             total=1.0,
@@ -282,12 +281,12 @@ class _Bar:
         """Take what tells the time left."""
         self._estimate = estimate
 
-    def report(self, name: str, fraction: float) -> None:
-        """Draw that a stage is `fraction` done."""
-        self._fractions[name] = fraction
-        left = "" if self._estimate is None else f", {about(self._estimate.left())}"
+    def report(self, name: str, _fraction: float) -> None:
+        """Draw the stage at work; how far it is was told to the estimate."""
+        left = ""
+        if self._estimate is not None:
+            left, self._bar.n = f", {about(self._estimate.left())}", self._estimate.share()
         self._bar.set_description_str(f"{STAGES[name]}{left}", refresh=False)
-        self._bar.n = min(1.0, sum(self._fractions.values()) / len(STAGES))
         self._bar.refresh()
 
 

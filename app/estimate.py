@@ -36,6 +36,12 @@ class Estimate:
             self._begun.setdefault(name, now)
             self._last[name] = (fraction, now)
 
+    def share(self) -> float:
+        """How far the work is, 0..1, each stage counted by what it usually costs."""
+        with self._lock:
+            done = sum(self._usual.get(name, 0.0) * fraction for name, (fraction, _) in self._last.items())
+        return min(1.0, done / max(sum(self._usual.values()), 1e-9))
+
     def left(self, now: float | None = None) -> float:
         """Seconds that the whole will still take: the longer of what runs side by side, then what follows."""
         now = time.perf_counter() if now is None else now

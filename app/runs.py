@@ -16,7 +16,7 @@ from app.analysis import Analysis
 from app.estimate import Estimate
 from app.keeping import Rooms
 from app.memory import give_back
-from app.stages import STAGES, StoppedError
+from app.stages import StoppedError
 from app.turns import BusyError, Turn, Turns, turns_of_server
 from extractors.cache import Cache
 from extractors.records import InputError
@@ -50,8 +50,8 @@ class Run:
 
     @property
     def share(self) -> float:
-        """How far the whole is, 0..1."""
-        return sum(self.fractions.values()) / len(STAGES)
+        """How far the whole is, 0..1; nothing is done before the clip is opened."""
+        return 0.0 if self.estimate is None else self.estimate.share()
 
     def report(self, name: str, fraction: float) -> None:
         """Take a stage's progress; raises StoppedError once the run is to stop."""

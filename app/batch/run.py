@@ -80,7 +80,7 @@ def run_batch(
     rows: dict[str, Row] = {}
     waiting = []
     for name, path in clips.items():
-        row = _known(path, name, out)
+        row = _finished(path, name, out)
         if row is None:
             waiting.append(name)
         else:
@@ -104,11 +104,11 @@ def analyse_one(path: Path, name: str, out: Path, progress: Progress | None = No
     """Analyse a clip and write its result: a row, whatever happens short of being interrupted."""
     from app.analyze import analyze
 
-    known = _known(path, name, out)  # a copy of it may have been analysed in the meantime
-    if known is not None:
-        return known
     try:
         key = key_of(path)
+        known = _known(key, name, out)  # a copy of it may have been analysed in the meantime
+        if known is not None:
+            return known
         kept = _result(out, key)
         grids: list[Grid] = []
         analysis = analyze(path, progress=progress, keep=grids.append)
@@ -123,11 +123,18 @@ def analyse_one(path: Path, name: str, out: Path, progress: Progress | None = No
     return _row(analysis, name, key)
 
 
-def _known(path: Path, name: str, out: Path) -> Row | None:
-    """The row of a clip that is finished already; None where it is not, or what is kept of it is damaged."""
+def _finished(path: Path, name: str, out: Path) -> Row | None:
+    """The row of a clip that is finished already; None where it is not, or the clip cannot be read."""
     try:
-        key = key_of(path)
-        kept = _result(out, key)
+        return _known(key_of(path), name, out)
+    except OSError:
+        return None
+
+
+def _known(key: str, name: str, out: Path) -> Row | None:
+    """The row of the result kept under this key; None where there is none, or what is kept is damaged."""
+    kept = _result(out, key)
+    try:
         if not kept.with_suffix(".html").exists():
             return None
         return _row(Analysis.from_json(kept.read_text(encoding="utf-8")), name, key)

@@ -33,6 +33,23 @@ def run_slowly(estimate: Estimate, times: float, until: float) -> tuple[float, f
     return last, 0.0
 
 
+def test_the_share_counts_stages_by_what_they_cost() -> None:
+    estimate = Estimate(HEARD)
+    assert estimate.share() == 0
+    shares = []
+    for name in HEARING | AFTER:
+        for fraction in (0.5, 1.0):
+            estimate.report(name, fraction)
+            shares.append(estimate.share())
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    words = Estimate(HEARD)
+    words.report("words", 1.0)
+    assert words.share() > 0.5  # most of what a voice alone costs
+    words.report("opening the clip", 1.0)
+    assert words.share() < 1
+
+
 @pytest.mark.parametrize("times", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("until", [0.3, 0.6, 0.9])
 def test_halfway_it_is_right_whatever_the_machine(times: float, until: float) -> None:
