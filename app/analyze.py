@@ -31,7 +31,7 @@ from extractors.cache import Cache
 from extractors.clip import ClipReader
 from extractors.cores import cores
 from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
-from extractors.words.languages import LanguageError, language_name
+from extractors.words.languages import ENGLISH, LanguageError, language_name
 
 if TYPE_CHECKING:
     from model.inference import Dynamics, Interval, Prediction
@@ -183,7 +183,7 @@ def _listen(reader: ClipReader, stages: Stages) -> _Heard:
             unheard = str(error).rstrip(".")
     if not heard.transcript.words:
         heard.missing["text"] = unheard
-    elif heard.transcript.language != "en":
+    elif heard.transcript.language != ENGLISH:
         heard.missing["text"] = _unscored(heard.transcript)
     else:
         with stages.stage("text") as done:

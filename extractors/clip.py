@@ -30,6 +30,7 @@ from extractors.records import (
     Track,
     Transcript,
 )
+from extractors.words.languages import ENGLISH, LanguageError, guess_language, language_setting, read_language
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
@@ -61,7 +62,6 @@ class ClipReader:
         progress: Progress | None = None,
     ) -> None:
         from extractors.media.reading import Limits, probe
-        from extractors.words.languages import language_setting
 
         self.warnings: list[str] = []
         self.worked: list[str] = []
@@ -120,10 +120,8 @@ class ClipReader:
             found = self._read_own(sound, speech)
         if found.source == "none":
             found = self._recognise(sound, speech, progress)
-        elif found.language == "en":
-            from extractors.words.languages import guess_language
-
-            found = replace(found, language=guess_language([w.word for w in found.words]) or "en")
+        elif found.language == ENGLISH:
+            found = replace(found, language=guess_language([w.word for w in found.words]) or ENGLISH)
         self._keys["words"] = "" if self._cache is None else self._cache.key("words", pack(found)[1])
         return found
 
@@ -136,7 +134,7 @@ class ClipReader:
         from extractors.words.embeddings import embed_words
         from extractors.words.other_languages import embed_other, encoder_content
 
-        english = transcript.language == "en"
+        english = transcript.language == ENGLISH
         embed = embed_words if english else embed_other
 
         rests_on = [] if english else self._model(encoder_content)
@@ -188,7 +186,6 @@ class ClipReader:
     def _read_given(
         self, path: str | Path, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
     ) -> Transcript:
-        from extractors.words.languages import read_language
         from extractors.words.subtitles import read_transcript
 
         def make(warnings: list[str]) -> Transcript:
@@ -228,7 +225,6 @@ class ClipReader:
 
     def _recogniser_used(self) -> list[str]:
         """The language, and, where it is not English, the model that hears it."""
-        from extractors.words.languages import ENGLISH
         from extractors.words.other_languages import whisper_content
 
         return [self.language, *([] if self.language == ENGLISH else self._model(whisper_content))]
@@ -239,8 +235,6 @@ class ClipReader:
         """What is recognised in the speech, for a transcript that cannot be aligned to it; nothing where it cannot."""
 
         def hear() -> Transcript:
-            from extractors.words.languages import LanguageError
-
             try:
                 return self._recognise(sound, speech, progress)
             except LanguageError:
@@ -303,7 +297,7 @@ def read_tracks(reader: ClipReader) -> tuple[Transcript, dict[str, Track]]:
         sound = reader.sound()
         speech = reader.speech(sound)
         transcript = reader.words(sound, speech)
-        if transcript.words and transcript.language == "en":
+        if transcript.words and transcript.language == ENGLISH:
             tracks["text"] = reader.text(transcript)
         if sound is not None and speech:
             tracks["audio"] = reader.voice(sound, speech)

@@ -18,7 +18,6 @@ from app.told import clock, signed
 SCHEMA = "coupled-mamba-batch/1"
 ASSETS = Path(__file__).parents[1] / "assets"
 NAMES = [field.name for field in fields(Row)]
-# Column of the page: its head, and what to sort by; numbers that are not there come last.
 HEADS = ("clip", "length", "score", "nine times in ten", "in words", "words", "voice", "face", "remarks")
 
 

@@ -2,7 +2,7 @@
 
 gradio's own I18n: a marker is sent instead of the text, and the browser looks it up in the tables that came with the
 page. It does so for a component's label, info, placeholder, title and value, and where a value or label is updated;
-not for choices and table heads, which each panel's `speak` sets when the page opens.
+not for choices and table heads, which `app.wiring` sets when the page opens.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def _check_streams(container: InputContainer, limits: Limits) -> None:
     """Raise InputError where the header already says that the clip passes a limit."""
     limits.check("max_streams", len(container.streams), "streams")
     for stream in container.streams.video:
-        if stream.codec_context is None:  # a codec that is not known: `_stream` passes it over
+        if stream.codec_context is None:  # a codec that is not known: `first_stream` passes it over
             continue
         limits.check("max_width", stream.width, "pixels across")
         limits.check("max_height", stream.height, "pixels down")

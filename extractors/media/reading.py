@@ -1,4 +1,4 @@
-"""The one place that reads clips: a path in, a probed description, upright pictures and mono sound out.
+"""A clip read: a path in, a probed description, upright pictures and mono sound out.
 
 Every time is a presentation time in seconds from the clip's start. Damage is not an error: what can be
 decoded is given, and a sentence with the share of it is appended to the `warnings` list that a caller passes

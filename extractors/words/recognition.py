@@ -19,6 +19,7 @@ from extractors.cores import cores
 from extractors.records import FloatArray, Progress, Sound, Span, Transcript, Word
 from extractors.voice.vad import level_gain
 from extractors.words.align import align_words
+from extractors.words.languages import ENGLISH
 
 LONGEST = 16.0  # seconds heard at once: the recogniser profits from context, its cost grows with the square
 PAUSE = 1.5  # seconds of silence that part two stretches
@@ -41,7 +42,7 @@ def recognise(
     sound: Sound,
     speech: Sequence[Span],
     progress: Progress | None = None,
-    language: str = "en",
+    language: str = ENGLISH,
 ) -> Transcript:
     """What is said in the spans of `speech`, with a time for every word; no words where there is no speech.
 
@@ -51,7 +52,7 @@ def recognise(
     Raises:
         LanguageError: another language than English is asked for, and what recognises it is not at hand.
     """
-    if language != "en":
+    if language != ENGLISH:
         from extractors.words.other_languages import recognise_other
 
         return recognise_other(sound, speech, language, progress)
@@ -88,7 +89,7 @@ def stretch_speech(speech: Sequence[Span]) -> list[list[Span]]:
     return [s for s in stretches if s[-1].end - s[0].start >= LEAST]
 
 
-def transcript_of(words: Sequence[Word], source: str, language: str = "en") -> Transcript:
+def transcript_of(words: Sequence[Word], source: str, language: str = ENGLISH) -> Transcript:
     """The words as a Transcript, parted into sentences; source "none" where there are no words."""
     kept = tuple(words)
     return Transcript(kept, number_sentences(kept), source if kept else "none", language)
