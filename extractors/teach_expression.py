@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from extractors.face.expression import WEIGHTS
-from extractors.train_expression import Schedule, learn
+from extractors.training.fit_expression import Schedule, learn
 
 TEACHER = Schedule(epochs=80, batch=256, rate=2e-3, mixed=0.3, widths=(96, 192, 384))
 PUPIL = Schedule(epochs=200, batch=256, rate=2e-3, taught=0.7, mixed=0.3, seed=100)

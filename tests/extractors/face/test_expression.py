@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from extractors import teach_expression
-from extractors import train_expression as training
 from extractors.face.expression import (
     EXPRESSIONS,
     WEIGHTS,
@@ -17,7 +16,8 @@ from extractors.face.expression import (
     load_expression,
     read_config,
 )
-from extractors.training import face_figures
+from extractors.training import face_answers, face_figures
+from extractors.training import fit_expression as training
 from extractors.training.concordance import concordance
 
 DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -119,14 +119,14 @@ def test_targets_are_shares_and_lean_towards_the_teacher() -> None:
 
 def test_teachers_speak_together_over_eight_looks() -> None:
     images = np.random.default_rng(1).integers(0, 256, (3, 48, 48), np.uint8)
-    one, other = (training.taught([ExpressionNet((8, 8, 8)).eval()], images) for _ in range(2))
+    one, other = (face_answers.taught([ExpressionNet((8, 8, 8)).eval()], images) for _ in range(2))
     assert np.abs(one - other).max() > 1e-4
     network = load_expression()
-    said = training.taught([network, network], images)
+    said = face_answers.taught([network, network], images)
     assert said.shape == (3, 7)
     assert said.sum(1) == pytest.approx(np.ones(3), abs=1e-3)
-    assert said == pytest.approx(training.taught([network], images), abs=1e-3)
-    assert np.abs(said - training.probabilities(network, images)).max() > 1e-3  # two looks are not eight
+    assert said == pytest.approx(face_answers.taught([network], images), abs=1e-3)
+    assert np.abs(said - face_answers.probabilities(network, images)).max() > 1e-3  # two looks are not eight
 
 
 def test_teachers_are_asked_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,11 +138,11 @@ def test_teachers_are_asked_once_a_run(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(training, "taught", answer)
     images, path = np.zeros((2, 48, 48), np.uint8), tmp_path / "runs" / "said.npz"
-    first = training.taught_once([], images, path, "one run")
-    again = training.taught_once([], images, path, "one run")
+    first = face_answers.taught_once([], images, path, "one run")
+    again = face_answers.taught_once([], images, path, "one run")
     assert asked == [2]
     assert np.array_equal(first, again)
-    training.taught_once([], images[:1], path, "another run")  # of other faces or teachers
+    face_answers.taught_once([], images[:1], path, "another run")  # of other faces or teachers
     assert asked == [2, 1]
 
 
@@ -165,15 +165,15 @@ def test_a_network_less_sure_than_it_may_be_is_sharpened() -> None:
     images = np.random.default_rng(2).integers(0, 256, (200, 48, 48), np.uint8)
     torch.manual_seed(0)
     network = ExpressionNet((8, 8, 8)).eval()
-    before = training.probabilities(network, images)
+    before = face_answers.probabilities(network, images)
     # Labels that are right nearly always, though the network, as drawn, hardly prefers one class.
     labels = before.argmax(1).astype(np.int8)
-    assert training.sharpen(network, images, labels) == pytest.approx(4, abs=0.05)
-    after = training.probabilities(network, images)
+    assert face_answers.sharpen(network, images, labels) == pytest.approx(4, abs=0.05)
+    after = face_answers.probabilities(network, images)
     assert (after.argmax(1) == before.argmax(1)).mean() > 0.95
     assert after.max(1).mean() > before.max(1).mean()
     loose = np.random.default_rng(3).integers(0, 7, 200).astype(np.int8)
-    assert training.sharpen(network, images, loose) < 0.6
+    assert face_answers.sharpen(network, images, loose) < 0.6
 
 
 def test_report_counts_by_class() -> None:
@@ -260,12 +260,12 @@ def test_faces_train_on_a_gpu() -> None:
     torch.set_default_device("cuda")
     try:
         run = training.start(schedule)
-        said = training.taught([run.network.eval()], images)
+        said = face_answers.taught([run.network.eval()], images)
         assert np.isfinite(
             training.train_epoch(run, images, training.targets(labels, schedule, said), schedule)
         )
         assert run.network.stem.weight.is_cuda
-        assert training.probabilities(run.averaged.module, images).shape == (32, 7)
+        assert face_answers.probabilities(run.averaged.module, images).shape == (32, 7)
     finally:
         torch.set_default_device("cpu")
 
@@ -275,7 +275,7 @@ def test_faces_train_on_a_gpu() -> None:
 )
 def test_faces_never_trained_on_are_read() -> None:
     valid = np.load(FACES / "fer2013_valid.npz")
-    given = training.probabilities(load_expression(), valid["image"][::12])
+    given = face_answers.probabilities(load_expression(), valid["image"][::12])
     measured = face_figures.report(given, valid["label"][::12])
     assert measured["accuracy"] >= 0.55
     assert measured["valence_ccc"] >= 0.6

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from extractors.train_text import Schedule, batches, digest_of, loss_of, read, settle, start, tokenise, train
 from extractors.training import rated
+from extractors.training.fit_adapter import Schedule, digest_of, loss_of, read, settle, start, train
 from extractors.training.rated import Sentence, agreement, held_for_fusion, held_out, training_part
+from extractors.training.sentence_batches import batches, tokenise
 from extractors.words import adapter
 
 SCHEDULE = Schedule(epochs=2, batch=4, rank=2, alpha=2, rate=5e-3)
