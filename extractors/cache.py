@@ -40,6 +40,7 @@ PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
 # What the stages import, and below it what those compute with.
+ASIDE_ROOMS = ("bench", "training")  # of this package, that no stage imports
 LIBRARIES = (
     "av",
     "faster-whisper",
@@ -210,14 +211,15 @@ def _digest_files(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> str
 
 @cache
 def version_of_extractors() -> str:
-    """A hash of this package's code and weights and of the libraries' versions.
+    """A hash of this package's code and weights and of the libraries' versions, but for what no stage imports.
 
     All of it for every stage: a new version works out everything anew, and no stage can forget what it rests on.
     """
     whole = hashlib.sha256()
     room = Path(__file__).parent
+    code = (path for path in room.rglob("*.py") if path.relative_to(room).parts[0] not in ASIDE_ROOMS)
     weights = (path for path in (room / "weights").rglob("*") if path.is_file())
-    for path in sorted([*room.rglob("*.py"), *weights]):
+    for path in sorted([*code, *weights]):
         whole.update(f"{path.relative_to(room).as_posix()} {digest_file(path)}\n".encode())
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -89,6 +89,7 @@ def test_the_version_is_that_of_code_and_weights(tmp_path: Path, monkeypatch: py
         ("cache.py", "2"),
         ("face/detect.py", ""),
         ("weights/a.safetensors", ""),
+        ("training/rated.py", "is not counted"),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -286,6 +287,7 @@ def imports_from(start: str) -> set[str]:
             found |= {name.split(".")[0] for name in names}
     expected = ("face.features", "voice.encoder", "voice.hearing", "words.adapter", "words.other_languages")
     assert {f"extractors.{name}" for name in expected} <= seen
+    assert not [name for name in seen if name.split(".")[1] in room.ASIDE_ROOMS]
     return found - set(sys.stdlib_module_names) - {"extractors"}
 
 
