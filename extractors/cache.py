@@ -39,8 +39,8 @@ BY_MODALITY = ("values", "presence", "confidence")  # of a grid
 PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
-# What the stages import, and below it what those compute with.
 ASIDE_ROOMS = ("bench", "training")  # of this package, that no stage imports
+# What the stages import, and below it what those compute with.
 LIBRARIES = (
     "av",
     "faster-whisper",
