@@ -17,6 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from extractors.cache import digest_model
 from extractors.cores import cores
 from extractors.records import Progress, Sound, Span, Track, Transcript, Word
