@@ -16,6 +16,7 @@ from app.analysis import Analysis
 from app.estimate import Estimate
 from app.keeping import Rooms
 from app.memory import give_back
+from app.sample import OWNER, is_sample, stages_folder
 from app.stages import StoppedError
 from app.turns import BusyError, Turn, Turns, turns_of_server
 from extractors.cache import Cache
@@ -194,7 +195,7 @@ class Runs:
                     ending.enter_context(kept.in_use(clip, transcript))
                 yield from _wait(run, turn, also)
                 if not run.stop.is_set():
-                    cache = Cache.from_environment(room / "stages", session) if room else None
+                    cache = _cache_of(session, clip, room) if room else None
                     # From here on the run itself gives all this up, once it really ended.
                     held = ending.pop_all()
                     thread = run.start(clip, transcript, cache, held.close, language)
@@ -202,6 +203,13 @@ class Runs:
             except (OSError, InputError) as error:  # nowhere to keep what is found
                 run.error = error
         yield run
+
+
+def _cache_of(session: str, clip: str | Path, room: Path) -> Cache | None:
+    """The session's own; of the sample also what was found in it for everybody, since it tells of no visitor."""
+    if is_sample(Path(clip)):
+        return Cache.from_environment(room / "stages", OWNER, stages_folder())
+    return Cache.from_environment(room / "stages", session)
 
 
 def _wait(run: Run, turn: Turn, also: Callable[[], object]) -> Iterator[Run]:

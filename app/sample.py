@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+OWNER = "sample"  # of what the stages found in it
+KEPT = 50_000_000  # bytes of that, some versions of the program's
 # The number grows when what is drawn changes, so that an old cache is not taken for new.
 NAME = "sample-1.mp4"
 SECONDS = 24.0
@@ -51,6 +53,11 @@ def sample_clip() -> Path:
         finally:
             Path(aside).unlink(missing_ok=True)
     return path
+
+
+def stages_folder() -> Path:
+    """Where it is kept what each stage found in the sample, for everybody: it is nobody's own."""
+    return cache_folder() / "sample-stages"
 
 
 def is_sample(path: Path) -> bool:

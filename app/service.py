@@ -242,12 +242,13 @@ def failure_card(sentence: str, language: str) -> str:
 
 
 def warm() -> None:
-    """Load every model by analysing two seconds of the sample."""
+    """Load every model by analysing two seconds of the sample, then find what the whole sample's analysis rests on."""
     from app.analyze import analyze
-    from app.sample import make_sample
+    from app.sample import KEPT, OWNER, make_sample, stages_folder
+    from extractors.cache import Cache
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, at_home():
         short = Path(folder) / "warm.mp4"
         make_sample(short, 2.0)
-        with at_home():
-            analyze(short)
+        analyze(short)
+        analyze(sample_clip(), cache=Cache(stages_folder(), KEPT, OWNER))

@@ -72,17 +72,20 @@ Kept: TypeAlias = Sound | tuple[Span, ...] | Transcript | Track | Grid | None
 class Cache:
     """Entries in `folder`, of `limit` bytes in all; those used longest ago go first.
 
-    `owner` is part of every key: what one owner keeps, another never finds. When an entry was made is its file's time
-    of writing, which reading leaves as it is, so that a folder can be swept by age; when it was used is its time of
-    access.
+    `owner` is part of every key: what one owner keeps, another never finds. Entries in the folder `known` are read too,
+    where `folder` has none. An entry's time of writing is when it was made, which reading does not change, so that a
+    folder can be swept by age; its time of access is its last use.
     """
 
     folder: Path
     limit: int = BYTES
     owner: str = ""
+    known: Path | None = None
 
     @classmethod
-    def from_environment(cls, folder: str | Path | None = None, owner: str = "") -> Cache | None:
+    def from_environment(
+        cls, folder: str | Path | None = None, owner: str = "", known: Path | None = None
+    ) -> Cache | None:
         """The cache in `folder`, or else in $COUPLED_MAMBA_CACHE/stages; None where neither is given.
 
         Raises:
@@ -97,7 +100,7 @@ class Cache:
             return None
         if chosen.exists() and not chosen.is_dir():
             raise InputError(f"{chosen} is no folder: name one to keep results in.")
-        return cls(chosen, int(text) if text else BYTES, owner)
+        return cls(chosen, int(text) if text else BYTES, owner, known)
 
     def key(self, stage: str, *parts: Any) -> str:
         """The name of the stage's result for `parts`, plain values that JSON can hold and that say all it rests on."""
@@ -106,7 +109,13 @@ class Cache:
 
     def get(self, key: str) -> tuple[Kept, list[str]] | None:
         """The result kept under the key and the warnings that came with it; None without, or where it is damaged."""
-        path = self.folder / f"{key}{ENDING}"
+        found = self._read(self.folder, key)
+        if found is None and self.known is not None:
+            found = self._read(self.known, key)
+        return found
+
+    def _read(self, folder: Path, key: str) -> tuple[Kept, list[str]] | None:
+        path = folder / f"{key}{ENDING}"
         try:
             with path.open("rb") as file:
                 if file.read(len(HEAD) + 65) != _head(key, file):

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app import sample
+from app import runs, sample
+from app.service import warm
+from extractors.cache import Cache
+from extractors.clip import ClipReader, read_tracks
 from extractors.media.reading import probe, read_frames, read_sound
 from extractors.voice.vad import find_speech
 
@@ -52,3 +55,34 @@ def test_cache_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("COUPLED_MAMBA_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert sample.cache_folder() == tmp_path / "coupled-mamba"
+
+
+def worked_out(clip: Path, cache: Cache | None, transcript: Path | None = None) -> list[str]:
+    """The stages that were worked out and not read from the cache."""
+    reader = ClipReader(clip, transcript, cache)
+    reader.grid(read_tracks(reader)[1])
+    return reader.worked
+
+
+def test_what_was_found_in_the_sample_is_known_to_everybody_and_what_a_visitor_brings_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sample, "SECONDS", 3.0)
+    monkeypatch.setattr(sample.make_sample, "__defaults__", (3.0, 0.0))
+    warm()
+    clip, known = sample.sample_clip(), sorted(sample.stages_folder().iterdir())
+    assert known
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,500 --> 00:00:02,000\nnobody else is to read this\n", encoding="utf-8")
+    rooms = [tmp_path / name for name in ("one", "other")]
+    caches = [runs._cache_of(room.name, clip, room) for room in rooms]
+    assert worked_out(clip, caches[0]) == []
+    assert worked_out(clip, caches[0], words) == ["given", "text", "grid"]
+    assert worked_out(clip, caches[0], words) == []
+    assert worked_out(clip, caches[1], words) == ["given", "text", "grid"]
+    assert sorted(sample.stages_folder().iterdir()) == known
+    copy = tmp_path / "mine.mp4"
+    copy.write_bytes(clip.read_bytes()[:-1])
+    own = runs._cache_of("one", copy, rooms[0])
+    assert own == Cache(rooms[0] / "stages", owner="one")

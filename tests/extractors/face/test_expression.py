@@ -136,7 +136,7 @@ def test_teachers_are_asked_once_a_run(tmp_path: Path, monkeypatch: pytest.Monke
         asked.append(len(images))
         return np.full((len(images), 7), 1 / 7, np.float32)
 
-    monkeypatch.setattr(training, "taught", answer)
+    monkeypatch.setattr(face_answers, "taught", answer)
     images, path = np.zeros((2, 48, 48), np.uint8), tmp_path / "runs" / "said.npz"
     first = face_answers.taught_once([], images, path, "one run")
     again = face_answers.taught_once([], images, path, "one run")

@@ -284,15 +284,18 @@ def test_a_model_is_known_by_its_files_and_by_its_name_where_there_are_none(
 class FakeEncoding(dict):  # type: ignore[type-arg]
     """A tokenizer's answer: two tokens a word between a first and a last token of no word; none for an empty word."""
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, sentences: list[list[str]]) -> None:
         import torch
 
-        self.owners = [None, *(i for i, word in enumerate(words) if word for _ in range(2)), None]
-        super().__init__(input_ids=torch.arange(len(self.owners), dtype=torch.float32)[None])
+        owners = [
+            [None, *(i for i, w in enumerate(words) if w for _ in range(2)), None] for words in sentences
+        ]
+        longest = max(map(len, owners))
+        self.owners: list[list[int | None]] = [[*own, *[None] * (longest - len(own))] for own in owners]
+        super().__init__(input_ids=torch.arange(longest, dtype=torch.float32).expand(len(sentences), -1))
 
     def word_ids(self, batch: int) -> list[int | None]:
-        assert batch == 0
-        return self.owners
+        return self.owners[batch]
 
 
 class FakeEncoder:
@@ -305,7 +308,7 @@ class FakeEncoder:
     def eval(self) -> FakeEncoder:
         return self
 
-    def tokenizer(self, words: list[str], *, is_split_into_words: bool, **_: object) -> FakeEncoding:
+    def tokenizer(self, words: list[list[str]], *, is_split_into_words: bool, **_: object) -> FakeEncoding:
         assert is_split_into_words
         return FakeEncoding(words)
 
