@@ -132,7 +132,7 @@ def _quietly() -> Iterator[None]:
 def _analyze(options: argparse.Namespace) -> int:
     wanted: dict[str, Path] = {kind: out for kind in FORMATS if (out := getattr(options, kind)) is not None}
     _check_outs(list(wanted.values()), [options.clip, options.transcript])
-    from app.wording import summary
+    from app.telling.wording import summary
 
     kept: list[Grid] = []
     analysis = _read(options, options.clip, options.transcript, kept)
@@ -148,8 +148,8 @@ def _compare(options: argparse.Namespace) -> int:
     """Prints the sentences of a comparison with each clip's warnings, and writes it all where asked to."""
     if options.json is not None:
         _check_outs([options.json], [options.clip, options.other, options.transcript])
-    from app.differences import comparison_of
     from app.figures.compare import Side
+    from app.telling.differences import comparison_of
 
     first, second = _sides(options)
     compared = comparison_of(first, second, same_clip=options.other is None)
@@ -172,7 +172,7 @@ def _warned(*sides: Side) -> list[str]:
 def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
     """What is compared, with names. Raises InputError where the network with independent chains is not installed."""
     from app.asking import ask_independent
-    from app.differences import COUPLED, INDEPENDENT, sides_of
+    from app.telling.differences import COUPLED, INDEPENDENT, sides_of
     from model.inference import load_independent
 
     if options.other:

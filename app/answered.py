@@ -11,8 +11,8 @@ import numpy as np
 from app.analysis import Analysis
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.exports import Step
-from app.moments import Moment
-from app.observed import observed
+from app.telling.moments import Moment
+from app.telling.observed import observed
 from extractors.records import Grid
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.asking import ask_independent
-from app.differences import COUPLED, INDEPENDENT, comparison_of, sides_of
 from app.exports import FORMATS, save
 from app.i18n import tell
-from app.keeping import rooms_in
 from app.panels.saving import stem
-from app.runs import Run, Runs
+from app.server.keeping import rooms_in
+from app.server.runs import Run, Runs
+from app.server.visits import CALL, Work, session_of, visits_of
 from app.service import AT_ONCE, GROUP, explain, refusal
 from app.stages import STAGES, StoppedError
-from app.visits import CALL, Work, session_of, visits_of
-from app.wording import summary
+from app.telling.differences import COUPLED, INDEPENDENT, comparison_of, sides_of
+from app.telling.wording import summary
 
 STOPPED = "The analysis was stopped."
 USER, TOOL = "x-gradio-user", "mcp"  # the header, and what gradio says in it of a tool's call

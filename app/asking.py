@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.analysis import MODALITIES, Analysis, ClipScore, Line, label
-from app.moments import Moment
+from app.telling.moments import Moment
 from extractors.records import Grid
 
 if TYPE_CHECKING:

@@ -12,9 +12,17 @@ import gradio as gr
 
 from app.analysis import Analysis
 from app.asking import ask_independent
-from app.cards import folded, table
-from app.copies import Copies
-from app.differences import (
+from app.figures.compare import Side, draw_beside, draw_over
+from app.i18n import DEFAULT, retell, sentences, tell
+from app.panels import buttons, status
+from app.server.copies import Copies
+from app.server.keeping import rooms_in
+from app.server.refusals import explain, refusal
+from app.server.runs import Run, Runs
+from app.server.visits import COMPARISON, Work, session_of, visits_of
+from app.stages import StoppedError
+from app.telling.cards import folded, table
+from app.telling.differences import (
     beside_sentences,
     beside_table,
     over_sentences,
@@ -22,15 +30,7 @@ from app.differences import (
     score_table,
     sides_of,
 )
-from app.figures.compare import Side, draw_beside, draw_over
-from app.i18n import DEFAULT, retell, sentences, tell
-from app.keeping import rooms_in
-from app.panels import buttons, status
-from app.refusals import explain, refusal
-from app.runs import Run, Runs
-from app.stages import StoppedError
-from app.visits import COMPARISON, Work, session_of, visits_of
-from app.wording import strongest_moment
+from app.telling.wording import strongest_moment
 from extractors.records import Grid
 
 

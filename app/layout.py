@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.keeping import KEPT
 from app.panels import (
     clip,
     compare,
@@ -22,6 +21,7 @@ from app.panels import (
     transcript,
     why,
 )
+from app.server.keeping import KEPT
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.memory import resident
-from app.runs import Run
+from app.server.runs import Run
 from app.stages import STAGES
 from extractors.cache import Cache
 from extractors.media.looped import make_long_apart

@@ -17,15 +17,15 @@ from app import settings
 from app.api import can_serve_tools, keep_tools_files
 from app.faults import fault_of
 from app.figures.style import ready
-from app.forgetting import forget_by_age
 from app.i18n.labels import translations
-from app.keeping import keep_sweeping, private_folder
 from app.layout import lay_out
-from app.quiet import keep_errors_quiet, place_of
 from app.sample import NAME, cache_folder
+from app.server.forgetting import forget_by_age
+from app.server.keeping import keep_sweeping, private_folder
+from app.server.quiet import keep_errors_quiet, place_of
+from app.server.uploads import AROUND, take_files_alone
 from app.service import Service
 from app.several import MOST as MOST_CLIPS
-from app.uploads import AROUND, take_files_alone
 from app.wiring import wire
 
 ASSETS = Path(__file__).parent / "assets"
@@ -73,8 +73,8 @@ def launch(page: gr.Blocks, **options: Any) -> Any:
     """
     from starlette.middleware import Middleware
 
-    from app.guard import Guard
-    from app.presence import Presence
+    from app.server.guard import Guard
+    from app.server.presence import Presence
     from extractors.media.reading import Limits
     from extractors.records import InputError
 

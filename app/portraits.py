@@ -16,7 +16,7 @@ import numpy as np
 from app.analysis import Analysis
 from app.answered import APART, telling_moments
 from app.i18n import DEFAULT, tell
-from app.told import clock, signed
+from app.telling.numbers import clock, signed
 from extractors.records import Grid, InputError
 
 MOST = 7  # pictures: with their rests between them they fit above the narrowest time line

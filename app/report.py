@@ -7,15 +7,15 @@ from html import escape
 from pathlib import Path
 
 from app.analysis import Analysis
-from app.answer_cards import fewer_card, layers_card, moment_card, space_card
 from app.answered import Answered
-from app.cards import coupling_card, legend, result_card, table_card, title, transcript_card
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched, left_on
 from app.i18n import tell
 from app.portraits import Portrait, portraits_card
-from app.wording import clock
+from app.telling.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.telling.cards import coupling_card, legend, result_card, table_card, title, transcript_card
+from app.telling.wording import clock
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -10,20 +10,20 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.cards import RESULT, result_card
 from app.corrections import rows_to_subtitles
 from app.i18n import tell
 from app.panels import buttons, status
-from app.refusals import explain, refusal
-from app.runs import Run, Runs
 from app.sample import sample_clip
+from app.server.refusals import explain, refusal
+from app.server.runs import Run, Runs
+from app.server.visits import ANALYSIS, Work, session_of
 from app.showing import Showing, parts
 from app.stages import StoppedError
-from app.visits import ANALYSIS, Work, session_of
+from app.telling.cards import RESULT, result_card
 from app.zerogpu import at_home
 from extractors.records import Grid
 
-# gradio is to hold no analysis back: app.turns does, and tells each visitor the place in the line.
+# gradio is to hold no analysis back: app.server.turns does, and tells each visitor the place in the line.
 AT_ONCE: int | None = None
 GROUP = "analysis"
 

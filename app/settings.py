@@ -57,10 +57,10 @@ def check_all() -> None:
     Raises:
         InputError: as `whole_number` does, for the first that is wrong.
     """
-    from app.keeping import most_kept
     from app.memory import most_allowed
-    from app.presence import grace_of_server
-    from app.turns import answers_of_server, turns_of_server
+    from app.server.keeping import most_kept
+    from app.server.presence import grace_of_server
+    from app.server.turns import answers_of_server, turns_of_server
     from extractors.cache import Cache
 
     most_kept()

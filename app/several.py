@@ -12,14 +12,14 @@ import gradio as gr
 
 from app.analysis import Analysis, ClipScore
 from app.i18n import DEFAULT, retell, sentences, tell
-from app.keeping import rooms_in
 from app.panels import buttons
-from app.refusals import explain, refusal
-from app.runs import Run, Runs
+from app.server.keeping import rooms_in
+from app.server.refusals import explain, refusal
+from app.server.runs import Run, Runs
+from app.server.visits import BATCH, Work, session_of, visits_of
 from app.service import result
 from app.stages import StoppedError
-from app.told import clock, signed
-from app.visits import BATCH, Work, session_of, visits_of
+from app.telling.numbers import clock, signed
 from extractors.cache import Cache
 from extractors.records import Grid
 

@@ -1,7 +1,7 @@
 """What is shown of an analysis that is done: the cards, the answers to further questions, the files, another language.
 
 Each is left out where something else is shown by the time it is made, and ends in the language chosen by then: see
-`app.visits`.
+`app.server.visits`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from app.copies import Copies
-from app.keeping import date_like, rooms_in
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.portraits import make_portraits, portraits_card
-from app.refusals import explain, refusal
-from app.visits import (
+from app.server.copies import Copies
+from app.server.keeping import date_like, rooms_in
+from app.server.refusals import explain, refusal
+from app.server.visits import (
     DRAW,
     LOOK,
     LOOK_AGAIN,

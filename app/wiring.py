@@ -7,9 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.api import add_endpoints
-from app.forgetting import forget_when_over
 from app.i18n.labels import language_of
-from app.keeping import KEPT
 from app.layout import Panels
 from app.panels import (
     AGAIN,
@@ -24,6 +22,8 @@ from app.panels import (
     timeline,
     why,
 )
+from app.server.forgetting import forget_when_over
+from app.server.keeping import KEPT
 from app.service import AT_ONCE, GROUP, Service
 
 
@@ -58,7 +58,7 @@ def _wire_files(panels: Panels, opened: gr.State, service: Service) -> None:
 
 
 def _wire_ends(panels: Panels, page: gr.Blocks, service: Service) -> Any:
-    """Cancelling, deleting and leaving; what each of them ends stands in `app.visits`. Gives the event of deleting."""
+    """Cancelling, deleting and leaving; what each of them ends is in `app.server.visits`. Gives deleting's event."""
     panels.clip.cancel.click(service.stop, None, None, queue=False, api_visibility="private")
     cleared = [panels.clip.video, panels.clip.transcript, *panels.given()]
     deleted = panels.clip.delete.click(service.delete, None, cleared, queue=False, **QUIET)

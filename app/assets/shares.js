@@ -1,6 +1,6 @@
 () => {
   // The coupling's tables are of the stretch that the time line shows, as its pictures are. The numbers of every tick
-  // came with the card; medians as in `typical_shares` of app/wording.py and `share_table` of app/tables.py.
+  // came with the card; medians as in `typical_shares` of app/telling/wording.py and `share_table` of app/telling/tables.py.
   "use strict";
   const REST = 150; // milliseconds of rest before the tables change
 

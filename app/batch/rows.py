@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.analysis import MODALITIES, SCHEMA, Analysis
-from app.wording import presence_share
+from app.telling.wording import presence_share
 
 KEY = 20  # hexadecimal digits of a key: no two of a billion clips share one
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from app.batch.rows import Row
 from app.exports.ticks import harmless
-from app.told import clock, signed
+from app.telling.numbers import clock, signed
 
 SCHEMA = "coupled-mamba-batch/1"
 ASSETS = Path(__file__).parents[1] / "assets"

@@ -15,8 +15,8 @@ import numpy as np
 
 from app.analysis import Analysis
 from app.exports.sentences import sentences
-from app.observed import observed, told_ticks
-from app.told import written
+from app.telling.numbers import written
+from app.telling.observed import observed, told_ticks
 
 TURN = 0.05  # a score must pass zero by this much to count as changed: less shows as 0.0
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.analysis import Analysis
 from app.exports.sentences import Sentence, sentences
-from app.told import written
+from app.telling.numbers import written
 
 MOST = 12  # words in a cue: about two lines
 SIDE = 0.5  # score from which a cue is coloured, where "slightly positive" begins

@@ -8,7 +8,7 @@ import io
 from app.analysis import MODALITIES, NAMES, Analysis, Gapped, Interval, Line
 from app.exports.text import one_line
 from app.figures.words import words_at
-from app.observed import told_ticks
+from app.telling.observed import told_ticks
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
 """What makes a spreadsheet take a cell's text for a formula; the wide signs do so in Japanese and Chinese versions."""

@@ -17,7 +17,7 @@ from app.figures.lines import interval_band, middles, score_limit, score_line, w
 from app.figures.reduce import kept
 from app.figures.style import COLOURS, FAINT, GREY, INK, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.i18n import DEFAULT, alone, name_of, tell
-from app.observed import told_line, told_ticks
+from app.telling.observed import told_line, told_ticks
 
 TALL, BAND, GAP, FOOT = 230, 96, 26, 38
 """Pixels: the band of all together, one of a modality, between them, below."""

@@ -15,8 +15,8 @@ from app.figures.reduce import kept, kept_texts
 from app.figures.style import FAINT
 from app.figures.words import words_at
 from app.i18n import DEFAULT, tell
-from app.observed import told_line, told_ticks
-from app.told import signed
+from app.telling.numbers import signed
+from app.telling.observed import told_line, told_ticks
 
 
 def signed_hundredths(score: float) -> str:

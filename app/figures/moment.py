@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from app.analysis import MODALITIES, TimedWord
 from app.figures.style import COLOURS, FONT, GREY, figure
 from app.i18n import DEFAULT, name_of, tell
-from app.moments import Moment, gather, said_between, shown_from
-from app.told import clock, signed
+from app.telling.moments import Moment, gather, said_between, shown_from
+from app.telling.numbers import clock, signed
 
 COLUMNS = 120
 LEAST = 0.1  # points that full colour stands for at least: next to nothing must not look like much

@@ -15,7 +15,7 @@ from app.figures.lines import limit_of, middles, signed_hundredths
 from app.figures.reduce import kept_of
 from app.figures.style import FAINT, GREY, INK, ZERO, figure, layout, scale_notes, y_axis
 from app.i18n import DEFAULT, alone, joined, name_of
-from app.observed import told_ticks
+from app.telling.observed import told_ticks
 
 HEIGHT = 220
 

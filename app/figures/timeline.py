@@ -19,7 +19,7 @@ from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout,
 from app.figures.tone import add_tone
 from app.figures.words import lanes_of, moved_words, place, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
-from app.observed import told_line
+from app.telling.observed import told_line
 
 LANE = 18  # pixels of a line of words
 BELOW = {"shares": (164, 293), "norms": (68, 147), "presence": (0, 44)}

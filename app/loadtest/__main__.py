@@ -17,7 +17,7 @@ from app.loadtest.clients import Ask, ask, crowd, make_clips
 from app.loadtest.held import Phase, broken, table
 from app.loadtest.page import look
 from app.loadtest.server import Count, Server
-from app.presence import GRACE
+from app.server.presence import GRACE
 
 AT_ONCE = 2
 WARM_UP = 20.0  # seconds with as many clients as ever, before anything is counted

@@ -97,8 +97,8 @@ def count(folder: Path, page: gr.Blocks) -> Count:
     """This process, counted; `folder` is where the `page` keeps visitors' files."""
     import psutil
 
-    from app.keeping import everything_in
     from app.memory import give_back
+    from app.server.keeping import everything_in
 
     for _ in range(3):  # an object that ends in one collection may free others for the next
         gc.collect()
@@ -150,8 +150,8 @@ def _weighs(path: Path) -> bool:
 
 def serve() -> None:
     """Serve on a free port of loopback until the standard input ends."""
-    from app.keeping import private_folder
     from app.page import build_page, launch
+    from app.server.keeping import private_folder
 
     page = build_page()
     _, url, _ = launch(page, server_name="127.0.0.1", server_port=None, prevent_thread_lock=True, quiet=True)

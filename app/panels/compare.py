@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.cards import legend, title
 from app.comparing import Comparing, told
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
 from app.panels import AGAIN, QUIET, clip
 from app.service import AT_ONCE, GROUP
+from app.telling.cards import legend, title
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def listen(
 ) -> None:
     """The choice of what to compare with, the two buttons, and the event `spoken` of another language.
 
-    What else ends a comparison stands in `app.visits`.
+    What else ends a comparison stands in `app.server.visits`.
     """
     comparing = Comparing(page.GRADIO_CACHE)
     given = [panel.way, state, grid, chosen.video, panel.other, chosen.language]

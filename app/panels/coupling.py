@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.answer_cards import layers_card
 from app.asking import ask_memory
-from app.cards import coupling_card, legend, title
 from app.figures import draw_coupling
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html
+from app.telling.answer_cards import layers_card
+from app.telling.cards import coupling_card, legend, title
 from extractors.records import Grid
 
 

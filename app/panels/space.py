@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from app.analysis import Analysis
-from app.answer_cards import space_card
 from app.asking import ask_paths
-from app.cards import legend, title
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html
+from app.telling.answer_cards import space_card
+from app.telling.cards import legend, title
 from extractors.records import Grid
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 from app.estimate import about
 from app.i18n import DEFAULT, name_of, retell, tell
 from app.i18n.labels import html, language_of
-from app.runs import Run
+from app.server.runs import Run
 from app.stages import STAGES
 
 

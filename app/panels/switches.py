@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import MODALITIES, Analysis
-from app.answer_cards import fewer_card
 from app.asking import ask_without
-from app.cards import title
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, name_of, tell
 from app.i18n.labels import html, label
+from app.telling.answer_cards import fewer_card
+from app.telling.cards import title
 from extractors.records import Grid
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import MODALITIES, Analysis
-from app.cards import behind, legend, table_card, title
 from app.figures import draw_timeline
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
+from app.telling.cards import behind, legend, table_card, title
 
 
 @dataclass(frozen=True)

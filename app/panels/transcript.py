@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.cards import title, transcript_card
 from app.corrections import word_rows
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
+from app.telling.cards import title, transcript_card
 
 
 @dataclass(frozen=True)

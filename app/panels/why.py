@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from app.analysis import Analysis
-from app.answer_cards import moment_card
 from app.answered import telling_moments
 from app.asking import ask_why
-from app.cards import title
 from app.figures.moment import draw_moment
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
+from app.telling.answer_cards import moment_card
+from app.telling.cards import title
 from extractors.records import Grid
 
 _NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"

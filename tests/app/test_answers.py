@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, Analysis
-from app.answer_cards import fewer_card, half_life, layers_card, space_card
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
-from app.cards import result_card
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
 from app.panels import status, why
 from app.service import Service
+from app.telling.answer_cards import fewer_card, half_life, layers_card, space_card
+from app.telling.cards import result_card
 from extractors.records import Grid
 from extractors.words.subtitles import read_transcript
 from model.answers import Memory, Paths

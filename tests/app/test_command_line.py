@@ -16,10 +16,10 @@ import pytest
 from app.__main__ import BAD_INPUT, main
 from app.analysis import MODALITIES, Analysis
 from app.analyze import analyze
-from app.differences import SCHEMA, over_sentences
 from app.exports import FORMATS
 from app.figures.compare import Side
 from app.i18n import tell
+from app.telling.differences import SCHEMA, over_sentences
 from extractors.cache import Cache
 from extractors.records import Grid, InputError
 from model import inference

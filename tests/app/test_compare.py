@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, Analysis, ClipScore, TimedWord, label
-from app.differences import (
+from app.figures.compare import DASHES, Side, draw_beside, draw_over
+from app.figures.style import COLOURS, INK
+from app.telling.differences import (
     COUPLED,
     INDEPENDENT,
     beside_sentences,
@@ -20,8 +22,6 @@ from app.differences import (
     score_table,
     sides_of,
 )
-from app.figures.compare import DASHES, Side, draw_beside, draw_over
-from app.figures.style import COLOURS, INK
 from tests.app.made import make_analysis, with_intervals, with_words
 
 

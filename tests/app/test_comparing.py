@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from app import runs as running
 from app.analysis import MODALITIES, Analysis
 from app.api import Api
 from app.asking import ask_independent
 from app.comparing import Answer, Comparing
 from app.i18n import tell
 from app.panels.compare import reset
+from app.server import runs as running
 from app.service import Service
 from extractors.records import InputError
 from model import inference

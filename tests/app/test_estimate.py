@@ -7,7 +7,7 @@ import pytest
 from app.estimate import AFTER, HEARING, Estimate, about
 from app.i18n import LANGUAGES
 from app.panels.status import stages_card
-from app.runs import Run
+from app.server.runs import Run
 from extractors.records import MediaInfo
 
 CLIP = MediaInfo("clip.mp4", 600.0, 1280, 720, 25.0, True, True)

@@ -17,10 +17,10 @@ import pytest
 from starlette.middleware import Middleware
 
 from app.analysis import Analysis, TimedWord
-from app.forgetting import forget_by_age
-from app.keeping import KEPT
 from app.page import build_page, launch
-from app.presence import Presence
+from app.server.forgetting import forget_by_age
+from app.server.keeping import KEPT
+from app.server.presence import Presence
 from tests.app.made import make_analysis, with_words
 
 WORD, NAME = "Quorngluffel", "Zwirbelquast"

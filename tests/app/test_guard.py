@@ -16,10 +16,10 @@ import httpx
 import pytest
 from gradio.data_classes import FileData
 
-from app import guard as guard_room
 from app import page as page_room
-from app.guard import MOST, NO_ADDRESS, TOOLS, Guard, asks_for_address, is_shut
-from app.uploads import PATH, counted
+from app.server import guard as guard_room
+from app.server.guard import MOST, NO_ADDRESS, TOOLS, Guard, asks_for_address, is_shut
+from app.server.uploads import PATH, counted
 from tests.clips import make_clip
 
 SECRET = "the secret of the house"
@@ -288,8 +288,8 @@ def answer_to(guard: Guard, path: str, size: int, **more: Any) -> list[Any]:
 def test_a_request_that_is_too_large_is_told_its_own_limit(
     path: str, most: int, tools: bool, headers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.guard.MOST", 10)
-    monkeypatch.setattr("app.guard.MOST_TOOLS", 20)
+    monkeypatch.setattr("app.server.guard.MOST", 10)
+    monkeypatch.setattr("app.server.guard.MOST_TOOLS", 20)
     guard = Guard(lambda *_: pytest.fail("it was let through"), 30, tools)
     said = answer_to(guard, path, 21, headers=headers)
     assert said[0]["status"] == 413

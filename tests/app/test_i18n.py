@@ -15,24 +15,24 @@ import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, Analysis, label
-from app.answer_cards import fewer_card, layers_card, moment_card, space_card
 from app.api import Api
 from app.asking import Fewer
-from app.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
 from app.exports import FORMATS
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, places, retell, table, tell
 from app.i18n.labels import html, language_of
-from app.moments import Moment
 from app.page import build_page
 from app.panels import status
 from app.panels.saving import TRANSLATED
-from app.runs import Run
+from app.server.runs import Run
 from app.service import Service
 from app.several import table_of
 from app.stages import STAGES
+from app.telling.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.telling.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
+from app.telling.moments import Moment
 from extractors.words.languages import known_languages
 from tests.app.made import make_analysis, offered, with_tone, with_warnings
 

@@ -121,14 +121,14 @@ def test_nothing_runs_in_the_page(page: Any, hostile: Analysis) -> None:
     import gradio as gr
     from starlette.middleware import Middleware
 
-    from app.answer_cards import moment_card
-    from app.cards import coupling_card, result_card, table_card, title, transcript_card
     from app.corrections import word_rows
     from app.figures import draw_coupling, draw_timeline
     from app.figures.moment import draw_moment
-    from app.guard import Guard
     from app.panels.transcript import heads
-    from app.refusals import refusal
+    from app.server.guard import Guard
+    from app.server.refusals import refusal
+    from app.telling.answer_cards import moment_card
+    from app.telling.cards import coupling_card, result_card, table_card, title, transcript_card
 
     words, moment = hostile.transcript.words, make_moment()
 

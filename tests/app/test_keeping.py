@@ -13,9 +13,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.keeping import EMPTY, KEPT, LONGEST, SWEEP, Rooms, private_folder, sweep
 from app.page import build_page
 from app.sample import NAME
+from app.server.keeping import EMPTY, KEPT, LONGEST, SWEEP, Rooms, private_folder, sweep
 from app.service import Service
 from tests.app.made import make_analysis, offered
 

@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import runs as running
 from app.analysis import Analysis
 from app.i18n import tell
 from app.panels.language import choices, chosen, render
-from app.runs import Runs
+from app.server import runs as running
+from app.server.runs import Runs
 from app.service import Service
 from extractors.words import languages
 from tests.app.made import make_analysis

@@ -19,7 +19,7 @@ from app.loadtest.server import Count, Server
 from extractors.media.reading import probe
 
 GRACE = 2  # seconds that this server waits for a page to come back
-QUIET = Count(1_000_000_000, 20, 40, 3, {"app.runs.Run": 1}, {"MainThread": 1})
+QUIET = Count(1_000_000_000, 20, 40, 3, {"app.server.runs.Run": 1}, {"MainThread": 1})
 
 
 def asked(place: int = 0, waited: float = 0.0, took: float = 2.0, **more: object) -> Request:
@@ -69,13 +69,18 @@ def test_growth_is_named_with_both_numbers() -> None:
         "objects of gradio: sessions grew from 0 to 1"
     ]
     more = Count(
-        1_060_000_000, 21, 41, 4, {"app.runs.Run": 3, "app.runs.New": 1}, {"MainThread": 1, "sweep": 1}
+        1_060_000_000,
+        21,
+        41,
+        4,
+        {"app.server.runs.Run": 3, "app.server.runs.New": 1},
+        {"MainThread": 1, "sweep": 1},
     )
     told = grown(QUIET, more)
     assert told[0] == "memory grew from 1000 to 1060 MB"
     assert [line.split()[0] for line in told[1:]] == ["threads", "handles", "kept", "1", "objects", "objects"]
     assert told[4] == "1 new threads sweep"
-    assert "objects of app.runs.Run grew from 1 to 3" in told
+    assert "objects of app.server.runs.Run grew from 1 to 3" in told
 
 
 def test_the_table_has_a_row_for_each_number_of_clients() -> None:
@@ -119,7 +124,7 @@ def test_two_at_once_get_their_own_answers_and_leave_nothing(server: Server, cli
     assert {(r.clip, r.ended, r.own) for r in done} == {(c.name, "answered", True) for c in clips[:2]}
     after = settled(server, GRACE)
     assert (before.kept, after.kept) == (0, 0)
-    assert after.objects.get("app.runs.Run", 0) <= before.objects.get("app.runs.Run", 0)
+    assert after.objects.get("app.server.runs.Run", 0) <= before.objects.get("app.server.runs.Run", 0)
     kept = {name: n for name, n in after.objects.items() if name.startswith("gradio: ")}
     assert set(kept) > {"gradio: sessions", "gradio: answers to fetch", "gradio: names of files"}
     assert set(kept.values()) == {0}

@@ -9,9 +9,17 @@ import plotly.graph_objects as go
 import pytest
 
 from app.analysis import TimedWord
-from app.answer_cards import moment_card
 from app.figures.moment import LEAST, draw_moment
-from app.moments import Moment, gather, main_span, moment_sentence, moment_table, said_between, shown_from
+from app.telling.answer_cards import moment_card
+from app.telling.moments import (
+    Moment,
+    gather,
+    main_span,
+    moment_sentence,
+    moment_table,
+    said_between,
+    shown_from,
+)
 
 WORDS = (TimedWord("so", 0.2, 0.4), TimedWord("terrible", 2.8, 3.1), TimedWord("boring.", 3.1, 3.3))
 

@@ -10,19 +10,19 @@ from dataclasses import replace
 import numpy as np
 
 from app.analysis import MODALITIES, Analysis
-from app.answer_cards import fewer_card
 from app.answered import telling_moments
 from app.asking import Fewer
-from app.differences import beside_table, over_sentences, over_table, sides_of
 from app.exports.elan import sign_changes
 from app.exports.ticks import render_csv
 from app.figures.compare import draw_beside, draw_over
 from app.figures.lines import score_limit
 from app.figures.switches import draw_switched
 from app.figures.timeline import draw_timeline
-from app.observed import observed, told_line, told_part, told_ticks
-from app.tables import tick_table
-from app.wording import strongest_moment
+from app.telling.answer_cards import fewer_card
+from app.telling.differences import beside_table, over_sentences, over_table, sides_of
+from app.telling.observed import observed, told_line, told_part, told_ticks
+from app.telling.tables import tick_table
+from app.telling.wording import strongest_moment
 from tests.app.made import make_analysis, with_intervals
 
 SEEN = {"text": slice(5, 15), "audio": slice(4, 20), "visual": slice(0, 0)}

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from app.presence import Presence
+from app.server.presence import Presence
 
 GRACE = 0.2
 

@@ -12,9 +12,9 @@ import gradio as gr
 import pytest
 
 from app.i18n import tell
-from app.keeping import KEPT, sweep
 from app.page import build_page
-from app.preview import is_playable, make_preview, make_seekable
+from app.server.keeping import KEPT, sweep
+from app.server.preview import is_playable, make_preview, make_seekable
 from app.service import Service
 from extractors.media.reading import probe, read_sound
 from tests.app.made import make_analysis, offered
@@ -62,12 +62,12 @@ def test_a_clip_too_long_for_a_copy_is_told_so_and_others_are_not(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(gr, "Info", told.append)
-    monkeypatch.setattr("app.preview.LONGEST", 0.4)
-    monkeypatch.setattr("app.preview.make_preview", lambda *_: pytest.fail("a copy nobody waits for"))
+    monkeypatch.setattr("app.server.preview.LONGEST", 0.4)
+    monkeypatch.setattr("app.server.preview.make_preview", lambda *_: pytest.fail("a copy nobody waits for"))
     service, me = Service(str(tmp_path / "cache")), gr.Request(session_hash="me")
     assert service.prepare(str(make_clip(tmp_path / "long.mpg", 0.8, fps=25)), me) == gr.skip()
     assert told == [tell("status.no_copy")]
-    monkeypatch.setattr("app.preview.make_preview", lambda *_: False)
+    monkeypatch.setattr("app.server.preview.make_preview", lambda *_: False)
     (tmp_path / "none.mpg").write_text("no video")
     for clip in (
         make_clip(tmp_path / "plays.mp4", 0.8),
@@ -130,7 +130,7 @@ def test_a_newer_upload_is_not_replaced_by_the_copy_of_an_older_one(
             assert stopped()
         return make_preview(clip, path, stopped)
 
-    monkeypatch.setattr("app.preview.make_preview", make)
+    monkeypatch.setattr("app.server.preview.make_preview", make)
     assert service.prepare(str(first), me) == gr.skip()
     assert Path(copies[0]).name == "second.mp4"
     assert not service._copies._making
@@ -159,7 +159,7 @@ def test_a_copy_that_is_no_longer_wanted_is_given_up(
         given.append(stopped())
         return make_preview(clip, path, stopped)
 
-    monkeypatch.setattr("app.preview.make_preview", make)
+    monkeypatch.setattr("app.server.preview.make_preview", make)
     assert service.prepare(str(clip), me) == gr.skip()
     assert given == [False, True]
     assert not list(tmp_path.rglob("clip.mp4"))

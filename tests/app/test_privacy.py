@@ -21,7 +21,7 @@ from gradio_client.exceptions import AppError
 
 from app import settings
 from app.analysis import Analysis
-from app.keeping import KEPT, Rooms
+from app.server.keeping import KEPT, Rooms
 from extractors.cache import Cache
 from tests.clips import make_clip
 

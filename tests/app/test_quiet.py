@@ -13,8 +13,8 @@ import gradio as gr
 import gradio.queueing
 import pytest
 
-from app.keeping import keep_sweeping
-from app.quiet import LOGGERS, keep_errors_quiet
+from app.server.keeping import keep_sweeping
+from app.server.quiet import LOGGERS, keep_errors_quiet
 from app.service import Service
 from tests.app.made import make_analysis, make_grid
 
@@ -66,7 +66,7 @@ def test_a_visitor_who_deletes_while_files_are_written_gets_none_and_none_are_na
         return made
 
     monkeypatch.setattr(service._rooms, "new", deleted_at_once)
-    monkeypatch.setattr("app.preview.is_playable", lambda path: False)
+    monkeypatch.setattr("app.server.preview.is_playable", lambda path: False)
     analysis, grid = make_analysis(), make_grid()
     given: Any = {
         "show": lambda: [service.show(analysis, str(clip), "text", request=ME)],
@@ -100,9 +100,9 @@ def test_a_sweep_that_fails_tells_no_name(
     def fail(folder: Path, most: int | None = None) -> None:
         raise PermissionError(13, "Permission denied", f"{folder}/{NAME}.mp4")
 
-    monkeypatch.setattr("app.keeping.sweep", fail)
+    monkeypatch.setattr("app.server.keeping.sweep", fail)
     monkeypatch.setattr(
-        "app.keeping.time", SimpleNamespace(sleep=lambda _: asleep.wait(), monotonic=time.monotonic)
+        "app.server.keeping.time", SimpleNamespace(sleep=lambda _: asleep.wait(), monotonic=time.monotonic)
     )
     keep_sweeping(tmp_path)
     patience = time.monotonic() + 10

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.analyze import analyze
-from app.preview import is_playable, is_seekable, make_seekable
+from app.server.preview import is_playable, is_seekable, make_seekable
 from extractors.media.reading import probe, read_frames, read_sound
 from tests.clips import RATE, make_clip, make_sound
 

@@ -11,8 +11,8 @@ import pytest
 
 from app.answered import APART, Answered, telling_moments
 from app.asking import Fewer
-from app.moments import Moment
 from app.report import render_report
+from app.telling.moments import Moment
 from model.answers import Memory, Paths
 from tests.app.browser.visit import CHROMIUM, chromium
 from tests.app.made import make_analysis

@@ -15,18 +15,18 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from app import runs as running
 from app.analysis import Analysis
 from app.api import Api, can_serve_tools
 from app.exports import FORMATS
-from app.keeping import private_folder, sweep
 from app.page import build_page, launch
-from app.refusals import SURPRISE, explain, refusal
-from app.runs import Runs
+from app.server import runs as running
+from app.server.keeping import private_folder, sweep
+from app.server.refusals import SURPRISE, explain, refusal
+from app.server.runs import Runs
+from app.server.turns import Turns
+from app.server.visits import ANALYSIS, Visits
 from app.service import Service
 from app.stages import StoppedError
-from app.turns import Turns
-from app.visits import ANALYSIS, Visits
 from extractors.records import InputError
 from tests.app.made import make_analysis
 from tests.clips import make_clip

@@ -17,8 +17,8 @@ import gradio as gr
 import pytest
 
 from app.page import launch
+from app.server.turns import answers_of_server, turns_of_server
 from app.settings import server_name
-from app.turns import answers_of_server, turns_of_server
 from extractors.media.reading import Limits
 from extractors.records import InputError
 

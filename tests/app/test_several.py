@@ -10,10 +10,10 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from app import runs as running
 from app.analysis import Analysis
-from app.keeping import sweep
 from app.panels.several import render
+from app.server import runs as running
+from app.server.keeping import sweep
 from app.service import Service
 from app.several import HEADS, KINDS, MOST, Several, heads, row_of
 from app.stages import StoppedError

@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import runs as running
 from app.analysis import Analysis
 from app.panels import coupling, space, switches, timeline, transcript, why
 from app.panels.clip import AT
+from app.server import runs as running
 from tests.app.handmade_page import HandmadePage
 from tests.app.made import make_analysis, make_grid
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.analyze import analyze
-from app.runs import Run
+from app.server.runs import Run
 from app.stages import Stages, StoppedError
 from extractors.records import Sound
 from tests.clips import make_clip

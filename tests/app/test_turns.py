@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import runs as running
 from app import settings
 from app.analysis import Analysis
-from app.runs import Runs
+from app.server import runs as running
+from app.server.runs import Runs
+from app.server.turns import BusyError, Turns
 from app.service import Service
-from app.turns import BusyError, Turns
 from extractors.records import InputError
 from tests.app.made import make_analysis
 

@@ -12,16 +12,14 @@ import gradio as gr
 import pytest
 
 from app import answered
-from app import runs as running
-from app import visits as visiting
 from app.analysis import Analysis
 from app.i18n import tell
 from app.page import build_page
 from app.panels import coupling, space, switches, why
-from app.service import Service
-from app.stages import StoppedError
-from app.turns import Turns
-from app.visits import (
+from app.server import runs as running
+from app.server import visits as visiting
+from app.server.turns import Turns
+from app.server.visits import (
     ANALYSIS,
     BATCH,
     CALL,
@@ -36,6 +34,8 @@ from app.visits import (
     WITHOUT,
     Visits,
 )
+from app.service import Service
+from app.stages import StoppedError
 from tests.app.made import make_analysis, make_grid
 
 ME = gr.Request(session_hash="me")

@@ -12,9 +12,9 @@ import pytest
 from app.analysis import Analysis, TimedWord
 from app.portraits import Portrait
 from app.report import render_report
-from app.tables import share_table
-from app.told import clock, signed
-from app.wording import typical_shares
+from app.telling.numbers import clock, signed
+from app.telling.tables import share_table
+from app.telling.wording import typical_shares
 from tests.app.browser.visit import DRIVES_A_BROWSER, chromium
 from tests.app.made import make_analysis, with_words
 from tests.app.test_report import answered

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from app.analysis import MODALITIES, TimedWord
-from app.cards import coupling_card, result_card, table_card, transcript_card
 from app.figures import draw_timeline
 from app.panels.status import stages_card
 from app.report import render_report
-from app.runs import Run
-from app.tables import share_table, tick_table
-from app.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
+from app.server.runs import Run
+from app.telling.cards import coupling_card, result_card, table_card, transcript_card
+from app.telling.tables import share_table, tick_table
+from app.telling.wording import clock, disagreement, presence_words, signed, strongest_moment, typical_shares
 from tests.app.made import make_analysis, with_intervals, with_tone, with_warnings
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +196,7 @@ def test_report_is_one_file_that_fetches_nothing_and_runs_no_word_of_the_transcr
     assert html.count("Plotly.newPlot(") >= 2
 
 
-@pytest.mark.parametrize("module", ["app.wording", "app.batch", "app.figures", "app.cards"])
+@pytest.mark.parametrize("module", ["app.telling.wording", "app.batch", "app.figures", "app.telling.cards"])
 def test_whichever_module_is_imported_first(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import {module}"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -18,7 +18,7 @@ from app.__main__ import BAD_INPUT, main
 from app.analysis import Analysis
 from app.batch.run import _write_whole
 from app.exports import save
-from app.keeping import KEPT, private_folder, sweep
+from app.server.keeping import KEPT, private_folder, sweep
 from extractors.cache import Cache
 from extractors.records import Sound
 from tests.app.made import make_analysis
@@ -147,7 +147,7 @@ def test_a_clock_set_back_keeps_no_file_longer(tmp_path: Path) -> None:
 def test_a_clock_set_on_takes_early_and_never_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     now = time.time()
-    monkeypatch.setattr("app.keeping.time.time", lambda: now + KEPT + 1)
+    monkeypatch.setattr("app.server.keeping.time.time", lambda: now + KEPT + 1)
     sweep(tmp_path)
     assert not (tmp_path / "a.mp4").exists()
 

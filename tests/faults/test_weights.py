@@ -16,7 +16,7 @@ from app import faults
 from app.__main__ import BROKEN, main
 from app.faults import damaged_file, fault_of
 from app.i18n import retell, tell
-from app.refusals import SURPRISE, explain
+from app.server.refusals import SURPRISE, explain
 from extractors.face import expression
 from extractors.voice import head as voice_head
 from extractors.words import adapter

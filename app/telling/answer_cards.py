@@ -12,14 +12,14 @@ import numpy as np
 
 from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
-from app.cards import behind, folded
 from app.figures.space import space_points
 from app.figures.switches import left_on
 from app.i18n import DEFAULT, joined, name_of, tell
-from app.moments import Moment, moment_sentence, moment_table
-from app.observed import told_part, told_ticks
-from app.tables import NOTHING
-from app.wording import clock, signed
+from app.telling.cards import behind, folded
+from app.telling.moments import Moment, moment_sentence, moment_table
+from app.telling.observed import told_part, told_ticks
+from app.telling.tables import NOTHING
+from app.telling.wording import clock, signed
 
 if TYPE_CHECKING:
     from model.answers import Memory, Paths

@@ -9,9 +9,9 @@ import gradio as gr
 
 from app.faults import fault_of
 from app.i18n import DEFAULT, retell, tell
-from app.quiet import place_of
+from app.server.quiet import place_of
+from app.server.turns import BusyError
 from app.stages import StoppedError
-from app.turns import BusyError
 from extractors.records import InputError
 
 SURPRISE = tell("heard.surprise")

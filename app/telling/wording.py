@@ -9,8 +9,8 @@ import numpy as np
 from app.analysis import MODALITIES, Analysis, Interval
 from app.figures.timeline import stretches
 from app.i18n import DEFAULT, alone, joined, name_of, tell
-from app.observed import observed
-from app.told import clock, signed
+from app.telling.numbers import clock, signed
+from app.telling.observed import observed
 
 LEAST_GAP = 0.8  # difference in score from which two modalities disagree
 LEAST_SECONDS = 1.0  # shorter disagreements are passing

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Line, TimedWord
 from app.i18n import DEFAULT, name_of, sentences, tell
-from app.told import clock, signed
+from app.telling.numbers import clock, signed
 
 LITTLE = 0.05  # points of the score under which a modality is said to hardly matter
 A_LITTLE = 0.3  # and under which it moves the score "a little"

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.i18n.labels import language_of
+from app.server.turns import answers_of_server
 from app.stages import StoppedError
-from app.turns import answers_of_server
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -12,8 +12,8 @@ import numpy as np
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
 from app.i18n import DEFAULT, alone, name_of, retell, tell
-from app.tables import SHARE_ROWS, share_table, tick_table
-from app.wording import (
+from app.telling.tables import SHARE_ROWS, share_table, tick_table
+from app.telling.wording import (
     clock,
     disagreement,
     presence_words,

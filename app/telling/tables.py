@@ -10,8 +10,8 @@ import numpy as np
 from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
 from app.figures.words import words_at
 from app.i18n import DEFAULT, alone, name_of, tell
-from app.observed import told_part, told_ticks
-from app.told import clock, signed
+from app.telling.numbers import clock, signed
+from app.telling.observed import told_part, told_ticks
 
 NOTHING = "–"
 SHARE_ROWS = 60
@@ -24,7 +24,7 @@ def tick_table(
 
     Time, what was said, the scores with their intervals, whether observed, the states' sizes, every share, and where
     known pitch and loudness. Up to `most` rows: in a longer clip a row stands for several ticks and gives the mean of
-    their numbers, the median of their shares (see `app.wording.typical_shares`), and an interval as wide as the widest
+    their numbers, the median of their shares (see `typical_shares`), and an interval as wide as the widest
     end to end; a dash where nothing, or not the modality, was observed yet or any more. A word stands at
     every tick that it lasts, and where rows are of several ticks once, in the row in which it begins.
     """

@@ -2,7 +2,7 @@
 
 Gradio keeps the last value of every component for every session, what was said and the whole answer of /analyze among
 them, so that a page can be opened again by a link: an hour after the page was left, and often much longer. No such link
-can be made here (see `app.guard`), so nothing needs those values. It also keeps answers that a program asked for and
+can be made here (see `guard`), so nothing needs those values. It also keeps answers that a program asked for and
 never fetched, and the names of files.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.keeping import KEPT
+from app.server.keeping import KEPT
 
 
 def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from app.analysis import AloneScore, Analysis, Sentiment
 from app.figures.compare import Side, sources_of
 from app.i18n import DEFAULT, alone, joined, name_of, tell
-from app.moments import said_between
-from app.observed import observed, told_part, told_ticks
-from app.told import clock, signed
+from app.telling.moments import said_between
+from app.telling.numbers import clock, signed
+from app.telling.observed import observed, told_part, told_ticks
 
 SCHEMA = "coupled-mamba-comparison/1"
 COUPLED, INDEPENDENT = tell("compare.coupled"), tell("compare.uncoupled")

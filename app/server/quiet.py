@@ -1,6 +1,6 @@
 """The log tells what kind of error there was and where, not its words: they can hold a file's name or what was said.
 
-Errors in the page's own handlers are told so by `app.refusals.explain`. But gradio reads what a request holds before a
+Errors in the page's own handlers are told so by `refusals.explain`. But gradio reads what a request holds before a
 handler runs, and looks for the files it gave afterwards, and prints the errors of that as they are.
 """
 

@@ -26,8 +26,8 @@ from functools import cache
 from pathlib import Path
 
 from app import settings
-from app.quiet import place_of
 from app.sample import cache_folder, is_sample
+from app.server.quiet import place_of
 
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
 LONGEST = 6 * 3600.0  # seconds for which a file stays because it waits in line or in a batch, or is read

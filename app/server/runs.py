@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.analysis import Analysis
 from app.estimate import Estimate
-from app.keeping import Rooms
 from app.memory import give_back
 from app.sample import OWNER, is_sample, stages_folder
+from app.server.keeping import Rooms
+from app.server.turns import BusyError, Turn, Turns, turns_of_server
 from app.stages import StoppedError
-from app.turns import BusyError, Turn, Turns, turns_of_server
 from extractors.cache import Cache
 from extractors.records import InputError
 from extractors.words.align import forget_words

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.keeping import Rooms, date_like
+from app.server.keeping import Rooms, date_like
 from app.stages import StoppedError
 
 ORIGINAL = ".original"  # ending of the link, beside a copy to look at, to what was uploaded
@@ -68,7 +68,7 @@ class Copies:
         return self._rooms.claim(session, video)
 
     def _make(self, session: str, making: _Making, video: str, room: Path) -> tuple[str, str]:
-        from app.preview import is_playable, is_seekable, is_too_long, make_preview, make_seekable
+        from app.server.preview import is_playable, is_seekable, is_too_long, make_preview, make_seekable
 
         clip = making.clip
         played = is_playable(clip)
