@@ -1,152 +1,31 @@
 """Read a stranger's pickle: numpy arrays and Python's own containers come out, and nothing else is ever called.
 
 `load(path)` runs the pickle machine of the standard library with every door shut that does not lead to data: the
-only names a file may ask for are those in `_ADMITTED`, and each stands for a constructor of this module that looks
-at its arguments. Arrays are rebuilt here from their bytes, so a forged dtype never reaches numpy (numpy trusts the
-flags in a dtype's pickled state, and would read numbers as pointers to objects). It is the machine written in
-Python, because the one written in C allocates whatever a forged memo index asks for; a data file has few opcodes
-and large arrays, so that costs little.
+only names a file may ask for are those of `model.pickled`, and each stands for a maker there that looks at its
+arguments. Arrays are rebuilt from their bytes, so a forged dtype never reaches numpy (numpy trusts the flags in a
+dtype's pickled state, and would read numbers as pointers to objects). What is made takes memory and time in proportion
+to the file: what a file shares is made once and copied within an account. It is the
+machine written in Python, because the one written in C allocates whatever a forged memo index asks for; a data file has
+few opcodes and large arrays, so that costs little.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import pickle
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from model.pickled import NDARRAY, Array, DType, RefusedPickleError, makers, shown
+
+__all__ = ["MAX_BYTES", "RefusedPickleError", "load", "loads"]
+
 MAX_BYTES = 32 * 2**30
 """Larger files are refused unless the caller says otherwise. MOSEI's largest file holds about 8 GB of float32."""
 MAX_DEPTH = 64
-_PLAIN = re.compile(r"[|<>=]?([?biufcSU][0-9]{0,6}|bool|O8?)")
-_LATIN = ("latin1", "latin-1", "iso-8859-1")
-
-
-class RefusedPickleError(ValueError):
-    """The file asks for something other than arrays and builtin containers, is damaged, or is too large."""
-
-
-class _DType:
-    """Stands for numpy.dtype while a file is read; only plain numbers, strings and object references."""
-
-    def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
-        text = code.decode("ascii", "replace") if isinstance(code, bytes) else code
-        if not isinstance(text, str) or not _PLAIN.fullmatch(text):
-            raise RefusedPickleError(
-                f"the file describes an array of type {code!r}: only plain types are read"
-            )
-        self.real = np.dtype(text)
-
-    def __setstate__(self, state: Any) -> None:
-        """Take the byte order alone: sub-arrays, fields and flags are where a forged state does harm."""
-        if not isinstance(state, tuple) or len(state) < 5 or any(part is not None for part in state[2:5]):
-            raise RefusedPickleError(
-                "the file describes an array type with fields: only plain types are read"
-            )
-        if state[1] not in ("<", ">", "|", "="):
-            raise RefusedPickleError(f"the file gives {state[1]!r} for a byte order")
-        self.real = self.real.newbyteorder(state[1]) if state[1] != "|" else self.real
-
-
-class _Array:
-    """Stands for an array while a file is read, until its state (shape, type, data) arrives."""
-
-    def __init__(self) -> None:
-        self.value: np.ndarray | None = None
-
-    def __setstate__(self, state: Any) -> None:
-        """numpy's state: (version, shape, dtype, is_fortran, data)."""
-        if not isinstance(state, tuple) or len(state) != 5:
-            raise RefusedPickleError("the file holds an array whose state is not numpy's")
-        self.value = _build(state[4], state[2], state[1], "F" if state[3] else "C")
-
-
-def _build(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    """An array from its bytes (or, for objects, from the list of them), with every size checked first."""
-    if not isinstance(dtype, _DType):
-        raise RefusedPickleError(f"the file gives {type(dtype).__name__} where an array's type belongs")
-    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-        raise RefusedPickleError(f"the file gives {shape!r} for an array's shape")
-    if order not in ("C", "F"):
-        raise RefusedPickleError(f"the file gives {order!r} for an array's memory order")
-    count = math.prod(shape)
-    if dtype.real.kind == "O":
-        if not isinstance(data, list) or len(data) != count:
-            raise RefusedPickleError(f"the file's array of shape {shape} does not hold {count} objects")
-        flat = np.empty(count, object)
-        for i, item in enumerate(data):  # one by one: numpy would take a list of lists for rows
-            flat[i] = item
-        return flat.reshape(shape, order=order)
-    raw = data.encode("latin-1") if isinstance(data, str) else data
-    if not isinstance(raw, bytes | bytearray) or len(raw) != count * dtype.real.itemsize:
-        raise RefusedPickleError(
-            f"the file's array of shape {shape} does not hold {count} items of {dtype.real}"
-        )
-    return np.frombuffer(raw, dtype.real, count=count).reshape(shape, order=order).copy()
-
-
-def _reconstruct(kind: Any, shape: Any, code: Any) -> _Array:
-    """numpy's empty array, to be filled by its state; a shape other than (0,) would allocate memory on demand."""
-    if kind is not _Array or shape != (0,):
-        raise RefusedPickleError(
-            f"the file starts an array of shape {shape!r}: numpy's own pickles start at (0,)"
-        )
-    return _Array()
-
-
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-    array = _Array()
-    array.value = _build(data, dtype, shape, order)
-    return array
-
-
-def _scalar(dtype: Any, data: Any = b"") -> Any:
-    if isinstance(dtype, _DType) and dtype.real.kind == "O":
-        raise RefusedPickleError("the file holds a numpy scalar of type object: it has no plain value")
-    return _build(data, dtype, (), "C")[()]
-
-
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """How protocols 0 to 2 write bytes."""
-    if not isinstance(text, str) or encoding not in _LATIN:
-        raise RefusedPickleError(f"the file writes bytes in the encoding {encoding!r}: pickles use latin1")
-    return text.encode("latin-1")
-
-
-def _bytes(data: Any = b"", encoding: Any = "latin1") -> bytes:
-    """bytes and bytearray, but never from a number: bytes(10**12) would allocate that much."""
-    return bytes(data) if isinstance(data, bytes | bytearray) else _encode(data, encoding)
-
-
-def _set(items: Any = ()) -> set[Any]:
-    if not isinstance(items, list | tuple | set):
-        raise RefusedPickleError("the file makes a set of something other than a list")
-    return set(items)
-
-
-_NUMPY: dict[str, Callable[..., Any]] = {
-    "multiarray._reconstruct": _reconstruct,
-    "multiarray.scalar": _scalar,
-    "numeric._frombuffer": _from_buffer,
-}
-_BUILTINS: dict[str, Callable[..., Any]] = {
-    "set": _set,
-    "frozenset": lambda items=(): frozenset(_set(items)),
-    "bytes": _bytes,
-    "bytearray": lambda *given: bytearray(_bytes(*given)),
-}
-_ADMITTED: dict[str, Callable[..., Any]] = {
-    "numpy.dtype": _DType,
-    "numpy.ndarray": _Array,
-    "_codecs.encode": _encode,
-    **{f"numpy.{core}.{name}": make for core in ("core", "_core") for name, make in _NUMPY.items()},
-    **{f"{home}.{name}": make for home in ("builtins", "__builtin__") for name, make in _BUILTINS.items()},
-}
 
 
 class _Bounded:
@@ -172,29 +51,34 @@ class _Bounded:
 class _Machine(pickle._Unpickler):
     """The standard library's machine in Python, without the opcodes that reach beyond the file."""
 
+    def __init__(self, file: _Bounded, size: int) -> None:
+        super().__init__(file, encoding="latin-1")
+        self._makers = makers(size)
+
     stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
     append: Callable[[Any], None]
     read: Callable[[int], bytes]
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
-        """The constructor of this module that stands for a name; nothing is ever imported."""
-        made = _ADMITTED.get(f"{module}.{name}")
+        """What stands for a name; nothing is ever imported."""
+        made = self._makers.get(f"{module}.{name}")
         if made is None:
             raise RefusedPickleError(
-                f"the file asks for {module}.{name}, which is neither a numpy array nor a builtin container: "
+                f"the file asks for {module[:80]}.{name[:80]}, which is neither a numpy array nor a builtin container: "
                 "it may be an attack. Save the data again as arrays, lists and dicts."
             )
         return made
 
     def persistent_load(self, pid: Any) -> Any:
         """References to objects kept outside the file are refused."""
-        raise RefusedPickleError(f"the file refers to an object outside itself ({pid!r})")
+        raise RefusedPickleError(f"the file refers to an object outside itself ({shown(pid)})")
 
     def load_build(self) -> None:
         """A state may be given to arrays and their types alone, never to a class or function."""
         state = self.stack.pop()
-        if not isinstance(self.stack[-1], _Array | _DType):
+        if not isinstance(self.stack[-1], Array | DType):
             raise RefusedPickleError(f"the file sets the state of a {type(self.stack[-1]).__name__}")
         self.stack[-1].__setstate__(state)
 
@@ -235,22 +119,21 @@ def loads(data: bytes) -> Any:
 
 def _read(file: BinaryIO, size: int) -> Any:
     try:
-        value = _Machine(_Bounded(file, size), encoding="latin-1").load()
+        value = _Machine(_Bounded(file, size), size).load()
         return _plain(value, {}, 0)
     except RefusedPickleError:
         raise
     except Exception as error:  # a damaged pickle fails in as many ways as it has opcodes
         raise RefusedPickleError(
-            f"the file is damaged or no pickle ({type(error).__name__}: {error}): fetch it again"
+            f"the file is damaged or no pickle ({type(error).__name__}: {str(error)[:200]}): fetch it again"
         ) from error
 
 
 def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
-    """Arrays for their stand-ins, throughout.
+    """Arrays for their stand-ins, throughout; what is left of the machinery is refused.
 
     `done` maps the id of each container met to (it, what replaces it): shared objects are walked once, so sharing
-    cannot be made to explode, and are kept alive, so that no id is used twice.
-    """
+    cannot be made to explode, and are kept alive, so that no id is used twice."""
     if id(value) in done:
         return done[id(value)][1]
     if depth > MAX_DEPTH:
@@ -262,18 +145,18 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
         done[id(value)] = value, value
         _refuse_machinery(value)
         value.update({k: _plain(v, done, depth + 1) for k, v in value.items()})
-    elif isinstance(value, set | frozenset):
-        _refuse_machinery(value)
     elif isinstance(value, tuple):
         done[id(value)] = value, tuple(_plain(v, done, depth + 1) for v in value)
-    elif isinstance(value, _Array):
+    elif isinstance(value, Array):
         done[id(value)] = value, _fill(value, done, depth)
+    elif isinstance(value, set | frozenset):
+        _refuse_machinery(value)
     else:
         _refuse_machinery((value,))
     return done[id(value)][1] if id(value) in done else value
 
 
-def _fill(array: _Array, done: dict[int, tuple[Any, Any]], depth: int) -> np.ndarray:
+def _fill(array: Array, done: dict[int, tuple[Any, Any]], depth: int) -> np.ndarray:
     if array.value is None:
         raise RefusedPickleError("the file holds an array without data")
     done[id(array)] = array, array.value
@@ -286,5 +169,5 @@ def _fill(array: _Array, done: dict[int, tuple[Any, Any]], depth: int) -> np.nda
 def _refuse_machinery(values: Iterable[Any]) -> None:
     """Dict keys, members of sets and single values have to be data."""
     for value in values:
-        if isinstance(value, _DType | _Array) or callable(value):
+        if isinstance(value, DType | Array) or callable(value) or value is NDARRAY:
             raise RefusedPickleError("the file holds a type or function as a value: only data is read")

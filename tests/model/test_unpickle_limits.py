@@ -1,0 +1,134 @@
+"""What a small pickle may cost whoever reads it: memory and time in proportion to the file, whatever it shares."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model import pickled
+from model.unpickle import RefusedPickleError, loads
+
+SECONDS = 2.0
+BYTES = 24 * 2**20
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+START = RECONSTRUCT + b"(cnumpy\nndarray\n(I0\ntC\x01btR"  # an array to be
+SHARED = b"Nq\x00" + b"2\x86" * 24  # None within pairs of pairs: 2**24 of them when written out or hashed
+
+
+def array_of(shape: bytes, code: bytes, data: bytes) -> bytes:
+    """The opcodes of one array."""
+    dtype = b"cnumpy\ndtype\n(V" + code + b"\nI0\nI1\ntR(I3\nV<\nNNNI-1\nI-1\nI0\ntb"
+    return START + b"(I1\n" + shape + dtype + b"I0\n" + data + b"tb"
+
+
+def cost(read: Callable[[], Any]) -> tuple[float, int]:
+    """Seconds of this process and the most bytes in use during a call that answers or refuses."""
+    tracemalloc.start()
+    begin = time.process_time()
+    with suppress(RefusedPickleError):
+        read()
+    taken, most = time.process_time() - begin, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return taken, most
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        RECONSTRUCT + b"(cnumpy\nndarray\n" + SHARED + b"C\x00tR.",
+        b"cnumpy\ndtype\n(" + SHARED + b"tR.",
+        b"cnumpy\ndtype\n(Vf8\ntR(I3\n" + SHARED + b"NNNtb.",
+        b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n(Vf8\ntR" + SHARED + b"VC\ntR.",
+        b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n(Vf8\ntR)" + SHARED + b"tR.",
+        b"c_codecs\nencode\n(Vx\n" + SHARED + b"tR.",
+        b"cbuiltins\nbytes\n(Vx\n" + SHARED + b"tR.",
+        SHARED + b"Q.",
+        b"c" + b"x" * 10**6 + b"\nname\n.",
+    ],
+    ids=["shape", "type", "byte order", "shape of a buffer", "memory order", "encoding", "encoding of bytes",
+         "persistent", "name"],
+)  # fmt: skip
+def test_an_error_is_short_whatever_it_quotes(attack: bytes) -> None:
+    with pytest.raises(RefusedPickleError) as refused:
+        loads(attack)
+    assert len(str(refused.value)) < 1000
+
+
+MEGABYTE = b"B" + struct.pack("<I", 2**20) + bytes(2**20)
+LETTERS = b"X" + struct.pack("<I", 2**20) + b"x" * 2**20
+NUMBERS = b"](" + b"".join(b"J" + struct.pack("<i", k) for k in range(20_000)) + b"e"
+NONES = b"](" + b"N" * 50_000 + b"e"
+DTYPE = b"cnumpy\ndtype\n(V%s\ntRq\x01"
+ARRAY = b"0cnumpy.core.numeric\n_frombuffer\nq\x02(h\x00h\x01(I%d\ntVC\ntq\x03R"
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "times"),
+    [
+        (MEGABYTE + b"q\x00" + DTYPE % b"u1" + ARRAY % 2**20, b"h\x02h\x03R", 100),
+        (LETTERS + b"q\x00" + DTYPE % b"u1" + ARRAY % 2**20, b"h\x02h\x03R", 100),
+        (NONES + b"q\x00" + DTYPE % b"O8" + ARRAY % 50_000, b"h\x02h\x03R", 500),
+        (MEGABYTE + b"q\x00cbuiltins\nbytearray\nq\x02(h\x00tq\x03R", b"h\x02h\x03R", 100),
+        (LETTERS + b"q\x00c_codecs\nencode\nq\x02(h\x00tq\x03R", b"h\x02h\x03R", 100),
+        (NUMBERS + b"q\x00cbuiltins\nset\nq\x02(h\x00tq\x03R", b"h\x02h\x03R", 100),
+        (NUMBERS + b"q\x00cbuiltins\nfrozenset\nq\x02(h\x00tq\x03R", b"h\x02h\x03R", 100),
+    ],
+    ids=["array", "array of text", "array of objects", "bytearray", "encode", "set", "frozenset"],
+)
+def test_what_is_given_to_many_makers_is_not_copied_without_end(
+    first: bytes, again: bytes, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickled, "FLOOR", 2**22)
+    attack = b"(" + first + again * times + b"l."
+    assert len(loads(b"(" + first + again + b"l.")) > 1, "once or twice is no attack"
+    with pytest.raises(RefusedPickleError, match="by giving the same data to many"):
+        loads(attack)
+    assert cost(lambda: loads(attack))[1] < BYTES
+
+
+def test_rows_of_nothing_are_not_without_end() -> None:
+    assert loads(array_of(b"(I0\nI5\nt", b"f8", b"C\x00") + b".").shape == (0, 5)
+    with pytest.raises(RefusedPickleError, match="more than"):
+        loads(array_of(b"(I1000000000000\nI0\nt", b"f8", b"C\x00") + b".")
+
+
+@pytest.mark.parametrize("shape", [b"(" + b"I1\n" * 65 + b"t", b"(I0\nI9223372036854775808\nt", b"(I01\nt"])
+def test_a_shape_is_one_that_numpy_has(shape: bytes) -> None:
+    with pytest.raises(RefusedPickleError, match="shape"):
+        loads(array_of(shape, b"u1", b"C\x00") + b".")
+
+
+def test_honest_sharing_and_repetition_stay_within_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickled, "FLOOR", 0)
+    words = [str(i) for i in range(2000)]
+    rows = np.random.default_rng(0).standard_normal((200, 30))
+    objects = np.array([None] * 9000, object)
+    data = {"a": rows, "b": [rows, rows], "w": words, "s": set(words), "n": set(range(9000))}
+    for protocol in range(6):
+        found = loads(pickle.dumps(data, protocol))
+        assert found["b"][0] is found["a"]
+        assert (found["s"], found["n"]) == (data["s"], data["n"])
+        assert loads(pickle.dumps(objects, protocol)).shape == (9000,)
+
+
+def ring(count: int) -> bytes:
+    """A tuple of lists, each of which holds the tuple."""
+    whole, *number = (struct.pack("<I", k) for k in range(count + 1))
+    lists = b"".join(b"]r" + n for n in number)
+    return b"(" + lists + b"tr" + whole + b"".join(b"j" + n + b"j" + whole + b"a0" for n in number) + b"."
+
+
+def test_a_ring_of_tuples_and_lists_is_walked_once() -> None:
+    found = loads(ring(30))
+    assert found[3][0][7][0][1] is found[3][0][1]
+    with pytest.raises(RefusedPickleError, match="deeper"):
+        loads(ring(3000))
+    assert cost(lambda: loads(ring(3000)))[0] < SECONDS
