@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ FLOOR = 32 * 2**20
 TIMES = 8
 """And how many times a file's own size: arrays take once or twice their place in it, sets of small numbers more."""
 MAX_AXES = 64
+MAX_KEY = 32
+"""Items of a tuple that is a key or a member: hashing walks through it each time it is used."""
+MAX_INTEGER = 2**64
+"""An integer's hash is not kept, so one of a million digits would be walked through each time too."""
 _PLAIN = re.compile(r"[|<>=]?([?biufcSU][0-9]{0,6}|bool|O8?)")
 _LATIN = ("latin1", "latin-1", "iso-8859-1")
 _SHORT = reprlib.Repr()
@@ -191,7 +195,7 @@ def _builtins(account: Account) -> tuple[Callable[..., bytes], dict[str, Callabl
         if not isinstance(items, list | tuple | set):
             raise RefusedPickleError("the file makes a set of something other than a list")
         account.take(32 * len(items))
-        return set(items)
+        return set(keys(items))
 
     return encode, {
         "set": plain_set,
@@ -199,3 +203,28 @@ def _builtins(account: Account) -> tuple[Callable[..., bytes], dict[str, Callabl
         "bytes": plain_bytes,
         "bytearray": lambda *given: bytearray(plain_bytes(*given)),
     }
+
+
+def keys(items: Iterable[Any]) -> Iterable[Any]:
+    """The items, if each may be a key of a dict or a member of a set: plain values, and short tuples of them.
+
+    Anything else that Python can hash either is no data (a type, a function), or can be made to take forever: tuples
+    within tuples that share their parts are walked through from the start for every hash.
+    """
+    for item in items:
+        if not _is_plain(item) and not (
+            type(item) is tuple and len(item) <= MAX_KEY and all(map(_is_plain, item))
+        ):
+            raise RefusedPickleError(
+                f"the file has {shown(item)} for a dict's key or a set's member: only text, bytes, numbers below "
+                f"2**64, None and tuples of at most {MAX_KEY} of them are read"
+            )
+    return items
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) < MAX_INTEGER
+    return value is None or isinstance(
+        value, str | bytes | float | np.bool_ | np.integer | np.floating | np.str_ | np.bytes_
+    )

@@ -4,7 +4,7 @@
 only names a file may ask for are those of `model.pickled`, and each stands for a maker there that looks at its
 arguments. Arrays are rebuilt from their bytes, so a forged dtype never reaches numpy (numpy trusts the flags in a
 dtype's pickled state, and would read numbers as pointers to objects). What is made takes memory and time in proportion
-to the file: what a file shares is made once and copied within an account. It is the
+to the file: what a file shares is made once, copied within an account, and hashed only where that is short. It is the
 machine written in Python, because the one written in C allocates whatever a forged memo index asks for; a data file has
 few opcodes and large arrays, so that costs little.
 """
@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from model.pickled import NDARRAY, Array, DType, RefusedPickleError, makers, shown
+from model.pickled import Array, DType, RefusedPickleError, keys, makers, shown
 
 __all__ = ["MAX_BYTES", "RefusedPickleError", "load", "loads"]
 
 MAX_BYTES = 32 * 2**30
 """Larger files are refused unless the caller says otherwise. MOSEI's largest file holds about 8 GB of float32."""
 MAX_DEPTH = 64
+DATA = (str, bytes, bytearray, int, float, type(None), np.generic, set, frozenset)
+"""What holds nothing else, or, of sets, nothing but what was plain when it was put in."""
 
 
 class _Bounded:
@@ -86,13 +88,56 @@ class _Machine(pickle._Unpickler):
         """A bytearray in place, read before it is allocated."""
         self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
 
+    def load_dict(self) -> None:
+        """A dict from all that follows a mark."""
+        items = self.pop_mark()
+        self.append(dict(zip(keys(items[::2]), items[1::2], strict=True)))
+
+    def load_setitem(self) -> None:
+        """One more key; into a dict alone, where the library's own would take whatever can be indexed."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self._top(dict).update(zip(keys([key]), [value], strict=True))
+
+    def load_setitems(self) -> None:
+        """The same for all that follows a mark."""
+        items = self.pop_mark()
+        self._top(dict).update(zip(keys(items[::2]), items[1::2], strict=True))
+
+    def load_additems(self) -> None:
+        """More members of a set."""
+        items = self.pop_mark()
+        self._top(set).update(keys(items))
+
+    def load_frozenset(self) -> None:
+        """A frozenset from all that follows a mark."""
+        items = self.pop_mark()
+        self.append(frozenset(keys(items)))
+
+    def load_append(self) -> None:
+        """One more item of a list."""
+        value = self.stack.pop()
+        self._top(list).append(value)
+
+    def load_appends(self) -> None:
+        """The same for all that follows a mark."""
+        items = self.pop_mark()
+        self._top(list).extend(items)
+
+    def _top(self, kind: type) -> Any:
+        if type(self.stack[-1]) is not kind:
+            raise RefusedPickleError(
+                f"the file puts items into a {type(self.stack[-1]).__name__} as into a {kind.__name__}"
+            )
+        return self.stack[-1]
+
     def refuse(self) -> None:
         """Opcodes that name registered extensions, make instances of classes, or want buffers from outside."""
         raise RefusedPickleError("the file uses an opcode that no file of arrays and containers needs")
 
 
-_Machine.dispatch[pickle.BUILD[0]] = _Machine.load_build
-_Machine.dispatch[pickle.BYTEARRAY8[0]] = _Machine.load_bytearray8
+_OWN = ("BUILD", "BYTEARRAY8", "DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET", "APPEND", "APPENDS")
+for _code in _OWN:
+    _Machine.dispatch[getattr(pickle, _code)[0]] = getattr(_Machine, f"load_{_code.lower()}")
 for _code in ("EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "NEXT_BUFFER", "READONLY_BUFFER"):
     _Machine.dispatch[getattr(pickle, _code)[0]] = _Machine.refuse
 
@@ -133,7 +178,9 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
     """Arrays for their stand-ins, throughout; what is left of the machinery is refused.
 
     `done` maps the id of each container met to (it, what replaces it): shared objects are walked once, so sharing
-    cannot be made to explode, and are kept alive, so that no id is used twice."""
+    cannot be made to explode, and are kept alive, so that no id is used twice. Keys of dicts and members of sets were
+    plain when they were put in.
+    """
     if id(value) in done:
         return done[id(value)][1]
     if depth > MAX_DEPTH:
@@ -143,16 +190,13 @@ def _plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
         value[:] = [_plain(v, done, depth + 1) for v in value]
     elif isinstance(value, dict):
         done[id(value)] = value, value
-        _refuse_machinery(value)
         value.update({k: _plain(v, done, depth + 1) for k, v in value.items()})
     elif isinstance(value, tuple):
         done[id(value)] = value, tuple(_plain(v, done, depth + 1) for v in value)
     elif isinstance(value, Array):
         done[id(value)] = value, _fill(value, done, depth)
-    elif isinstance(value, set | frozenset):
-        _refuse_machinery(value)
-    else:
-        _refuse_machinery((value,))
+    elif not isinstance(value, DATA):
+        raise RefusedPickleError("the file holds a type or function as a value: only data is read")
     return done[id(value)][1] if id(value) in done else value
 
 
@@ -164,10 +208,3 @@ def _fill(array: Array, done: dict[int, tuple[Any, Any]], depth: int) -> np.ndar
         for place in np.ndindex(array.value.shape):
             array.value[place] = _plain(array.value[place], done, depth + 1)
     return array.value
-
-
-def _refuse_machinery(values: Iterable[Any]) -> None:
-    """Dict keys, members of sets and single values have to be data."""
-    for value in values:
-        if isinstance(value, DType | Array) or callable(value) or value is NDARRAY:
-            raise RefusedPickleError("the file holds a type or function as a value: only data is read")

@@ -51,10 +51,11 @@ def cost(read: Callable[[], Any]) -> tuple[float, int]:
         b"c_codecs\nencode\n(Vx\n" + SHARED + b"tR.",
         b"cbuiltins\nbytes\n(Vx\n" + SHARED + b"tR.",
         SHARED + b"Q.",
+        b"}" + SHARED + b"Ns.",
         b"c" + b"x" * 10**6 + b"\nname\n.",
     ],
     ids=["shape", "type", "byte order", "shape of a buffer", "memory order", "encoding", "encoding of bytes",
-         "persistent", "name"],
+         "persistent", "key", "name"],
 )  # fmt: skip
 def test_an_error_is_short_whatever_it_quotes(attack: bytes) -> None:
     with pytest.raises(RefusedPickleError) as refused:
@@ -117,6 +118,101 @@ def test_honest_sharing_and_repetition_stay_within_the_account(monkeypatch: pyte
         assert found["b"][0] is found["a"]
         assert (found["s"], found["n"]) == (data["s"], data["n"])
         assert loads(pickle.dumps(objects, protocol)).shape == (9000,)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        b"}" + SHARED + b"Ns.",
+        b"}(" + SHARED + b"Nu.",
+        b"(" + SHARED + b"Nd.",
+        b"\x8f(" + SHARED + b"\x90.",
+        b"(" + SHARED + b"\x91.",
+        b"cbuiltins\nset\n(](" + SHARED + b"etR.",
+        b"cbuiltins\nfrozenset\n((" + SHARED + b"ttR.",
+        b"}\x8a\x09" + bytes(8) + b"\x01Ns.",  # 2**64, whose hash is worked out every time
+        b"}(" + b"N" * 33 + b"tNs.",
+        b"}(\x91Ns.",
+    ],
+    ids=["setitem", "setitems", "dict", "additems", "frozenset", "set()", "frozenset()", "long", "wide", "nested"],
+)  # fmt: skip
+def test_keys_and_members_are_short_to_hash(attack: bytes) -> None:
+    taken, _ = cost(lambda: loads(attack))
+    assert taken < SECONDS
+    with pytest.raises(RefusedPickleError, match="for a dict's key or a set's member"):
+        loads(attack)
+
+
+def test_keys_that_data_has_are_read() -> None:
+    keys = [
+        "a",
+        b"b",
+        3,
+        -(2**40),
+        2.5,
+        None,
+        True,
+        ("a", 3, None),
+        np.int64(7),
+        np.float32(1.5),
+        np.str_("n"),
+    ]
+    for protocol in range(6):
+        found = loads(
+            pickle.dumps([{k: i for i, k in enumerate(keys)}, set(keys), frozenset(keys)], protocol)
+        )
+        assert list(found[0]) == keys
+        assert found[1] == found[2] == set(keys)
+
+
+NAMES = (
+    b"cnumpy\nndarray\n",
+    b"cnumpy\ndtype\n",
+    RECONSTRUCT,
+    b"cbuiltins\nset\n",
+    START,
+    b"cnumpy\ndtype\n(Vf8\ntR",
+)
+
+
+@pytest.mark.parametrize(
+    "name", NAMES, ids=["ndarray", "dtype", "_reconstruct", "set", "array", "dtype made"]
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"%s.",
+        b"]%sa.",
+        b"](%se.",
+        b"(%sl.",
+        b"%s\x85.",
+        b"}Vk\n%ss.",
+        b"}%sNs.",
+        b"}%s\x85Ns.",
+        b"}(%s\x85Nu.",
+        b"(%sNd.",
+        b"\x8f(%s\x90.",
+        b"\x8f(%s\x85\x90.",
+        b"(%s\x91.",
+        b"]](%s\x91aa.",
+        b"cbuiltins\nset\n((%sttR.",
+        b"](q\x00}Vk\nh\x00s%s\x85ee.",
+        array_of(b"(I1\nt", b"O8", b"](%se") + b".",
+        array_of(b"(I1\nt", b"O8", b"](%s\x85e") + b".",
+    ],
+)
+def test_the_machinery_comes_out_nowhere(place: bytes, name: bytes) -> None:
+    with pytest.raises(RefusedPickleError):
+        loads(place.replace(b"%s", name))
+
+
+@pytest.mark.parametrize(
+    "target", [b"cbuiltins\nset\n", b")", b"C\x01a", b"cnumpy\nndarray\n", b"}", b"\x8f"]
+)
+def test_items_go_into_lists_alone(target: bytes) -> None:
+    for put in (b"Na.", b"(NNe."):
+        with pytest.raises(RefusedPickleError, match="as into a list"):
+            loads(target + put)
 
 
 def ring(count: int) -> bytes:
