@@ -26,6 +26,7 @@ MAX_INTEGER = 2**64
 """An integer's hash is not kept, so one of a million digits would be walked through each time too."""
 _PLAIN = re.compile(r"[|<>=]?([?biufcSU][0-9]{0,6}|bool|O8?)")
 _LATIN = ("latin1", "latin-1", "iso-8859-1")
+_LAST_CODE_POINT = 0x10FFFF
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = (
     2  # a tuple that holds itself twice, twenty times over, has a million entries when written out
@@ -113,6 +114,8 @@ def build(data: Any, dtype: Any, shape: Any, order: Any, account: Account) -> np
     if isinstance(data, str):
         account.take(len(data))
         data = data.encode("latin-1")
+    if dtype.real.kind == "U":
+        _check_text(data, dtype.real)
     return np.frombuffer(data, dtype.real, count=count).reshape(shape, order=order).copy()
 
 
@@ -133,6 +136,15 @@ def _of_objects(data: Any, shape: tuple[int, ...], order: Any, account: Account)
     for i, item in enumerate(data):  # one by one: numpy would take a list of lists for rows
         flat[i] = item
     return flat.reshape(shape, order=order)
+
+
+def _check_text(data: Any, dtype: np.dtype) -> None:
+    """numpy believes the code points of text, and Python stops with a SystemError at the first that is none."""
+    points = np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder))
+    if points.size and points.max() > _LAST_CODE_POINT:
+        raise RefusedPickleError(
+            f"the file's text holds {points.max():#x} for a character: the last is {_LAST_CODE_POINT:#x}"
+        )
 
 
 def makers(size: int) -> dict[str, Any]:

@@ -228,3 +228,17 @@ def test_a_ring_of_tuples_and_lists_is_walked_once() -> None:
     with pytest.raises(RefusedPickleError, match="deeper"):
         loads(ring(3000))
     assert cost(lambda: loads(ring(3000)))[0] < SECONDS
+
+
+@pytest.mark.parametrize(("code", "order"), [(b"U1", "<"), (b"<U1", "<"), (b">U1", ">")])
+def test_text_is_made_of_code_points(code: bytes, order: str) -> None:
+    for point, fits in ((0x10FFFF, True), (0x110000, False), (0x7FFFFFFF, False), (0xFFFFFFFF, False)):
+        data = struct.pack(f"{order}I", point)
+        attack = b"cnumpy.core.numeric\n_frombuffer\n(C\x04" + data + DTYPE % code + b"(I1\ntVC\ntR."
+        scalar = b"cnumpy.core.multiarray\nscalar\n(" + DTYPE % code + b"C\x04" + data + b"tR."
+        if fits:
+            assert str(loads(attack)[0]) == str(loads(scalar)) == chr(point)
+            continue
+        for one in (attack, scalar):
+            with pytest.raises(RefusedPickleError, match="for a character"):
+                loads(one)
