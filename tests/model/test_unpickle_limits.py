@@ -6,7 +6,7 @@ import pickle
 import struct
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,8 @@ import pytest
 
 from model import pickled
 from model.unpickle import RefusedPickleError, loads
+from tests.fuzz.mutate import SEED, TIMES, mutations
+from tests.model.mmsa_files import corpus
 
 SECONDS = 2.0
 BYTES = 24 * 2**20
@@ -242,3 +244,113 @@ def test_text_is_made_of_code_points(code: bytes, order: str) -> None:
         for one in (attack, scalar):
             with pytest.raises(RefusedPickleError, match="for a character"):
                 loads(one)
+
+
+PARTS = (
+    *(
+        b"N",
+        b"K\x07",
+        b"Vk\n",
+        b"C\x03abc",
+        b"(",
+        b"(",
+        b"]",
+        b"}",
+        b"\x8f",
+        b")",
+        b"0",
+        b"1",
+        b"2",
+        b"2",
+        b"2",
+    ),
+    *(
+        b"\x85",
+        b"\x86",
+        b"\x86",
+        b"\x87",
+        b"t",
+        b"l",
+        b"d",
+        b"a",
+        b"e",
+        b"s",
+        b"u",
+        b"\x90",
+        b"\x91",
+        b"R",
+        b"b",
+    ),
+    *(b"Q", b"\x94", b"\x94", b"h\x00", b"h\x01", b"h\x02", b"h\x03", b"h\x04", b"h\x05", b"h\x06", b"h\x07"),
+)
+SETUP = (
+    b"\x8c\x01x\x94C\x08abcdefgh\x94cnumpy\nndarray\n\x94cnumpy\ndtype\n\x94" + RECONSTRUCT + b"\x94"
+    b"cbuiltins\nset\n\x94cnumpy.core.numeric\n_frombuffer\n\x94cbuiltins\nbytearray\n\x94"
+)
+
+
+def programs(count: int) -> Iterator[bytes]:
+    """Opcodes at random after the names of the machinery: what no change of an honest file comes upon."""
+    rng = np.random.default_rng([SEED, 7])
+    for _ in range(count * TIMES):
+        length = int(rng.integers(1, 60))
+        repeats = int(rng.integers(1, 12))
+        chosen = b"".join(PARTS[int(k)] for k in rng.integers(len(PARTS), size=length))
+        yield SETUP + chosen[:40] * repeats + chosen + b"."
+
+
+def damaged(count: int) -> Iterator[bytes]:
+    """Changed copies of a corpus's pickle."""
+    data = corpus(True, sizes=(2, 1, 1))["train"]
+    seeds = [pickle.dumps(data, protocol) for protocol in range(6)]
+    traps = [
+        b"2\x86" * 30,
+        b"2" * 200,
+        b"h\x00" * 50,
+        RECONSTRUCT,
+        b"cbuiltins\nset\n",
+        b"]q\x00",
+        b"\x91",
+        b"s",
+    ]
+    return mutations("unpickle", seeds, count, traps)
+
+
+def use(value: Any, seen: set[int]) -> None:
+    """Look at all that came out as a caller does; nothing of the machinery is among it."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    plain = (str, bytes, bytearray, int, float, type(None), np.generic)
+    if isinstance(value, dict):
+        use(list(value), seen)
+        use(list(value.values()), seen)
+    elif isinstance(value, list | tuple | set | frozenset) or (
+        isinstance(value, np.ndarray) and value.dtype.kind == "O"
+    ):
+        for part in value.ravel() if isinstance(value, np.ndarray) else value:
+            use(part, seen)
+    elif isinstance(value, np.ndarray):
+        str(value.ravel()[:3])
+    else:
+        assert isinstance(value, plain), type(value)
+        str(value)[:1]
+
+
+@pytest.mark.parametrize(("cases", "count"), [(damaged, 300), (programs, 1500)])
+def test_changed_and_random_pickles_end_in_data_or_in_the_one_error(
+    cases: Callable[[int], Iterator[bytes]], count: int
+) -> None:
+    answers = 0
+
+    def read(data: bytes) -> None:
+        nonlocal answers
+        found = loads(data)
+        use(found, set())
+        answers += 1
+
+    for case, data in enumerate(cases(count)):
+        taken, most = cost(lambda data=data: read(data))  # type: ignore[misc]
+        assert taken < SECONDS, case
+        assert most < 2 * pickled.FLOOR + 64 * len(data), case
+    assert 0 < answers < count * TIMES
