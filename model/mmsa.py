@@ -11,7 +11,7 @@ several). `text` holds the BERT features that the file comes with; token ids (`t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,8 @@ def read_split(
     data: Part, split: str, corpus: Corpus, aligned: bool, ticks: int = TICKS, repair: bool = False
 ) -> Utterances:
     """One split of the file's dict."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{split} holds a {type(data).__name__}: expected a dict, as in MMSA's files")
     wanted = [*MODALITIES.values(), "regression_labels"]
     wanted += [] if aligned else ["audio_lengths", "vision_lengths"]
     wanted += [f"regression_labels_{m}" for m in "TAV"] if corpus.alone else []
@@ -141,7 +143,7 @@ def read_split(
 
 def scores(labels: Any, name: str, limit: float, count: int | None = None) -> Float:
     """[n], checked for number, finiteness and range."""
-    score = np.asarray(labels, np.float32).reshape(-1)
+    score = numbers(labels, name).astype(np.float32).reshape(-1)
     if not len(score) or (count is not None and len(score) != count):
         raise ValueError(f"{name} has {len(score)} rows, expected {count or 'at least 1'}")
     if not np.isfinite(score).all() or np.abs(score).max() > limit + 1e-6:
@@ -151,9 +153,34 @@ def scores(labels: Any, name: str, limit: float, count: int | None = None) -> Fl
     return score
 
 
+def numbers(given: Any, name: str) -> NDArray[Any]:
+    """An array of numbers as it is, and a flat list of them as an array.
+
+    Lists within lists are refused: in a pickle they may be one list over and over, and as an array each of these would
+    be written out, in more memory than there is.
+    """
+    if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
+        return given
+    items = given.ravel() if isinstance(given, np.ndarray) and given.dtype.kind == "O" else given
+    plain = isinstance(items, list | tuple | np.ndarray)
+    if not plain or not all(isinstance(i, int | float | np.bool_ | np.integer | np.floating) for i in items):
+        raise ValueError(
+            f"{name} is a {type(given).__name__} of something else than numbers: expected an array of numbers, or "
+            "a flat list of them"
+        )
+    try:
+        return np.array(items, np.float64)
+    except OverflowError as error:
+        raise ValueError(f"{name} holds an integer that no float holds: expected finite numbers") from error
+
+
 def features(array: Any, name: str, count: int) -> Float:
     """[n, L, D] in float32; what is too large for it becomes infinite and is found as such."""
-    rows = np.asarray(array)
+    if not isinstance(array, np.ndarray):
+        raise ValueError(
+            f"{name} is a {type(array).__name__}: expected an array of numbers [n = {count}, L, D]"
+        )
+    rows = array
     if rows.ndim != 3 or rows.dtype.kind not in "fiu" or len(rows) != count or 0 in rows.shape:
         raise ValueError(
             f"{name} has shape {rows.shape} of {rows.dtype}: expected numbers [n = {count}, L, D]"
@@ -171,7 +198,7 @@ def row_counts(data: Part, key: str, rows: Float, aligned: bool, split: str) -> 
     if key != "text" and not aligned:
         return lengths(data[f"{key}_lengths"], f"{split}: {key}_lengths", rows)
     if "text_bert" in data:
-        tokens = np.asarray(data["text_bert"])
+        tokens = numbers(data["text_bert"], f"{split}: text_bert")
         if tokens.ndim != 3 or tokens.shape[:2] != (len(rows), 3):
             raise ValueError(f"{split}: text_bert has shape {tokens.shape}, expected [n = {len(rows)}, 3, L]")
         return lengths((tokens[:, 1] > 0).sum(1), f"{split}: the mask in text_bert", rows)
@@ -181,7 +208,7 @@ def row_counts(data: Part, key: str, rows: Float, aligned: bool, split: str) -> 
 
 def lengths(given: Any, name: str, rows: Float) -> NDArray[np.int64]:
     """Checked lengths [n], each from 0 to the padded length."""
-    counts = np.asarray(given)
+    counts = numbers(given, name)
     if counts.shape != (len(rows),) or counts.dtype.kind not in "iuf" or not np.isfinite(counts).all():
         raise ValueError(
             f"{name} has shape {counts.shape} of {counts.dtype}, expected [n = {len(rows)}] numbers"
@@ -252,17 +279,28 @@ def words(data: Part, key: str, split: str, count: int) -> tuple[str, ...]:
     """Ids or transcripts; empty where the file has none."""
     if key not in data:
         return ()
-    found = tuple(str(item) for item in data[key])
-    if len(found) != count:
-        raise ValueError(f"{split}: {key} has {len(found)} rows, expected {count}")
-    return found
+    given = data[key]
+    many = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, list | tuple)
+    if not many or len(given) != count:
+        seen = f"has {len(given)} rows" if many else f"is a {type(given).__name__}"
+        raise ValueError(f"{split}: {key} {seen}, expected {count}")
+    if not isinstance(given, np.ndarray) or given.dtype.kind == "O":  # rows of other arrays are plain
+        check_texts(given, f"{split}: {key}")
+    return tuple(str(item) for item in given)
+
+
+def check_texts(items: Iterable[Any], name: str) -> None:
+    """Raise ValueError unless each is one value: a list within a list may be without end when it is written out."""
+    for item in items:
+        if not isinstance(item, str | bytes | int | float | np.generic | None):
+            raise ValueError(f"{name} holds a {type(item).__name__}, expected texts")
 
 
 def class_labels(data: Part, split: str, count: int) -> NDArray[np.int64] | None:
     """0, 1 and 2; None where the file has none."""
     if "classification_labels" not in data:
         return None
-    found = np.asarray(data["classification_labels"]).reshape(-1)
+    found = numbers(data["classification_labels"], f"{split}: classification_labels").reshape(-1)
     if len(found) != count or not np.isin(found, (0, 1, 2)).all():
         raise ValueError(
             f"{split}: classification_labels has {len(found)} rows of {np.unique(found)[:5]}, expected {count} "

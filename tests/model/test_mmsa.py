@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -165,6 +166,63 @@ def test_broken_numbers_in_the_padding_do_not_matter(unaligned):
 def test_wrong_lengths_and_labels_are_refused(unaligned, key, value, says):
     unaligned[key] = value
     with pytest.raises(ValueError, match=says):
+        read_split(unaligned, "train", CORPORA["mosi"], aligned=False)
+
+
+def shared(levels: int) -> list:
+    """A list of two lists that are one, of two that are one ...: 2**levels zeros when written out."""
+    found: list = [0.0, 0.0]
+    for _ in range(levels - 1):
+        found = [found, found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("text", "audio", "vision", "regression_labels", "classification_labels", "text_bert"),
+        *("audio_lengths", "vision_lengths", "id", "raw_text"),
+    ],
+)
+@pytest.mark.parametrize("form", ["list", "in a list", "in an array", "dict"])
+def test_lists_within_lists_are_never_written_out(unaligned, key, form):
+    nested = shared(20)
+    objects = np.empty(5, object)
+    objects[:] = [nested] * 5
+    unaligned[key] = {
+        "list": nested,
+        "in a list": [nested] * 5,
+        "in an array": objects,
+        "dict": {"a": nested},
+    }[form]
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=key) as refused:
+        read_split(unaligned, "train", CORPORA["mosi"], aligned=False)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**20
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_split_that_is_no_dict_is_told(tmp_path):
+    with pytest.raises(ValueError, match="valid holds a list: expected a dict"):
+        read(write(tmp_path / "f.pkl", corpus(True) | {"valid": shared(20)}), "mosi", True)
+
+
+@pytest.mark.parametrize("key", ["regression_labels", "classification_labels", "audio_lengths"])
+def test_a_flat_list_of_numbers_is_as_good_as_an_array(unaligned, key):
+    expected = read_split(unaligned, "train", CORPORA["mosi"], aligned=False)
+    plain = np.asarray(unaligned[key]).tolist()
+    for given in (plain, tuple(plain), np.array(plain, object), [np.float32(x) for x in plain]):
+        found = read_split(unaligned | {key: given}, "train", CORPORA["mosi"], aligned=False)
+        np.testing.assert_array_equal(found.score, expected.score)
+        np.testing.assert_array_equal(found.classes, expected.classes)
+        np.testing.assert_array_equal(found.presence, expected.presence)
+
+
+def test_a_number_beyond_all_floats_is_refused(unaligned):
+    unaligned["regression_labels"] = [10**400, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="regression_labels holds an integer"):
         read_split(unaligned, "train", CORPORA["mosi"], aligned=False)
 
 
