@@ -21,7 +21,7 @@ from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, z
 
 # States n that go through a chunk at a time: few enough for the cache, and as `columns` takes them.
 STRIP = LANES
-_ZERO, _ONE = np.float32(0), np.float32(1)
+_ONE = np.float32(1)
 _LN2 = np.float32(math.log(2))
 _ROWS = 6
 
@@ -56,8 +56,8 @@ def backward(given, h0, kept, dy, dlast, found, room, softly, sizes, chains, sha
             if chunk > 0:
                 source = kept + 4 * (task * (chunks - 1) + chunk - 1) * size
             part = block // sharing[0] * sharing[1]
-            furthest = _open_rows(given, dy, room, softly, sizes, chains, stretch)
-            _pass_strips(furthest <= far, given, found, scratch, source, w, N, chains, stretch, part)
+            near = _open_rows(given, dy, room, softly, sizes, chains, stretch, far)
+            _pass_strips(near, given, found, scratch, source, w, N, chains, stretch, part)
             _close_rows(given, dy, room, found, softly, sizes, chains, stretch)
         if found[9] != 0:
             copy(found[9] + 4 * task * size, scratch[3], N, chains)
@@ -102,21 +102,21 @@ def _pass_strips(near, given, found, scratch, source, w, N, chains, stretch, par
 
 
 @compiled
-def _open_rows(given, dy, rows, softly, sizes, chains, stretch):
+def _open_rows(given, dy, rows, softly, sizes, chains, stretch, far):
     """Fill rows [6, SPACING, M, LANES] of a chunk: delta, delta u, the gradient before the gate, and three zeros for
-    what is summed over n: towards delta, towards delta u, and C . h. Gives the largest delta.
+    what is summed over n: towards delta, towards delta u, and C . h. Says whether every delta is within `far`.
     """
     z = given[7]
     (_, E, _), M = sizes, len(chains)
     first, _, block, ticks = stretch
     width = M * LANES
     step = SPACING * width
-    most = _ZERO
+    near = True
     for t in range(ticks):
         row = first + t * M
         o, p = t * width, row * E + block * LANES
         d, x = entering(given, softly, row, p, block * LANES, E, chains)
-        most = max(most, peak(d))
+        near = near and peak(d) <= far  # no delta that is NaN is
         f = load(dy, p, E, chains)
         if z != 0:
             gate = load(z, p, E, chains)
@@ -126,7 +126,7 @@ def _open_rows(given, dy, rows, softly, sizes, chains, stretch):
         store(rows, 2 * step + o, LANES, f)
         for k in range(3, _ROWS):
             store(rows, k * step + o, LANES, zeros(chains))
-    return most
+    return near
 
 
 @compiled

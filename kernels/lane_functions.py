@@ -15,6 +15,7 @@ from kernels.lanes import (
     DOUBLE,
     FLOAT,
     FUSE,
+    INTEGER,
     INTEGERS,
     LANES,
     VECTOR,
@@ -107,14 +108,21 @@ def larger(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def peak(typing: Any, value: Any) -> Any:
-    """The largest magnitude in a bundle, a float32; it may miss a NaN."""
+    """The largest magnitude in a bundle, a float32; NaN where there is one.
+
+    Magnitudes are compared by their bits, as integers: their order is the same, and a NaN's are above infinity's. As
+    floats nothing is larger than a NaN, nor is it larger than anything, so it would hide or be hidden by the lanes
+    after it.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sizes = [call(builder, f"llvm.fabs.v{LANES}f32", v) for v in parts(builder, args[0])]
+        unsigned = constant(0x7FFFFFFF, INTEGERS)
+        sizes = [builder.and_(builder.bitcast(v, INTEGERS), unsigned) for v in parts(builder, args[0])]
         most = sizes[0]
         for size in sizes[1:]:
-            most = builder.select(builder.fcmp_ordered("<", most, size), size, most)
-        return call(builder, f"llvm.vector.reduce.fmax.v{LANES}f32", most, result=FLOAT, fast=("nsz",))
+            most = builder.select(builder.icmp_signed("<", most, size), size, most)
+        found = call(builder, f"llvm.vector.reduce.smax.v{LANES}i32", most, result=INTEGER)
+        return builder.bitcast(found, FLOAT)
 
     return types.float32(value), emit
 

@@ -156,6 +156,32 @@ def check_nan_stays(sizes: tuple[int, int, int, int, int], backend: str, device:
     assert torch.equal(state.isnan(), spoilt[:, -1, :, :, None].expand_as(state))
 
 
+def check_others_stay(
+    sizes: tuple[int, int, int, int, int], backend: str, value: float, softplus: bool, device: str = "cpu"
+) -> None:
+    """Fail unless a delta that is no finite number leaves alone what float64 says is finite.
+
+    A large step stands where it could be missed: in another chain of the same tick and channel, and in another channel
+    of an earlier tick.
+    """
+    given = arguments(sizes, "identity", ("z", "initial_state"), softplus)
+    given["A"] = -torch.ones_like(
+        given["A"]
+    )  # an exponential made for small steps gives 2^94 there, and not 0
+    given["delta"][0, 3, 1, 3] = given["delta"][0, 1, 1, 1] = 1000.0
+    given["delta"][0, 3, 0, 3] = value
+    low = cast(given, torch.float32, device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="coupled_scan: the states overflowed")
+        exact, found = run(cast(low, torch.float64, "cpu"), "reference"), run(low, backend)
+    for name, truth in exact.items():
+        finite, ours = torch.isfinite(truth), found[name].cpu().double()
+        assert finite.any() or name == "dcoupling", name
+        if name in ("y", "state"):
+            assert torch.equal(torch.isfinite(ours), finite), name
+        torch.testing.assert_close(ours[finite], truth[finite], rtol=1e-3, atol=1e-4, msg=name)
+
+
 class Allocated(TorchDispatchMode):
     """Counts the floats that `torch.empty` gives out: a backend takes its checkpoints and outputs so."""
 

@@ -24,6 +24,7 @@ from tests.kernels.cases import (
     check,
     check_inference_keeps_nothing,
     check_nan_stays,
+    check_others_stay,
     check_spoilt,
     run,
 )
@@ -190,6 +191,11 @@ def test_what_masked_ticks_hold_reaches_no_chunk() -> None:
 
 def test_a_delta_that_is_nan_makes_nan() -> None:
     check_nan_stays((1, 3, 2, 3, 2), "triton")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf], ids=str)
+def test_a_delta_that_is_not_finite_leaves_the_others_alone(value: float) -> None:
+    check_others_stay((1, 5, 2, 4, 2), "triton", value, False)
 
 
 @pytest.mark.usefixtures("in_chunks")

@@ -16,6 +16,7 @@ from tests.kernels.cases import (
     check,
     check_inference_keeps_nothing,
     check_nan_stays,
+    check_others_stay,
     check_spoilt,
     run,
 )
@@ -141,6 +142,15 @@ def test_what_masked_ticks_hold_reaches_no_state_and_no_gradient(backend: str, s
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_a_delta_that_is_nan_makes_nan(backend: str) -> None:
     check_nan_stays((2, 40, 3, 5, 4), backend)
+
+
+@pytest.mark.parametrize("softplus", [True, False], ids=["softplus", "plain"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_delta_that_is_not_finite_leaves_the_others_alone(
+    backend: str, value: float, softplus: bool
+) -> None:
+    check_others_stay((1, 40, 2, 20, 4), backend, value, softplus)
 
 
 def test_without_gradients_no_checkpoints_are_kept() -> None:

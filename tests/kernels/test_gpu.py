@@ -7,7 +7,16 @@ import torch
 from torch import Tensor
 
 from kernels import coupled_trace, explain_backend
-from tests.kernels.cases import COUPLINGS, OPTIONS, arguments, cast, check, check_nan_stays, run
+from tests.kernels.cases import (
+    COUPLINGS,
+    OPTIONS,
+    arguments,
+    cast,
+    check,
+    check_nan_stays,
+    check_others_stay,
+    run,
+)
 
 pytestmark = [
     pytest.mark.gpu,
@@ -71,6 +80,11 @@ def test_a_trace_matches_float64(shares: bool) -> None:
 @pytest.mark.parametrize("length", [40, 700], ids=["whole", "chunks"])
 def test_a_delta_that_is_nan_makes_nan(length: int) -> None:
     check_nan_stays((1, length, 2, 5, 16), "triton", "cuda")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
+def test_a_delta_that_is_not_finite_leaves_the_others_alone(value: float) -> None:
+    check_others_stay((1, 40, 2, 20, 4), "triton", value, True, "cuda")
 
 
 def test_auto_picks_triton() -> None:

@@ -137,6 +137,17 @@ def test_the_largest_magnitude_of_a_bundle() -> None:
     values = np.zeros(3 * LANES, np.float32)
     values[[2, LANES + 3]] = [-7.0, 5.0]
     assert _peak(values.ctypes.data) == 7.0
+    values[2] = -np.inf
+    assert _peak(values.ctypes.data) == np.inf
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("place", [0, 5, LANES, 2 * LANES + 5, 3 * LANES - 1])
+def test_a_nan_is_larger_than_all_magnitudes(place: int, sign: int) -> None:
+    values = np.full(3 * LANES, 1e3, np.float32)
+    values[1] = np.inf
+    values[place] = np.copysign(np.float32(np.nan), np.float32(sign))
+    assert np.isnan(_peak(values.ctypes.data))
 
 
 def test_chains_mix_in_both_directions() -> None:
