@@ -169,8 +169,13 @@ def coupled_conv(
         A: [M, E, N]; B, C: [M, N]; the rest as in `coupled_scan`.
 
     Returns:
-        y [B, L, M, E] in u's dtype, equal to `coupled_scan` on parameters repeated over batch and time.
-        Differentiable by autograd. Errors as in `coupled_scan`.
+        y [B, L, M, E] in u's dtype, equal to `coupled_scan` on parameters repeated over batch and time, but for
+        rounding: an FFT's is relative to the largest y of a channel over all ticks, not to each tick's own.
+        Differentiable by autograd.
+
+    Raises:
+        TypeError, ValueError: as in `coupled_scan`; ValueError also where the kernel grows with lag, as the literal
+            sum's does after a few ticks: early ticks would be lost in the rounding of late ones. Use `coupled_scan`.
     """
     check_constant(u, delta, B, C)
     delta_t, B_t, C_t = (value.expand(*u.shape[:2], *value.shape) for value in (delta, B, C))

@@ -3,7 +3,8 @@
 Equations (7)-(8) of the paper: with S constant the state is a sum of powers, and so the output a convolution with
     K_k^{m<-j} = C^m . (P^k)_mj (delta^j B^j),    P = diag(S) W, one M x M matrix for every channel and state.
 With k = a + s b and s near sqrt(L), C P^a and P^{s b} delta B are s and L/s small tensors, and K is their product;
-the states [L, M, M, E, N] never exist. Selective parameters (constant in nothing) need the scan.
+the states [L, M, M, E, N] never exist. Selective parameters (constant in nothing) need the scan, and so does a coupling
+whose powers grow, such as the literal sum: an FFT rounds relative to the largest entry of all lags.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+GROWTH = 10.0
+"""How large a power of P may become. Rounding of the FFT is that many times what it is for a kernel that decays."""
 
 
 def convolution_kernel(
@@ -54,7 +58,10 @@ def scan_constant(
     delta_bias: Tensor | None,
     delta_softplus: bool,
 ) -> Tensor:
-    """The whole operation, gate and skip included, in u's dtype; float32 inside, float64 if u is."""
+    """The whole operation, gate and skip included, in u's dtype; float32 inside, float64 if u is.
+
+    Raises ValueError where the kernel grows with lag.
+    """
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
     if u.numel() == 0:
         return torch.zeros_like(u)
@@ -63,12 +70,29 @@ def scan_constant(
         delta = delta + delta_bias.to(dtype)
     if delta_softplus:
         delta = F.softplus(delta)
-    y = convolve(u.to(dtype), convolution_kernel(u.shape[1], delta, A, B, C, coupling))
+    kernel = convolution_kernel(u.shape[1], delta, A, B, C, coupling)
+    _check_growth(kernel, delta, B, C)
+    y = convolve(u.to(dtype), kernel)
     if D is not None:
         y = y + D.to(dtype) * u.to(dtype)
     if z is not None:
         y = y * F.silu(z.to(dtype))
     return y.to(u.dtype)
+
+
+def _check_growth(kernel: Tensor, delta: Tensor, B: Tensor, C: Tensor) -> None:
+    """Raise where an entry of K shows that a power of P has grown: with all of its entries within 1, those of K are at
+    most |delta^j| |C^m| . |B^j|.
+    """
+    with torch.no_grad():
+        within = torch.einsum("mn,jn,je->mje", C.abs(), B.abs(), delta.abs())
+        grown = (kernel.abs() > GROWTH * within).any()
+    if grown:
+        times = float((kernel.abs() / within).nan_to_num(nan=0.0, posinf=torch.inf).max())
+        raise ValueError(
+            f"the convolution's kernel grows with lag, {times:.1e} times over {len(kernel)} ticks, and its FFT would "
+            "round the early ticks by its largest entry: use coupled_scan, or a coupling whose rows sum to at most 1"
+        )
 
 
 def _powers(start: Tensor, step: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -90,6 +90,21 @@ def test_constant_parameters_are_a_convolution(kind: str, length: int) -> None:
     torch.testing.assert_close(coupled_conv(**single).double(), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_convolution_whose_kernel_grows_is_refused_and_not_wrong(dtype: torch.dtype) -> None:
+    for length in (1, 2, 3, 20, 100):
+        given = arguments((2, length, 3, 4, 5), "sum", (), softplus=False)
+        constant = {name: given[name][0, 0] for name in ("delta", "B", "C")}
+        repeated = {name: value.expand(2, length, *value.shape) for name, value in constant.items()}
+        ours = {k: v.to(dtype) if isinstance(v, Tensor) else v for k, v in {**given, **constant}.items()}
+        if length > 3:
+            with pytest.raises(ValueError, match=rf"grows with lag.* over {length} ticks.*use coupled_scan"):
+                coupled_conv(**ours)
+            continue
+        expected = coupled_scan(**{**given, **repeated})
+        torch.testing.assert_close(coupled_conv(**ours).double(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_the_convolution_passes_gradients_on() -> None:
     given = arguments((1, 9, 2, 3, 2), "simplex", ())
     names = ("delta", "B", "C")
