@@ -48,9 +48,14 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.ones(width))
 
     def fit(self, rows: Float[Tensor, "n width"]) -> None:
-        """Take mean and deviation from training rows."""
-        self.get_buffer("mean").copy_(rows.mean(0))
-        self.get_buffer("deviation").copy_(rows.std(0).clamp_min(1e-4))
+        """Take mean and deviation from training rows; of one row the mean alone, and of none neither.
+
+        A single row has a deviation of NaN, and every feature with it.
+        """
+        if len(rows):
+            self.get_buffer("mean").copy_(rows.mean(0))
+        if len(rows) > 1:
+            self.get_buffer("deviation").copy_(rows.std(0).clamp_min(1e-4))
 
     def forward(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
         """Standardise the last axis."""

@@ -115,6 +115,15 @@ def test_standardise_cuts_what_is_far_out():
     assert layer(torch.tensor([[1.0, 1.0], [1e6, -1e6]])).tolist() == [[0.0, 0.0], [5.0, -5.0]]
 
 
+@pytest.mark.parametrize(("rows", "mean"), [([[3.0, -2.0]], [3.0, -2.0]), ([], [0.0, 0.0])])
+def test_standardise_makes_no_nan_of_a_single_row_or_of_none(rows, mean):
+    layer = Standardise(2)
+    layer.fit(torch.tensor(rows).reshape(-1, 2))
+    assert layer.mean.tolist() == mean
+    assert layer.deviation.tolist() == [1.0, 1.0]
+    assert layer(torch.tensor([mean, [m + 1 for m in mean]])).tolist() == [[0.0, 0.0], [1.0, 1.0]]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
