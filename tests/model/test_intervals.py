@@ -35,5 +35,5 @@ def test_it_is_rounded_up_and_not_below_itself() -> None:
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_a_quantile_that_is_no_number_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="excesses is (inf|nan)"):
+    with pytest.raises(ValueError, match=f"excesses is {value}"):
         quantile(np.full(9, value))
