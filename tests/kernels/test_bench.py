@@ -9,6 +9,7 @@ import torch
 
 from kernels import bench
 from kernels.bench import Contender, main, measure
+from kernels.floor import exponentials
 from kernels.peers import ways
 
 SMALL = (1, 8, 2, 16, 2)
@@ -59,6 +60,22 @@ def test_triton_is_measured_with_every_share_of_the_polynomial() -> None:
     assert seen == {"triton": 0, "triton, 1/4 polynomial": 1, "triton, 1/2 polynomial": 2}
     assert triton_scan.QUARTERS == 0
     assert [label for label, _ in ways("cpu", lambda: None)] == ["cpu"]
+
+
+def test_the_floor_is_of_exponentials_and_not_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, exp = [], torch.exp
+
+    def counted(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        taken.append(x.numel())
+        return exp(x, out=out)
+
+    monkeypatch.setattr(torch, "exp", counted)
+    for count in (1, 2**15, 100_000, 2**20):
+        taken.clear()
+        found = exponentials(count, "cpu")
+        assert sum(taken) == count
+        assert all(part >= 2**15 for part in taken[:-1])
+        assert torch.equal(found[:1], exp(torch.tensor([-1.0])))
 
 
 def test_the_table_is_written_as_csv(tmp_path: Path) -> None:
