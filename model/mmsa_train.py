@@ -165,10 +165,12 @@ def kept_in(run: Path | None, made: str, *parts: Any) -> Iterator[tuple[int, Cal
         yield 0, lambda epoch, **figures: None
         return
     # Late: it brings the extractors, which nothing here needs.
-    from model.train import resume, save, tensorboard
+    from model.train import cut_log, resume, save, tensorboard
 
     run.mkdir(parents=True, exist_ok=True)
-    begin, board = resume(run / "last.pt", made, *parts), tensorboard(run)
+    begin = resume(run / "last.pt", made, *parts)
+    board = tensorboard(run, begin)
+    cut_log(run / "log.jsonl", "epoch", begin)
     with (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as lines:
 
         def keep(epoch: int, **figures: float) -> None:

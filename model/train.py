@@ -126,9 +126,7 @@ def surprise(score: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
 
 def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> CoupledMamba:
     """Run the schedule, from run/last.pt where a run was stopped; errors as in `build` and `resume`."""
-    from accelerate import Accelerator
-
-    accelerator = Accelerator()
+    accelerator = launched()
     network = build(settings, pools)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
@@ -137,11 +135,13 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
         optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
     run.mkdir(parents=True, exist_ok=True)
-    made = digest_of(settings, pools)
-    begin = resume(run / "last.pt", made, network, optimiser, schedule)
+    made = digest_of(settings, pools, accelerator.num_processes, accelerator.mixed_precision)
+    # float16's, which learns by how much to scale the loss
+    scaler = [accelerator.scaler] if accelerator.scaler else []
+    begin = resume(run / "last.pt", made, network, optimiser, schedule, *scaler)
     wrapped, optimiser = accelerator.prepare(network, optimiser)
     streams = Streams(pools, settings.streams, settings.seed)
-    with logging_to(run, accelerator) as log:
+    with logging_to(run, accelerator, begin) as log:
         bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, disable=log is None)
         for step in bar:
             streams.rng = seeded(settings.seed, step, accelerator.process_index)
@@ -155,9 +155,19 @@ def train(settings: TrainSettings, pools: dict[str, Pool], run: Path) -> Coupled
             if log is not None:
                 log(step, loss=loss.item(), gradient=norm.item(), rate=schedule.get_last_lr()[0])
                 if (step + 1) % settings.checkpoint_every == 0:
-                    save(run / "last.pt", step + 1, made, network, optimiser, schedule)
+                    save(run / "last.pt", step + 1, made, network, optimiser, schedule, *scaler)
     accelerator.wait_for_everyone()
     return network.eval().cpu()
+
+
+def launched() -> Accelerator:
+    """What this process was launched as, on its device. A step is one batch of each process: accelerate would divide
+    the loss by ACCELERATE_GRADIENT_ACCUMULATION_STEPS, and nothing here gathers gradients over steps.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
+    return Accelerator(gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1))
 
 
 def seeded(*numbers: int) -> np.random.Generator:
@@ -167,9 +177,11 @@ def seeded(*numbers: int) -> np.random.Generator:
     return np.random.default_rng(sequence.spawn(1)[0])
 
 
-def digest_of(settings: TrainSettings, pools: Mapping[str, Pool]) -> str:
-    """Names what a run is made of: its settings, every number and label it learns from, the weights it starts from."""
-    digest = hashlib.sha256(repr(replace(settings, checkpoint_every=0)).encode())
+def digest_of(settings: TrainSettings, pools: Mapping[str, Pool], processes: int, precision: str) -> str:
+    """Names what a run is made of: its settings, every number and label it learns from, the weights it starts from,
+    and how it was launched, since each process adds streams to a step.
+    """
+    digest = hashlib.sha256(repr((replace(settings, checkpoint_every=0), processes, precision)).encode())
     for name, pool in sorted(pools.items()):
         digest.update(name.encode())
         arrays: tuple[NDArray[Any], ...] = (pool.rows, pool.presence, pool.offsets, *pool.labels)
@@ -182,15 +194,17 @@ def digest_of(settings: TrainSettings, pools: Mapping[str, Pool]) -> str:
 
 
 @contextmanager
-def logging_to(run: Path, accelerator: Accelerator) -> Iterator[Log]:
+def logging_to(run: Path, accelerator: Accelerator, begin: int) -> Iterator[Log]:
     """A function (step, **figures) that writes run/log.jsonl, and TensorBoard's files where it is installed.
 
+    Steps from `begin` on that stand there already, of a run that was stopped after its last checkpoint, are taken out.
     None on every process but the first.
     """
     if not accelerator.is_main_process:
         yield None
         return
-    board = tensorboard(run)
+    board = tensorboard(run, begin)
+    cut_log(run / "log.jsonl", "step", begin)
     with (run / "log.jsonl").open("a", buffering=1) as lines:
 
         def log(step: int, **figures: float) -> None:
@@ -203,13 +217,30 @@ def logging_to(run: Path, accelerator: Accelerator) -> Iterator[Log]:
         board.close()
 
 
-def tensorboard(run: Path) -> Any:
-    """A SummaryWriter on `run`, or None without the tensorboard package."""
+def cut_log(path: Path, name: str, begin: int) -> None:
+    """Take out of a log what a run will write again: lines whose number called `name` is `begin` or more, and one that
+    was cut short.
+    """
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            before = json.loads(line)[name] < begin
+        except (ValueError, TypeError, KeyError):
+            continue
+        kept += [line + "\n"] if before else []
+    path.with_suffix(".part").write_text("".join(kept), encoding="utf-8")
+    path.with_suffix(".part").replace(path)
+
+
+def tensorboard(run: Path, begin: int) -> Any:
+    """A SummaryWriter on `run` that hides steps from `begin` on in earlier files; None without tensorboard."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(run))
+    return SummaryWriter(str(run), purge_step=begin)
 
 
 def save(path: Path, step: int, made: str, *parts: Any) -> None:
@@ -229,7 +260,8 @@ def resume(path: Path, made: str, *parts: Any) -> int:
     state = torch.load(path, weights_only=True, map_location="cpu")
     if state.get("made") != made:
         raise AnotherRunError(
-            f"{path} is of another run: its settings, data, features or start weights were not those of now; "
+            f"{path} is of another run: its settings, data, features or start weights were not those of now, or "
+            "it was launched with other processes or another precision; "
             "name another folder by --run, or remove it to train afresh"
         )
     for part, saved in zip(parts, state["parts"], strict=True):
@@ -242,10 +274,8 @@ def main(given: Sequence[str] | None = None) -> None:
 
     With several processes the first makes the features, which the others then read, and it alone writes.
     """
-    from accelerate import Accelerator
-
     arguments, settings = parse(given)
-    accelerator = Accelerator()
+    accelerator = launched()
     with accelerator.main_process_first():
         parts = load_training(arguments.data)
     pools, run = {m: p.train for m, p in parts.items()}, arguments.run or Path("runs") / arguments.config.stem

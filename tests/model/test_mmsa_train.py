@@ -78,8 +78,12 @@ def test_a_stopped_run_ends_where_an_uninterrupted_one_does_and_a_finished_one_i
     with pytest.raises(KeyboardInterrupt):
         mmsa_train.main(again)
     assert not (tmp_path / "out2").exists()
+    with (tmp_path / "run2" / "seed-0" / "log.jsonl").open("a") as log:
+        log.write('{"epoch": 2, "loss": 9.0}\n')  # as if it had been stopped before the checkpoint of epoch 2
     mmsa_train.main(again)
     assert len(saved) == 4, "two epochs before the stop and two after"
+    lines = (tmp_path / "run2" / "seed-0" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
     resumed = load_network(tmp_path / "out2" / "seed-0").state_dict()
     assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
     mmsa_train.main(again)

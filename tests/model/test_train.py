@@ -129,6 +129,86 @@ def test_a_stopped_run_ends_where_an_uninterrupted_one_does(pools, tmp_path, mon
     assert steps == list(range(20))
 
 
+def logged(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_steps_after_the_last_checkpoint_are_not_logged_twice(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=6, checkpoint_every=4)
+    draw, drawn = training.seeded, []
+
+    def stopped_at_the_sixth(*numbers):
+        drawn.append(numbers)
+        if len(drawn) == 6:
+            raise StoppedError
+        return draw(*numbers)
+
+    monkeypatch.setattr(training, "seeded", stopped_at_the_sixth)
+    with pytest.raises(StoppedError):
+        train(settings, pools, tmp_path)
+    assert [line["step"] for line in logged(tmp_path)] == [0, 1, 2, 3, 4]
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 5, "los')  # cut short by whatever stopped it
+    before = (tmp_path / "log.jsonl").read_text().splitlines()[:4]
+    train(settings, pools, tmp_path)
+    assert [line["step"] for line in logged(tmp_path)] == list(range(6))
+    assert (tmp_path / "log.jsonl").read_text().splitlines()[:4] == before
+    (tmp_path / "last.pt").unlink()
+    train(settings, pools, tmp_path)
+    assert [line["step"] for line in logged(tmp_path)] == list(range(6)), (
+        "one that begins anew does so in its log"
+    )
+
+
+def test_a_run_is_not_resumed_under_another_launch(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=3, checkpoint_every=3)
+    train(settings, pools, tmp_path)
+    digest = training.digest_of
+    for processes, precision in ((2, "no"), (1, "fp16")):
+        monkeypatch.setattr(
+            training, "digest_of", lambda s, p, *now, as_if=(processes, precision): digest(s, p, *as_if)
+        )
+        with pytest.raises(ValueError, match="launched with other processes or another precision"):
+            train(settings, pools, tmp_path)
+    monkeypatch.setattr(training, "digest_of", digest)
+    train(settings, pools, tmp_path)
+
+
+def test_steps_gathered_elsewhere_do_not_shrink_the_loss(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=2)
+    train(settings, pools, tmp_path / "a")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    train(settings, pools, tmp_path / "b")
+    assert logged(tmp_path / "a") == logged(tmp_path / "b")
+
+
+def test_the_scale_of_a_loss_in_half_precision_goes_on_where_it_was(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=8, checkpoint_every=5)
+    launch, scales = training.launched, []
+
+    def with_scaler():
+        accelerator = launch()
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=3)
+        scales.append(accelerator.scaler)
+        return accelerator
+
+    monkeypatch.setattr(training, "launched", with_scaler)
+    whole = train(settings, pools, tmp_path / "a").state_dict()
+    save = training.save
+
+    def stop(*given):
+        save(*given)
+        raise StoppedError
+
+    monkeypatch.setattr(training, "save", stop)
+    with pytest.raises(StoppedError):
+        train(settings, pools, tmp_path / "b")
+    monkeypatch.setattr(training, "save", save)
+    resumed = train(settings, pools, tmp_path / "b").state_dict()
+    assert [scaler.get_scale() for scaler in scales] == [16.0, 8.0, 16.0]
+    assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
+
+
 def test_a_checkpoint_of_another_run_is_refused(pools, tmp_path):
     settings = replace(SETTINGS, steps=3, checkpoint_every=3)
     train(settings, pools, tmp_path / "run").save_pretrained(tmp_path / "start")
