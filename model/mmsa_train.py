@@ -13,6 +13,7 @@ import argparse
 import copy
 import hashlib
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
 
 DONE = "trained.json"
+REMEDY = "lower learning_rate in the config, or look for extreme numbers in the features"
 SCALE = 3.0
 """The network's scores reach from -3 to 3; a corpus rated from -1 to 1 is stretched to that and back."""
 
@@ -78,6 +80,10 @@ def build(settings: MmsaSettings, part: Utterances, seed: int) -> nn.Module:
     return network
 
 
+class DivergedError(ArithmeticError):
+    """A training whose numbers ran out: what is left of its network is no result."""
+
+
 class Best:
     """The weights of the epoch with the lowest validation error so far."""
 
@@ -108,7 +114,8 @@ def train(
     """Train on parts["train"]; the epoch of the lowest MAE on parts["valid"] is kept.
 
     With a folder `run` every epoch is logged and stored there, and a run that was stopped goes on; `made` names what it
-    is made of. Raises ValueError where the folder holds a run of something else.
+    is made of. Raises ValueError where the folder holds a run of something else, DivergedError where a loss or an error
+    on parts["valid"] is no finite number: weights that are NaN stay so, and the best of such a run is chance.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = build(settings, parts["train"], seed).to(device)
@@ -120,14 +127,35 @@ def train(
         epochs = range(begin, settings.epochs)
         bar = tqdm(epochs, f"seed {seed}", initial=begin, total=settings.epochs, disable=run is None)
         for epoch in bar:
-            loss = one_epoch(settings, network, optimiser, parts["train"], seed, epoch)
-            found = predict(settings, network, parts["valid"])
+            with told_of(seed, epoch):
+                loss = one_epoch(settings, network, optimiser, parts["train"], seed, epoch)
+                found = predict(settings, network, parts["valid"])
             error = float(np.abs(found - parts["valid"].score).mean())
+            check_finite(seed, epoch, loss, error)
             best.offer(error, network)
             bar.set_postfix(loss=f"{loss:.3f}", valid=f"{error:.3f}", best=f"{best.error:.3f}")
             keep(epoch, loss=loss, valid_mae=error)
+    # Infinite where there was no epoch, or in a run that was kept before anyone looked.
+    check_finite(seed, settings.epochs, 0.0, best.error)
     network.load_state_dict(best.weights)
     return network.eval()
+
+
+@contextmanager
+def told_of(seed: int, epoch: int) -> Iterator[None]:
+    """Raise DivergedError for a network that no longer runs on its own data: its rates of decay have overflowed."""
+    try:
+        yield
+    except ValueError as error:
+        raise DivergedError(f"seed {seed} ended in epoch {epoch} ({error}): {REMEDY}") from error
+
+
+def check_finite(seed: int, epoch: int, loss: float, error: float) -> None:
+    """Raise DivergedError unless both are finite numbers."""
+    if not np.isfinite(loss) or not np.isfinite(error):
+        raise DivergedError(
+            f"seed {seed} diverged by epoch {epoch}: its loss is {loss:g} and its validation MAE {error:g}; {REMEDY}"
+        )
 
 
 def one_epoch(
@@ -278,6 +306,8 @@ def main(given: Sequence[str] | None = None) -> None:
             )
         except AnotherRunError as error:
             parser.error(str(error))
+        except DivergedError as error:
+            sys.exit(f"{parser.prog}: {error}")
         print(
             f"seed {seed}: " + "  ".join(f"{k} {v:.4f}" for k, v in figures[-1]["test"].items()), flush=True
         )

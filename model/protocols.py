@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -264,17 +265,24 @@ def parse(given: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argpars
     return parser, parser.parse_args(given)
 
 
+def measured(bench: Bench, arguments: argparse.Namespace) -> Runs:
+    """What the command asks for."""
+    if arguments.command == "masking":
+        arms = {arm: FUSIONS[arm] for arm in arguments.arms}
+        return robustness(bench, arms, arguments.seeds, arguments.shares, arguments.runs)
+    return ablate(bench, arguments.which, arguments.seeds, arguments.runs)
+
+
 def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser, arguments = parse(given)
     make_room(parser, arguments.json)
     make_room(parser, arguments.runs)
     bench = open_bench(parser, arguments.config, arguments.data, arguments.held)
-    if arguments.command == "masking":
-        arms = {arm: FUSIONS[arm] for arm in arguments.arms}
-        runs = robustness(bench, arms, arguments.seeds, arguments.shares, arguments.runs)
-    else:
-        runs = ablate(bench, arguments.which, arguments.seeds, arguments.runs)
+    try:
+        runs = measured(bench, arguments)
+    except mmsa_train.DivergedError as error:
+        sys.exit(f"{parser.prog}: {error}")
     print(table(runs))
     print(comparison(runs, bench))
     write_json(arguments.json, runs)

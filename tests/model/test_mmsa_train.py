@@ -106,3 +106,27 @@ def test_both_directions_of_a_bidirectional_network_are_saved(given, tmp_path):
         load_network(tmp_path / "out" / "seed-0" / way).state_dict() for way in ("forwards", "backwards")
     )
     assert any(not torch.equal(ahead[k], back[k]) for k in ahead)
+
+
+def test_a_training_that_diverged_is_no_result(given, tmp_path, capsys):
+    (tmp_path / "c.toml").write_text(CONFIG.replace("batch = 8", "batch = 8\nlearning_rate = 1e30"))
+    with pytest.raises(SystemExit) as ended:
+        mmsa_train.main(given)
+    said = str(ended.value.code)  # a text as code is written to stderr, and the status is 1
+    assert said.startswith("python -m model.mmsa_train: seed 0 ended in epoch 0")
+    assert "lower learning_rate" in said
+    assert "\n" not in said
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "all.json").exists()
+
+
+def test_an_epoch_without_a_finite_error_ends_the_training(given, tmp_path, monkeypatch):
+    parts = read(tmp_path / "mosi.pkl", "mosi", True)
+    settings = mmsa_train.read_settings(tmp_path / "c.toml")
+    monkeypatch.setattr(mmsa_train, "predict", lambda *given: np.full(8, np.nan, np.float32))
+    with pytest.raises(mmsa_train.DivergedError, match=r"seed 3 diverged by epoch 0.*MAE nan"):
+        mmsa_train.train(settings, parts, 3)
+    monkeypatch.undo()
+    monkeypatch.setattr(mmsa_train, "one_epoch", lambda *given: float("inf"))
+    with pytest.raises(mmsa_train.DivergedError, match="its loss is inf"):
+        mmsa_train.train(settings, parts, 3)

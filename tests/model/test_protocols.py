@@ -161,6 +161,25 @@ def test_the_commands(tmp_path, pickled, capsys):
     assert "d_model/16" in capsys.readouterr().out
 
 
+def test_a_protocol_whose_training_diverged_says_so(tmp_path, pickled):
+    config = tmp_path / "c.toml"
+    config.write_text("learning_rate = 1e30\n" + HEADER.replace("epochs = 1", "epochs = 3"))
+    with pytest.raises(SystemExit) as ended:
+        protocols.main(
+            [
+                "ablate",
+                "layers",
+                str(config),
+                str(pickled),
+                "--runs",
+                str(tmp_path / "r.jsonl"),
+                "--seeds",
+                "1",
+            ]
+        )
+    assert str(ended.value.code).startswith("python -m model.protocols: seed 0 ended")
+
+
 def test_the_command_on_a_folder_of_videos(tmp_path, capsys):
     mosi_files.write(tmp_path / "mosi")
     config = tmp_path / "c.toml"
