@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
@@ -31,7 +32,7 @@ from model.mmsa_metrics import Figures, mean_and_deviation
 from model.mosi import digest_of, read_runs
 from model.mosi_data import Videos, exchange, folds
 from model.mosi_data import read as read_videos
-from model.paired import corrected_test
+from model.paired import Paired, corrected_test, plain_test
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Of the elements hidden, as in the paper's robustness table."""
@@ -52,6 +53,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
 """The arms of the paper's four ablations: name -> changes to the network's config."""
 Runs = dict[str, dict[str, list[Figures]]]
 """Arm -> share hidden -> the figures of each seed (and fold)."""
+Row = NDArray[np.float64]
+"""One figure, run by run."""
 
 
 class Bench(Protocol):
@@ -63,17 +66,16 @@ class Bench(Protocol):
         ...
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """Utterances trained on and measured on."""
-        ...
-
-    @property
     def made(self) -> str:
         """Names what its runs are made of besides changes, seed and shares: settings and data."""
         ...
 
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """Train with changes to the network's config, once for every fold; figures of each share hidden, by fold."""
+        ...
+
+    def compare(self, first: Row, second: Row) -> str:
+        """What the paired test that fits this bench says of two arms' main figures, run by run."""
         ...
 
 
@@ -88,11 +90,6 @@ class MmsaBench:
     def main(self) -> str:
         """The figure to compare by."""
         return "Non0_acc_2" if self.settings.corpus in ("mosi", "mosei") else "Mult_acc_2"
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Utterances trained on and measured on."""
-        return len(self.parts["train"]), len(self.parts["test"])
 
     @cached_property
     def made(self) -> str:
@@ -110,6 +107,10 @@ class MmsaBench:
         test = self.parts["test"]
         hidden = [replace(test, values=masked(test.values, share, seed)) for share in shares]
         return [[mmsa_train.measure(settings, network, part) for part in hidden]]
+
+    def compare(self, first: Row, second: Row) -> str:
+        """Nothing is resampled: seeds differ in the training's noise, and the test utterances are the same in all."""
+        return f"{told(plain_test(first, second))} (over seeds on one split: the noise of training alone)"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,15 @@ class MosiBench:
             rows = [mosi_train.predict(network, held, masked(weak, share, seed)) for share in shares]
             result.append([{"acc2": mosi_train.two_class_accuracy(row, held)} for row in rows])
         return result
+
+    def compare(self, first: Row, second: Row) -> str:
+        """Folds share their training data, for which the error is widened."""
+        return told(corrected_test(first, second, *self.sizes))
+
+
+def told(paired: Paired) -> str:
+    """A paired test of accuracies, in points."""
+    return f"{100 * paired.difference:+.2f} +- {100 * paired.error:.2f} points, p {paired.p:.2f}, {paired.pairs} pairs"
 
 
 def masked(values: Mapping[str, Float], share: float, seed: int) -> dict[str, Float]:
@@ -212,22 +222,18 @@ def table(runs: Runs) -> str:
 
 
 def comparison(runs: Runs, bench: Bench, other: str = "independent") -> str:
-    """Each arm's main figure, the mean over the shares hidden, against another arm's: the corrected paired test."""
+    """Each arm's main figure, the mean over the shares hidden, against another arm's: the bench's paired test."""
     if other not in runs:
         return ""
-    level = {
+    level: dict[str, Row] = {
         arm: np.mean([[f[bench.main] for f in s] for s in shares.values()], axis=0)
         for arm, shares in runs.items()
     }
-    lines = []
-    for arm, figures in level.items():
-        if arm != other and len(figures) > 1:
-            paired = corrected_test(figures, level[other], *bench.sizes)
-            lines.append(
-                f"{arm} against {other}: {bench.main} {100 * paired.difference:+.2f} +- {100 * paired.error:.2f} "
-                f"points, p {paired.p:.2f}, {paired.pairs} pairs"
-            )
-    return "\n".join(lines)
+    return "\n".join(
+        f"{arm} against {other}: {bench.main} {bench.compare(figures, level[other])}"
+        for arm, figures in level.items()
+        if arm != other and len(figures) > 1
+    )
 
 
 def open_bench(parser: argparse.ArgumentParser, config: Path, data: Path, held: int = 5) -> Bench:

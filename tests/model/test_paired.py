@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from model.paired import corrected_test
+from model.paired import corrected_test, plain_test
 
 
 def test_without_overlap_it_is_the_plain_paired_t_test():
@@ -13,6 +13,9 @@ def test_without_overlap_it_is_the_plain_paired_t_test():
     assert found.t == pytest.approx(expected.statistic)
     assert found.p == pytest.approx(expected.pvalue)
     assert found.difference == pytest.approx(np.mean(a - b))
+    plain = plain_test(a, b)
+    assert plain.p == pytest.approx(expected.pvalue)
+    assert plain.error == pytest.approx(np.std(a - b, ddof=1) / np.sqrt(12))
 
 
 def test_overlap_widens_the_error_as_nadeau_and_bengio_have_it():

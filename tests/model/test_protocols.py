@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 import model.train as training
 from model import compare, mmsa_train, mosi, protocols
@@ -114,6 +116,24 @@ def test_robustness_has_every_arm_share_and_seed(bench):
     assert np.isnan(hidden["Corr"]) or abs(hidden["Corr"]) < 0.99
     assert "hidden 1" in table(runs)
     assert "coupled mean against independent: Non0_acc_2" in comparison(runs, bench)
+
+
+def test_one_fixed_split_is_tested_over_seeds_alone_and_folds_with_their_overlap(bench):
+    rng = np.random.default_rng(0)
+    first, second = 0.7 + 0.02 * rng.standard_normal((2, 6))
+    plain = ttest_rel(first, second)
+    runs = {
+        arm: {"0": [{"Non0_acc_2": x, "acc2": x} for x in level]}
+        for arm, level in (("mean", first), ("independent", second))
+    }
+    said = comparison(runs, bench)
+    assert f"p {plain.pvalue:.2f}, 6 pairs" in said
+    assert "the noise of training alone" in said
+    settings = MosiSettings(epochs=1, network=NETWORK)
+    folded = comparison(runs, MosiBench(settings, made_videos().only(settings.modalities), count=4))
+    wider = re.search(r"p ([\d.]+), 6 pairs$", folded)
+    assert wider
+    assert float(wider[1]) > plain.pvalue + 0.05
 
 
 @pytest.mark.parametrize("which", list(ABLATIONS))
