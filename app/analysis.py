@@ -109,7 +109,7 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the rating lies nine times in ten: the clip's in low..high, a tick's in ticks_low..ticks_high."""
+    """The 90 % interval, as measured on synthetic streams: the clip's is low..high, a tick's ticks_low..ticks_high."""
 
     low: float
     high: float

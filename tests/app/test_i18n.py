@@ -161,6 +161,14 @@ def test_where_words_come_from_says_nothing_of_their_language(source: str, langu
     assert not [name for name in ("English", "英语", "英語") if name in text]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_range_and_a_difference_rest_on_is_said(language: str) -> None:
+    """Ranges were set on streams put together from separate recordings, and two networks differ by chance too."""
+    synthetic, chance = ("synthetic", "chance") if language == DEFAULT else ("合成", "偶然")
+    assert synthetic in tell("result.spread_hint", language)
+    assert chance in tell("compare.explained", language)
+
+
 @pytest.mark.parametrize("score", [-3, -2, -1, 0, 1, 2, 3])
 def test_every_label_and_every_stage_has_its_text(score: float) -> None:
     assert tell(f"label.{label(score)}") == label(score)
