@@ -12,14 +12,13 @@ from app.analysis import Analysis
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.exports import Step
 from app.telling.moments import Moment
-from app.telling.observed import observed
+from app.telling.observed import telling_ticks
 from extractors.records import Grid
 
 if TYPE_CHECKING:
     from model.answers import Memory, Paths
 
 MOMENTS = 4  # moments explained; each costs half a second
-EARLY = 0.2  # part of the clip in which what comes late is waited for, and no longer
 APART = 4.0  # seconds that they lie apart at least: a peak is one moment, not twenty
 
 
@@ -51,21 +50,14 @@ def answer_ahead(analysis: Analysis, grid: Grid, step: Step = nullcontext) -> An
 
 
 def telling_moments(
-    analysis: Analysis, most: int = MOMENTS, apart: float = APART, of: str | None = None
+    analysis: Analysis, most: int = MOMENTS, apart: float = APART, of: str = ""
 ) -> list[float]:
     """Seconds of the moments farthest from neutral, in time, and `apart` seconds apart at least.
 
-    At each something was observed. They come once every modality has appeared that does so within the first part EARLY
-    of the clip: one that comes late is not waited for. With `of` they are moments at which that modality was observed.
+    At each something was observed, or with `of` that modality was; see `telling_ticks` for the clip's start.
     """
     scores, starts = np.abs(analysis.sentiment.ticks), np.asarray(analysis.ticks.start)
-    seen = [np.flatnonzero(np.asarray(line) > 0) for line in analysis.presence.values()]
-    firsts = [int(ticks[0]) for ticks in seen if len(ticks)] or [0]
-    first = max((i for i in firsts if i <= EARLY * len(starts)), default=min(firsts))
-    offered = np.flatnonzero(observed(analysis))
-    offered = offered[offered >= first]
-    if of is not None:
-        offered = np.flatnonzero(observed(analysis, of))
+    offered = telling_ticks(analysis, of)
     picked: list[float] = []
     for i in offered[np.argsort(-scores[offered], kind="stable")]:
         if len(picked) < most and all(abs(starts[i] - other) >= apart for other in picked):

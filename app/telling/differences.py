@@ -16,7 +16,7 @@ from app.figures.compare import Side, sources_of
 from app.i18n import DEFAULT, alone, joined, name_of, tell
 from app.telling.moments import said_between
 from app.telling.numbers import clock, signed
-from app.telling.observed import observed, told_part, told_ticks
+from app.telling.observed import observed, telling_ticks, told_part, told_ticks
 
 SCHEMA = "coupled-mamba-comparison/1"
 COUPLED, INDEPENDENT = tell("compare.coupled"), tell("compare.uncoupled")
@@ -38,7 +38,7 @@ def over_sentences(first: Side, second: Side, language: str = DEFAULT) -> list[s
     Only of ticks at which something was observed.
     """
     gap, seen = np.abs(_gap(first, second, "")), observed(first.analysis)
-    i = int(np.argmax(np.where(seen, gap, -1.0)))
+    i = _farthest(gap, first.analysis)
     values = _whole_values(first, second, language) | {"mean": f"{gap[seen].mean():.2f}"}
     if gap[i] < ALIKE:
         told = [tell("compare.nowhere", language, apart=f"{ALIKE:g}")]
@@ -171,6 +171,14 @@ def _gap(first: Side, second: Side, source: str) -> NDArray[np.float64]:
     """Second minus first at every tick [L]."""
     lines = [np.asarray(_known(side, source).ticks, np.float64) for side in (first, second)]
     return lines[1] - lines[0]
+
+
+def _farthest(gap: NDArray[np.float64], analysis: Analysis) -> int:
+    """The tick of the widest gap, as `telling_ticks` has it past the clip's start unless the two differ there alone."""
+    offered = telling_ticks(analysis)
+    if gap[offered].max() < ALIKE:
+        offered = np.flatnonzero(observed(analysis))
+    return int(offered[np.argmax(gap[offered])])
 
 
 def _most_alone(first: Side, second: Side, language: str) -> list[str]:

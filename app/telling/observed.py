@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from app.analysis import Analysis, Line
 
+EARLY = 0.2  # part of the clip in which what comes late is waited for, and no longer
+
 
 def observed(analysis: Analysis, *modalities: str) -> NDArray[np.bool_]:
     """Whether any of the modalities was observed at each tick [L]; with none named, or "", any at all.
@@ -24,6 +26,21 @@ def observed(analysis: Analysis, *modalities: str) -> NDArray[np.bool_]:
     for line in lines:
         seen |= np.asarray(line or np.zeros(len(seen))) > 0
     return seen if named or seen.any() else ~seen
+
+
+def telling_ticks(analysis: Analysis, modality: str = "") -> NDArray[np.intp]:
+    """The ticks that a finding may name: observed ones, or those of the `modality`, past the clip's start.
+
+    At its start one modality alone is heard or seen, with next to nothing in memory, and the score leaps about. So they
+    begin once every modality has appeared that does so within the first part EARLY of the clip: one that comes late is
+    not waited for. Where a modality was observed only before that, its ticks are all given.
+    """
+    seen = [np.flatnonzero(np.asarray(line) > 0) for line in analysis.presence.values()]
+    firsts = [int(ticks[0]) for ticks in seen if len(ticks)] or [0]
+    first = max((i for i in firsts if i <= EARLY * len(analysis.ticks.start)), default=min(firsts))
+    there = np.flatnonzero(observed(analysis, modality))
+    later = there[there >= first]
+    return later if len(later) else there
 
 
 def told_ticks(analysis: Analysis, *modalities: str) -> slice:

@@ -10,7 +10,7 @@ from app.analysis import MODALITIES, Analysis, Interval
 from app.figures.timeline import stretches
 from app.i18n import DEFAULT, alone, joined, name_of, tell
 from app.telling.numbers import clock, signed
-from app.telling.observed import observed
+from app.telling.observed import telling_ticks
 
 LEAST_GAP = 0.8  # difference in score from which two modalities disagree
 LEAST_SECONDS = 1.0  # shorter disagreements are passing
@@ -73,9 +73,9 @@ def disagreement(analysis: Analysis, language: str = DEFAULT) -> str:
 
 
 def strongest_moment(analysis: Analysis, language: str = DEFAULT) -> str:
-    """One sentence on the moment farthest from neutral at which something was observed, with the words said there."""
-    ticks = np.asarray(analysis.sentiment.ticks)
-    i = int(np.argmax(np.where(observed(analysis), np.abs(ticks), -1.0)))
+    """One sentence on the moment farthest from neutral of those in `telling_ticks`, with the words said there."""
+    ticks, offered = np.asarray(analysis.sentiment.ticks), telling_ticks(analysis)
+    i = int(offered[np.argmax(np.abs(ticks[offered]))])
     time = analysis.ticks.start[i]
     near = [
         w.word

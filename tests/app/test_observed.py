@@ -81,6 +81,37 @@ def test_findings_are_of_ticks_at_which_something_was_observed() -> None:
     assert over_sentences(*sides)[0].startswith("The two are nowhere more than")
 
 
+def test_what_is_said_before_all_have_appeared_is_no_finding() -> None:
+    """With a face alone, and nothing in memory yet, the score leaps about: three findings leave that out alike."""
+    analysis = make_analysis(60)
+    ticks = np.asarray(analysis.sentiment.ticks)
+    ticks[[0, 30]] = 2.9, -2.5
+    late = (0.0,) * 5 + (1.0,) * 55
+    analysis = replace(
+        analysis,
+        presence={**analysis.presence, "text": late, "audio": late},
+        sentiment=replace(analysis.sentiment, ticks=tuple(ticks.tolist())),
+    )
+    assert strongest_moment(analysis).startswith("The strongest moment is −2.5 at 0:06.0, at “")
+    assert telling_moments(analysis, 1) == [6.0]
+    assert min(telling_moments(analysis, 60, 0.1, "visual")) == 1.0
+    rows = csv.DictReader(io.StringIO(render_csv(analysis).lstrip("\ufeff"), newline=""))
+    assert next(rows)["score"] == "2.9"  # the files stay whole
+    calm = replace(analysis.sentiment, ticks=(0.0, *analysis.sentiment.ticks[1:]))
+    sides = sides_of(("a", "b"), analysis, replace(analysis, sentiment=calm))
+    assert over_sentences(*sides)[0].startswith("The two are farthest apart at 0:00.0")  # and nowhere else
+    calm = replace(calm, ticks=(0.0,) * 30 + calm.ticks[31:] + (0.0,))
+    sides = sides_of(("a", "b"), analysis, replace(analysis, sentiment=calm))
+    assert "0:00.0" not in over_sentences(*sides)[0]
+
+
+def test_a_face_that_is_seen_at_the_start_alone_is_shown_all_the_same() -> None:
+    presence = {"text": (0.0,) * 9 + (1.0,) * 51, "audio": (1.0,) * 60, "visual": (1.0,) * 4 + (0.0,) * 56}
+    analysis = replace(make_analysis(60), presence=presence)
+    assert max(telling_moments(analysis, 60, 0.1, "visual")) < 0.8
+    assert min(telling_moments(analysis, 60, 0.1)) == 1.8
+
+
 def test_tables_and_files_leave_empty_what_was_not_observed() -> None:
     analysis = ending()
     rows = list(csv.DictReader(io.StringIO(render_csv(analysis).lstrip("\ufeff"), newline="")))
