@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
 from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
 from app.figures.reduce import kept
-from app.figures.style import COLOURS, FAINT, GREY, INK, ZERO, beside, figure, layout, scale_notes, y_axis
+from app.figures.style import (
+    COLOURS,
+    FAINT,
+    GREY,
+    INK,
+    TYPE,
+    ZERO,
+    beside,
+    figure,
+    layout,
+    scale_notes,
+    y_axis,
+)
 from app.i18n import DEFAULT, alone, name_of, tell
 from app.telling.observed import told_line, told_ticks
 
@@ -180,4 +192,4 @@ def _band_notes(
     if not modality:
         return scale_notes(limit, bottom, top, language)
     ends = [beside(f"{sign}{limit:g}", y, size=11) for sign, y in (("+", top), ("−", bottom))]
-    return [*ends, beside(f"<b>{name_of(modality, language)}</b>", (bottom + top) / 2, COLOURS[modality])]
+    return [*ends, beside(f"<b>{name_of(modality, language)}</b>", (bottom + top) / 2, TYPE[modality])]

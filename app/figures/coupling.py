@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from app.analysis import MODALITIES, Analysis
 from app.figures.lines import middles
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, beside, figure, layout, y_axis
+from app.figures.style import FAINT, TYPE, beside, figure, layout, y_axis
 from app.i18n import DEFAULT, name_of
 
 BAND, GAP, FOOT = 120, 26, 38  # pixels
@@ -39,7 +39,7 @@ def draw_coupling(analysis: Analysis, language: str = DEFAULT) -> go.Figure:
             "ticklabelstandoff": 6,
         }
         notes.append(
-            beside(f"<b>{name_of(target, language)}</b>", (top + bottom) / 2, COLOURS[target])
+            beside(f"<b>{name_of(target, language)}</b>", (top + bottom) / 2, TYPE[target])
             | {"xshift": -50, "align": "right"}
         )
     return figure(

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.analysis import MODALITIES, TimedWord
-from app.figures.style import COLOURS, FONT, GREY, figure
+from app.figures.style import FONT, GREY, TYPE, figure
 from app.i18n import DEFAULT, name_of, tell
 from app.telling.moments import Moment, gather, said_between, shown_from
 from app.telling.numbers import clock, signed
@@ -122,5 +122,5 @@ def _beside(modality: str, row: str, text: str, x: int, shift: int, anchor: str)
         "yref": "y",
         "yanchor": "middle",
         "showarrow": False,
-        "font": {"size": 12, "color": COLOURS[modality]},
+        "font": {"size": 12, "color": TYPE[modality]},
     }

@@ -1,8 +1,9 @@
 """What all pictures share: names, colours, type, and the empty layout they start from.
 
 One colour a modality everywhere: blue, amber and teal differ in lightness as well as hue, so they stay apart for
-every common kind of colour blindness. Ink and grey are exact values that the page's style sheet replaces on a dark
-background (see `page.css`); everything else reads on both.
+every common kind of colour blindness. Type in them is darker than lines and areas are, or amber letters would fade on
+white. Colours of type, and ink, are exact values that the style sheet replaces on a dark background (see `cards.css`);
+everything else reads on both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import plotly.graph_objects as go
 from app.i18n import DEFAULT, tell
 
 COLOURS = {"text": "#3b6fd4", "audio": "#d98a00", "visual": "#12907f"}
+TYPE = {"text": "#2f5fc0", "audio": "#9a6100", "visual": "#0c7567"}  # as --cm-*-type in `cards.css`
 INK = "#1d2430"
 GREY = "#667080"
 FAINT = "rgba(128,138,152,0.22)"

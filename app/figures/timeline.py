@@ -15,7 +15,7 @@ from app.analysis import MODALITIES, Analysis
 from app.figures.lines import interval_band, middles, score_limit, score_line, text_hover, word_hover
 from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, INK, ZERO, beside, figure, layout, scale_notes, y_axis
+from app.figures.style import COLOURS, FAINT, INK, TYPE, ZERO, beside, figure, layout, scale_notes, y_axis
 from app.figures.tone import add_tone
 from app.figures.words import lanes_of, moved_words, place, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
@@ -217,7 +217,7 @@ def _notes(
         beside(
             f"<b>{tell(f'owner.{target}', language)}</b>",
             at("shares", 0.72),
-            COLOURS[target],
+            TYPE[target],
             hint=hints["moves"],
         ),
         beside(tell("timeline.moves_after", language), at("shares", 0.54), hint=hints["moves"]),
