@@ -18,7 +18,7 @@ from app.telling.numbers import clock, signed
 SCHEMA = "coupled-mamba-batch/1"
 ASSETS = Path(__file__).parents[1] / "assets"
 NAMES = [field.name for field in fields(Row)]
-HEADS = ("clip", "length", "score", "nine times in ten", "in words", "words", "voice", "face", "remarks")
+HEADS = ("clip", "length", "score", "90 % range", "in words", "words", "voice", "face", "remarks")
 
 
 def write_table(rows: Sequence[Row]) -> dict[str, str]:

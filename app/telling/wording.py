@@ -22,7 +22,7 @@ VERBS = {
 
 
 def spread(interval: Interval | None, language: str = DEFAULT) -> str:
-    """ "somewhere between −1.5 and +0.3, nine times in ten"; empty where no interval is known."""
+    """ "90 % range: −1.5 to +0.3"; empty where no interval is known."""
     if interval is None:
         return ""
     return tell("result.spread", language, low=signed(interval.low), high=signed(interval.high))

@@ -195,7 +195,7 @@ def test_a_row_has_numbers_where_numbers_are_sorted() -> None:
     assert row["no"] == 7
     assert row["voice"] is None
     assert row["words"] == round(analysis.sentiment.alone["text"].score, 1)
-    assert (row["remarks"], row["nine times in ten"]) == ("One. Two.", "")
+    assert (row["remarks"], row["90 % range"]) == ("One. Two.", "")
 
 
 def test_another_language_keeps_the_rows_and_a_batch_under_way_takes_it_up(

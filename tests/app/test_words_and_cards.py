@@ -94,7 +94,7 @@ def test_result_card_says_the_interval_in_words_and_draws_it() -> None:
     analysis = with_intervals(make_analysis())
     score = analysis.sentiment.clip.score
     html = result_card(analysis)
-    told = f"somewhere between {signed(score - 0.8)} and {signed(score + 0.8)}, nine times in ten"
+    told = f"90 % range: {signed(score - 0.8)} to {signed(score + 0.8)}"
     assert f">{told}</p>" in html
     assert html.count("<b style=") == 4
     assert f'<b style="left:{100 * (score - 0.8 + 3) / 6:.2f}%;width:{100 * 1.6 / 6:.2f}%">' in html
@@ -103,7 +103,7 @@ def test_result_card_says_the_interval_in_words_and_draws_it() -> None:
 
 def test_without_an_interval_nothing_is_said_of_it() -> None:
     html = result_card(make_analysis())
-    assert "nine times in ten" not in html
+    assert "90 % range" not in html
     assert "<b style=" not in html
 
 
