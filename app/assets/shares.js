@@ -38,9 +38,10 @@
     return sources.map((line) => median(alive.map((i) => line[i])));
   };
 
+  let written = "{number} %"; // as the page's language writes a share
   const percent = (share) => {
     const number = Math.abs(100 * share).toFixed(0);
-    return `${share < 0 && Number(number) ? "−" : ""}${number} %`;
+    return fill(written, { number: `${share < 0 && Number(number) ? "−" : ""}${number}` });
   };
 
   const put = (cell, share) => {
@@ -65,6 +66,7 @@
   const restrict = (card, range) => {
     // The element may stay while gradio puts another clip's into it.
     if (card.cmFrom !== card.dataset.shares) Object.assign(card, { cmFrom: card.dataset.shares, cmRead: read(card) });
+    written = card.dataset.percent;
     const shares = card.cmRead, [first, stop] = ticksOf(shares, range), told = card.querySelector("[data-window]");
     told.hidden = range[1] - range[0] >= shares.end - 0.01;
     told.textContent = told.hidden ? "" : fill(told.dataset.window, { start: clock(range[0]), end: clock(range[1]) });

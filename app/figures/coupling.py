@@ -10,7 +10,7 @@ from app.analysis import MODALITIES, Analysis
 from app.figures.lines import middles
 from app.figures.shares import share_range, share_traces
 from app.figures.style import FAINT, TYPE, beside, figure, layout, y_axis
-from app.i18n import DEFAULT, name_of
+from app.i18n import DEFAULT, name_of, percent
 
 BAND, GAP, FOOT = 120, 26, 38  # pixels
 
@@ -34,7 +34,7 @@ def draw_coupling(analysis: Analysis, language: str = DEFAULT) -> go.Figure:
         axes[f"yaxis{number}"] = y_axis(low, high, (bottom, top), zeroline=True, zerolinecolor=FAINT) | {
             "showticklabels": True,
             "tickvals": marks,
-            "ticktext": [f"{100 * v} %".replace("-", "−") for v in marks],
+            "ticktext": [percent(v, language) for v in marks],
             "tickfont": {"size": 11},
             "ticklabelstandoff": 6,
         }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.analysis import Line
 from app.figures.reduce import kept_of
 from app.figures.style import COLOURS
-from app.i18n import DEFAULT, name_of, tell
+from app.i18n import DEFAULT, name_of, percent, tell
 
 HIGHEST, LOWEST = 2.0, -1.0
 """The most an axis shows: near cancellation shares grow without bound, and would flatten all the rest."""
@@ -84,8 +84,7 @@ def _name(source: str, target: str | None, language: str) -> str:
 
 
 def _tell(value: float, low: float, high: float, language: str) -> str:
-    sign = "−" if value < 0 else ""
-    share = f"{sign}{abs(100 * value):.0f} %"
+    share = percent(value, language)
     return tell("share.off", language, share=share) if value > high or value < low else share
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from app.telling.numbers import signed
+
 LANGUAGES = {"en": "English", "zh": "中文", "ja": "日本語"}
 """Code and own name of each language, the default first. zh stands for all of Chinese, zh-TW too."""
 DEFAULT = "en"
@@ -57,6 +59,11 @@ def joined(parts: Sequence[str], language: str = DEFAULT) -> str:
 def sentences(parts: Sequence[str], language: str = DEFAULT) -> str:
     """Sentences one after another, with the space that the language puts between them."""
     return tell("join.sentence", language).join(parts)
+
+
+def percent(share: float, language: str = DEFAULT) -> str:
+    """A share of 1 as "64 %" or "−12 %", with the space before the sign that the language asks for."""
+    return tell("percent", language, number=signed(100 * share, 0).removeprefix("+"))
 
 
 def retell(sentence: str, language: str = DEFAULT) -> str:

@@ -7,7 +7,7 @@ from html import escape
 import gradio as gr
 
 from app.estimate import about
-from app.i18n import DEFAULT, name_of, retell, tell
+from app.i18n import DEFAULT, name_of, percent, retell, tell
 from app.i18n.labels import html, language_of
 from app.server.runs import Run
 from app.stages import STAGES
@@ -100,7 +100,7 @@ def _item(name: str, told: str, run: Run, language: str) -> str:
         taken = tell("seconds", language, number=f"{run.seconds.get(name, 0.0):.1f}")
         return f'<li class="done"><span>{told}</span><b>{taken}</b></li>'
     left = _left(run, name, language)
-    return f'<li class="now"><span>{told}</span><b>{100 * fraction:.0f} %{left}</b></li>'
+    return f'<li class="now"><span>{told}</span><b>{percent(fraction, language)}{left}</b></li>'
 
 
 def _left(run: Run, stage: str | None, language: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.analysis import HIGHEST, LOWEST, MODALITIES, Analysis, Interval
 from app.figures.words import MOVES, MOVES_MUCH, moved_words
-from app.i18n import DEFAULT, alone, name_of, retell, tell
+from app.i18n import DEFAULT, alone, name_of, percent, retell, tell
 from app.telling.tables import SHARE_ROWS, share_table, tick_table
 from app.telling.wording import (
     clock,
@@ -103,7 +103,7 @@ def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:
     median = behind(tell("coupling.median?", language), tell("coupling.median", language))
     window = tell("coupling.window", language, start="{start}", end="{end}")
     return (
-        f'<div class="cm-shares" {_share_data(analysis, names)}>'
+        f'<div class="cm-shares" data-percent="{tell("percent", language)}" {_share_data(analysis, names)}>'
         f'<p class="cm-small" data-said data-window="{window}" hidden></p>'
         f'<table class="cm-matrix"><caption>{caption} {median}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -199,7 +199,7 @@ def _share_data(analysis: Analysis, names: Sequence[str]) -> str:
 def _cell(target: str, source: str, share: float, language: str) -> str:
     """One share; the darker, the larger. Below zero it is outlined: the source pulls the other way."""
     depth = min(1.0, abs(share))
-    text = f"{signed(100 * share, 0).removeprefix('+')} %"
+    text = percent(share, language)
     kind = " below" if text.startswith("−") else ""
     told = tell(
         "coupling.cell",

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.analysis import MODALITIES, AloneScore, Analysis, Gapped, Interval, Line, Sentiment
 from app.figures.words import words_at
-from app.i18n import DEFAULT, alone, name_of, tell
+from app.i18n import DEFAULT, alone, name_of, percent, tell
 from app.telling.numbers import clock, signed
 from app.telling.observed import told_part, told_ticks
 
@@ -55,7 +55,7 @@ def tick_table(
                 *scores,
                 tell("join.comma", language).join(seen),
                 *(f"{np.mean(line[a:b]):.2f}" for line in norms.values()),
-                *(_percent(line[a:b]) for line in shares.values()),
+                *(_percent(line[a:b], language) for line in shares.values()),
                 *(_whole(line[a:b]) for line in tone.values()),
             ]
         )
@@ -68,7 +68,7 @@ def share_table(
     """(header, rows) of the coupling over time: each target's share from each source, medians in up to `most` rows."""
     shares = _shares(analysis, language)
     rows = [
-        [clock(analysis.ticks.start[a]), *(_percent(line[a:b]) for line in shares.values())]
+        [clock(analysis.ticks.start[a]), *(_percent(line[a:b], language) for line in shares.values())]
         for a, b in _stretches(analysis, most)
     ]
     return [tell("table.time", language), *shares], rows
@@ -118,8 +118,8 @@ def _tone(analysis: Analysis, language: str) -> dict[str, Gapped]:
     return {f"{pitch} (Hz)": tone.pitch, f"{loudness} (dB)": tone.loudness}
 
 
-def _percent(shares: Line) -> str:
-    return f"{signed(100 * float(np.median(shares)), 0).removeprefix('+')} %"
+def _percent(shares: Line, language: str) -> str:
+    return percent(float(np.median(shares)), language)
 
 
 def _whole(values: Sequence[float | None]) -> str:

@@ -21,7 +21,7 @@ from app.exports import FORMATS
 from app.figures import draw_coupling, draw_timeline
 from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
-from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, places, retell, table, tell
+from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, percent, places, retell, table, tell
 from app.i18n.labels import html, language_of
 from app.page import build_page
 from app.panels import status
@@ -247,6 +247,14 @@ def test_lists_are_joined_as_the_language_does() -> None:
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert joined(["甲", "乙", "丙"], "zh") == "甲、乙和丙"
     assert (joined(["a"]), joined([])) == ("a", "")
+
+
+def test_a_share_is_written_as_the_language_does(analysis: Analysis) -> None:
+    assert (percent(0.64), percent(-0.126), percent(-0.001)) == ("64 %", "−13 %", "0 %")
+    assert percent(0.64, "zh") == percent(0.64, "ja") == "64%"
+    for language in OTHERS:
+        assert not [key for key, text in table(language).items() if " %" in text]
+        assert not [card for card in cards(analysis, language) if re.search(r"\d %", told(card))]
 
 
 def test_braces_would_be_read_as_a_pattern() -> None:
