@@ -63,13 +63,10 @@ def moment_sentence(moment: Moment, words: Sequence[TimedWord], language: str = 
         pulling = tell("join.semicolon", language).join(others)
         told.append(tell("why.others", language, pulls=_capital(pulling)))
     base = "why.base" if strong else "why.base_only" if pulls else "why.nothing_yet"
-    told.append(tell(base, language, score=signed(moment.base)))
+    if not strong or round(moment.base, 1):  # beside what does something, 0.0 is no news
+        told.append(tell(base, language, score=signed(moment.base)))
     if moment.without:
-        scores = [
-            tell("why.without", language, score=signed(s), name=name_of(m, language))
-            for m, s in moment.without.items()
-        ]
-        told.append(tell("why.through", language, scores=tell("join.comma", language).join(scores)))
+        told.append(_through(moment, language))
     return sentences(told, language)
 
 
@@ -164,6 +161,15 @@ def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord]
     )
     pulls = _capital(_pulls(modality, pull, language))
     return tell("why.mostly", language, pulls=pulls, when=when, quote=quote)
+
+
+def _through(moment: Moment, language: str) -> str:
+    """What the score would be without each."""
+    scores = [
+        tell("why.without", language, score=signed(s), name=name_of(m, language))
+        for m, s in moment.without.items()
+    ]
+    return tell("why.through", language, scores=tell("join.comma", language).join(scores))
 
 
 def _pulls(modality: str, pull: float, language: str) -> str:

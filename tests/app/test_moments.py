@@ -55,9 +55,15 @@ def test_the_sentence_says_what_moved_the_score_and_when() -> None:
 
 def test_what_it_would_be_without_each_is_told_and_tabled() -> None:
     moment = replace(make_moment(), without={"text": 0.3, "audio": -1.14, "visual": -0.9})
-    told = "Read anew, it would be +0.3 without the words, −1.1 without the voice, −0.9 without the face."
+    scores = "+0.3 without the words, −1.1 without the voice, −0.9 without the face"
+    told = f" Run again, the network gives a score of {scores}."
     assert moment_sentence(moment, ()).endswith(told)
     assert moment_table(moment, ())[-1] == ["score without it", "", "+0.30", "−1.14", "−0.90"]
+
+
+def test_constants_that_add_nothing_are_not_told() -> None:
+    assert "constants" not in moment_sentence(make_moment(base=-0.04), WORDS)
+    assert moment_sentence(make_moment(base=-0.06), WORDS).endswith("The network’s constants add −0.1.")
 
 
 def test_a_moment_that_rests_on_constants_alone_says_so() -> None:
