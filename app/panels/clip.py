@@ -34,7 +34,7 @@ class ClipPanel:
 
 def render() -> ClipPanel:
     """Lay out the panel."""
-    gr.HTML(html(lambda language: f'<p class="cm-privacy">{tell("clip.privacy", language)}</p>'))
+    gr.HTML(html(_privacy))
     video = gr.Video(
         label=label("clip.video"),
         show_label=False,
@@ -59,6 +59,15 @@ def render() -> ClipPanel:
         spoken = language.render()
     at = gr.Number(0, visible=False)
     return ClipPanel(video, transcript, analyse, cancel, sample, delete, spoken, at)
+
+
+def _privacy(language: str) -> str:
+    """What happens to the video, in a line or two; the rest is folded away."""
+    return (
+        f'<div class="cm-privacy">{tell("clip.privacy", language)} '
+        f"<details><summary>{tell('clip.privacy.more?', language)}</summary>"
+        f"{tell('clip.privacy.more', language)}</details></div>"
+    )
 
 
 def listen(panel: ClipPanel, page: gr.Blocks, first: Callable[..., Any]) -> None:

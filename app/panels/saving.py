@@ -42,7 +42,13 @@ def render(name: str = "cm-save") -> SavingPanel:
             kind: gr.DownloadButton(_name(kind), size="sm", elem_id=f"{name}-{kind}", min_width=76)
             for kind in FORMATS
         }
+    gr.HTML(html(faces), padding=False)  # told before anything is saved
     return SavingPanel(buttons, gr.HTML(padding=False, elem_id=f"{name}-told"))
+
+
+def faces(language: str) -> str:
+    """What the report holds that no other file does, as HTML."""
+    return f'<p class="cm-small">{tell("saving.faces", language)}</p>'
 
 
 def _name(kind: str) -> Any:

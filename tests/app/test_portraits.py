@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.exports import FORMATS, save
+from app.exports import FORMATS, save, told
+from app.i18n import DEFAULT, tell
+from app.i18n.labels import html
 from app.page import build_page
+from app.panels import saving
 from app.portraits import MOST, ROOM, Portrait, make_portraits, portraits_card
 from app.report import render_report
 from extractors.records import Grid, Looks
@@ -78,6 +81,17 @@ def test_only_the_report_holds_them_and_says_so(clip: Path, tmp_path: Path) -> N
     for kind in [kind for kind in FORMATS if kind != "html"]:
         save(analysis, kind, tmp_path / kind, clip, grid, clip)
         assert b"base64" not in (tmp_path / kind).read_bytes()
+
+
+def test_before_anything_is_saved_the_page_says_what_the_report_holds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path))
+    held = [part["props"].get("value") for part in build_page().get_config_file()["components"]]
+    assert str(html(saving.faces)) in map(str, held)
+    assert tell("saving.faces") in saving.faces(DEFAULT)
+    for text in (tell("saving.faces"), tell("clip.privacy.more"), told("html")):
+        assert "small pictures of the face" in text
 
 
 def test_delete_now_takes_them_off_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
