@@ -96,8 +96,7 @@ class Several:
         if not files:
             raise refusal(tell("several.choose", language), language)
         if len(files) > MOST:
-            told = {"count": len(files), "most": MOST, "command": "python -m app batch"}
-            raise refusal(tell("several.too_many", language, **told), language)
+            raise refusal(tell("several.too_many", language, count=len(files), most=MOST), language)
         session = session_of(request)
         mine = [str(self._rooms.claim(session, file)) for file in files]
         work = self._visits.begin(session, BATCH)

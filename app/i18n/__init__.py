@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from app.i18n.visitors import for_visitors
 from app.telling.numbers import signed
 
 LANGUAGES = {"en": "English", "zh": "中文", "ja": "日本語"}
@@ -67,7 +68,11 @@ def percent(share: float, language: str = DEFAULT) -> str:
 
 
 def retell(sentence: str, language: str = DEFAULT) -> str:
-    """A warning or refusal of the analysis, which says them in English, in the language; as it is where not known."""
+    """A warning or refusal of the analysis, which says them in English, to a visitor, in the language.
+
+    In English where it is not known.
+    """
+    sentence = for_visitors(sentence)
     if language == DEFAULT:
         return sentence
     for key, pattern in _patterns():

@@ -49,7 +49,7 @@ def render() -> ClipPanel:
         cancel = gr.Button(label("clip.cancel"), visible=False, elem_id="cm-cancel", min_width=90)
         sample = gr.Button(label("clip.sample"), elem_id="cm-sample", min_width=110)
         delete = gr.Button(label("clip.delete"), elem_id="cm-delete", min_width=100)
-    with gr.Accordion(label("clip.have_transcript"), open=False, elem_classes="cm-accordion"):
+    with gr.Accordion(label(language.heading()), open=False, elem_classes="cm-accordion"):
         transcript = gr.File(
             label=label("clip.transcript"),
             file_types=TRANSCRIPT_TYPES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from app.i18n import DEFAULT, tell
-from app.i18n.labels import label
+from app.i18n.labels import html, label
 from extractors.records import InputError
 from extractors.words.languages import (
     DETECT,
@@ -17,16 +17,32 @@ from extractors.words.languages import (
 
 
 def render() -> gr.Dropdown:
-    """Lay out the panel; gives the choice, whose value is a code such as "en", or "auto"."""
+    """Lay out the panel; gives the choice, whose value is a code such as "en", or "auto".
+
+    Where English alone is heard nothing is offered, and a sentence says so.
+    """
+    others = hears_others()
+    if not others:
+        gr.HTML(html(_english), padding=False)
     return gr.Dropdown(
         choices(),
         value=chosen(),
         label=label("speech.language"),
-        info=label("speech.shown" if hears_others() else "speech.needed"),
+        info=label("speech.shown"),
+        visible=others,
         interactive=True,
         filterable=False,
         elem_id="cm-language",
     )
+
+
+def heading() -> str:
+    """The key of the heading under which the choice stands beside the place for a transcript."""
+    return "clip.have_transcript" if hears_others() else "clip.only_transcript"
+
+
+def _english(language: str) -> str:
+    return f'<p class="cm-small">{tell("speech.english", language)}</p>'
 
 
 def choices(language: str = DEFAULT) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _hint(language: str) -> str:
 
 def _folder(language: str) -> str:
     """What `folder.js` knows of clips, and says where a folder has none or too many."""
-    many = tell("several.too_many", language, count="{count}", most=MOST, command="python -m app batch")
+    many = tell("several.too_many", language, count="{count}", most=MOST)
     none = tell("several.no_clip", language, name="{name}", endings=", ".join(ENDINGS))
     known = f'data-endings="{" ".join(ENDINGS)}" data-most="{MOST}"'
     told = f'data-many="{escape(many)}" data-none="{escape(none)}"'.replace("{", "[[").replace("}", "]]")

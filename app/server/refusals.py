@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.faults import fault_of
 from app.i18n import DEFAULT, retell, tell
+from app.i18n.visitors import for_visitors, is_wrong_setting, settings_in
 from app.server.quiet import place_of
 from app.server.turns import BusyError
 from app.stages import StoppedError
@@ -19,11 +20,17 @@ _log = logging.getLogger(__name__)
 
 
 def explain(error: BaseException | None) -> str:
-    """The sentence for a person, in English; empty where the analysis was merely stopped. Surprises go to the log."""
+    """The sentence for a visitor, in English; empty where the analysis was merely stopped.
+
+    Surprises go to the log, and the names of settings that whoever runs the server should look at.
+    """
     if error is None or isinstance(error, StoppedError):
         return ""
     if isinstance(error, (InputError, BusyError)):
-        return str(error)
+        sentence = str(error)
+        if settings := settings_in(sentence):  # not the sentence itself: a file's name can be in it
+            _log.warning("an analysis was refused: look at %s", ", ".join(settings))
+        return tell("heard.setup") if is_wrong_setting(sentence) else for_visitors(sentence)
     # Not the error's own words: they can hold a file's name or what was said.
     fault = fault_of(error)
     _log.error("an analysis failed: %s", " ".join([place_of(error), fault]).strip())

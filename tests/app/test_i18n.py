@@ -23,6 +23,7 @@ from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, percent, places, retell, table, tell
 from app.i18n.labels import html, language_of
+from app.i18n.visitors import settings_in
 from app.page import build_page
 from app.panels import status
 from app.panels.saving import TRANSLATED
@@ -214,6 +215,32 @@ def test_what_the_analysis_says_is_told_again(path: Path) -> None:
             continue  # a setting of the server: for whoever runs it
         for language in OTHERS:
             assert retell(sentence, language) != sentence, sentence
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_visitors_are_not_told_what_only_who_runs_the_server_can_do(language: str) -> None:
+    """The analysis's own sentences, as the command line says them, and what the page makes of them."""
+    needs = "that needs the package faster-whisper and, in COUPLED_MAMBA_WHISPER, the folder or name of a model that"
+    leave = (
+        "where it is English, leave the language (COUPLED_MAMBA_LANGUAGE, --language) at en instead of auto"
+    )
+    rests = ": the answer rests on voice and face."
+    for sentence in (
+        "The clip has 1,801 seconds, more than the limit of 1,800: cut it or raise COUPLED_MAMBA_MAX_SECONDS.",
+        "The clip needs about 2.1 GB of memory, more than the 1.0 GB that COUPLED_MAMBA_MEMORY allows: "
+        "cut it or raise the setting.",
+        "The clip needs about 2.1 GB of memory and 1.0 GB is free: cut it, or close what else is running; "
+        "where that number is wrong, set COUPLED_MAMBA_MEMORY to the bytes there are.",
+        f"Words in German cannot be recognised here: {needs} is on this machine; a transcript does as well{rests}",
+        f"The language of the speech cannot be found out here: {needs} is on this machine; {leave}{rests}",
+        f"The model 'small' that COUPLED_MAMBA_WHISPER names cannot be loaded (RuntimeError){rests}",
+    ):
+        said = retell(sentence, language)
+        assert not re.search("COUPLED|whisper|package|setting|--language|close what", said), said
+        assert language == DEFAULT or not latin(said), said
+        assert settings_in(sentence)
+    assert settings_in("COUPLED_MAMBA_YUNET is 'x', which is no file.") == ["COUPLED_MAMBA_YUNET"]
+    assert not settings_in("COUPLED_MAMBA_YUNET.mp4 is empty (0 bytes).")  # a visitor's file
 
 
 @pytest.mark.parametrize("language", OTHERS)

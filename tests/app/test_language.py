@@ -11,7 +11,7 @@ import pytest
 
 from app.analysis import Analysis
 from app.i18n import tell
-from app.panels.language import choices, chosen, render
+from app.panels.language import choices, chosen, heading, render
 from app.server import runs as running
 from app.server.runs import Runs
 from app.service import Service
@@ -29,11 +29,12 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_english_where_nothing_else_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(languages.WHISPER_VARIABLE, raising=False)
     assert choices() == [("English", "en")]
-    needed = tell("speech.needed")
-    assert languages.WHISPER_VARIABLE in needed
-    assert "faster-whisper" in needed
-    with gr.Blocks():
-        assert render().info.key == "cm.speech.needed"
+    assert heading() == "clip.only_transcript"
+    with gr.Blocks() as page:
+        assert not render().visible
+    told = [part["props"].get("value") for part in page.get_config_file()["components"]]
+    assert "Only English is recognised" in tell("speech.english")
+    assert any("__i18n__" in str(value) for value in told)
 
 
 def test_a_model_without_the_package_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,12 +46,13 @@ def test_a_model_without_the_package_is_not_enough(monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("heard")
 def test_others_are_offered_where_they_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = choices()
+    assert heading() == "clip.have_transcript"
     assert offered[:2] == [("English", "en"), (tell("speech.found_out"), "auto")]
     assert ("German", "de") in offered
     assert len({code for _, code in offered}) == len(offered) > 20
     assert [name for name, _ in offered[2:]] == sorted(name for name, _ in offered[2:])
     with gr.Blocks():
-        assert render().info.key == "cm.speech.shown"
+        assert render().visible
     for setting, first in {"de": "de", "deu": "de", "auto": "auto", "xx": "en", "much": "en"}.items():
         monkeypatch.setenv(languages.LANGUAGE_VARIABLE, setting)
         assert chosen() == first

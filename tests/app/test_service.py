@@ -305,6 +305,22 @@ def test_a_refusal_is_text_to_programs_and_no_markup_to_browsers() -> None:
 def test_surprises_are_not_shown_to_visitors() -> None:
     assert explain(RuntimeError("secret path /home/me")) == SURPRISE
     assert explain(InputError("The clip is empty.")) == "The clip is empty."
+
+
+def test_who_runs_the_server_is_told_of_its_settings_and_visitors_are_not(caplog: Any) -> None:
+    long = "The clip has 9 seconds, more than the limit of 4: cut it"
+    assert explain(InputError(f"{long} or raise COUPLED_MAMBA_MAX_SECONDS.")) == f"{long}."
+    assert caplog.messages == ["an analysis was refused: look at COUPLED_MAMBA_MAX_SECONDS"]
+    for sentence in (
+        "COUPLED_MAMBA_YUNET is 'x', which is no file.",
+        "OpenCV cannot read a.onnx as YuNet: fetch it again or unset COUPLED_MAMBA_YUNET.",
+    ):
+        caplog.clear()
+        assert explain(InputError(sentence)).startswith("A setting of the server is wrong")
+        assert caplog.messages == ["an analysis was refused: look at COUPLED_MAMBA_YUNET"]
+    empty = "COUPLED_MAMBA_YUNET.mp4 is empty (0 bytes)."  # a visitor's file, which the log is not to name
+    caplog.clear()
+    assert (explain(InputError(empty)), caplog.messages) == (empty, [])
     assert explain(StoppedError("stopped")) == ""
 
 

@@ -119,14 +119,15 @@ def _words_are_reached_by_keys(page: Any) -> None:
 
 EVERYTHING = {
     *("en", "zh", "ja", "cm-switch", "cm-video", "cm-analyse", "cm-sample", "cm-delete"),
-    *("cm-transcript-file", "cm-language"),
+    "cm-transcript-file",
     *(f"cm-save-{kind}" for kind in FORMATS),
     *("cm-faces", "cm-timeline", "cm-target", "cm-tone", "cm-explain", "cm-why", "cm-space"),
     *("cm-coupling", "cm-shares", "cm-kept", "cm-switched", "cm-compare-way", "cm-other", "cm-compare"),
     *("cm-correcting", "cm-words", "cm-correct", "cm-several", "cm-several-files", "cm-several-analyse"),
     "cm-several-folder",
 }
-"""By their ids or languages; Cancel is there during an analysis alone, and the row to open once it is chosen."""
+"""By their ids or languages; Cancel is there during an analysis alone, the row to open once it is chosen, and the
+choice of the speech's language where others than English are heard."""
 
 
 def _unfold_by_keys(page: Any) -> None:
