@@ -36,6 +36,7 @@ SCRIPTS = (
     "playhead.js",
     "faces.js",
     "windows.js",
+    "clock.js",
     "shares.js",
     "words.js",
     "space.js",

@@ -29,7 +29,7 @@ LEFT, RIGHT = 100, 14  # pixels: at the left there is room for "negative  −1.5
 def layout(height: int, end: float, lowest: str = "y", language: str = DEFAULT) -> dict[str, Any]:
     """The layout every picture over time starts from: x in seconds from 0 to `end`, transparent, hover over all.
 
-    The time axis stands under the y axis `lowest`.
+    The time axis stands under the y axis `lowest`. `clock.js` writes its seconds as "0:05", and those of the hover.
     """
     return {
         "height": height,
@@ -55,7 +55,7 @@ def layout(height: int, end: float, lowest: str = "y", language: str = DEFAULT) 
             "maxallowed": end,
             "ticksuffix": tell("seconds.suffix", language),
             "hoverformat": ".1f",
-            "unifiedhovertitle": {"text": f"<b>%{{x:.1f}}{tell('seconds.suffix', language)}</b>"},
+            "exponentformat": "none",
             "showgrid": False,
             "zeroline": False,
             "nticks": 12,

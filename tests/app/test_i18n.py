@@ -347,10 +347,7 @@ def shown_in(figure: Any) -> Iterator[str]:
         for held in (trace.customdata, getattr(trace, "text", None)):
             yield from (str(text) for text in (() if held is None or isinstance(held, str) else held))
     yield from (f"{note.text} {note.hovertext or ''}" for note in figure.layout.annotations)
-    yield (
-        str(figure.layout.xaxis.ticksuffix)
-        + str(figure.layout.xaxis.unifiedhovertitle.text or "").split("}")[-1]
-    )
+    yield str(figure.layout.xaxis.ticksuffix)
 
 
 def told(card: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,6 +89,41 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
         page.wait_for_function("document.querySelectorAll('.cm-face:not([hidden])').length == 3")
         assert np.allclose(ranges(page), own)
         _shares_are_of(page, analysis, 0, TICKS * 0.2)
+    assert not faults
+
+
+MARKS = "all => all.map(p => [...p.querySelectorAll('.xtick text')].map(text => text.textContent))"
+
+
+def test_time_is_told_by_the_clock_however_close_one_looks(tmp_path: Path) -> None:
+    analysis, path = make_analysis(TICKS), tmp_path / "report.html"
+    path.write_text(render_report(analysis, "clip", answered(TICKS)), encoding="utf-8")
+    with chromium() as browser:
+        page, faults = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+        for start, end, first in (
+            (0, 600, ["0:00", "1:00", "2:00"]),
+            (180, 420, ["3:00", "3:20", "3:40"]),
+            (63, 75, ["1:03", "1:04", "1:05"]),
+            (60, 61, ["1:00", "1:00.1", "1:00.2"]),
+        ):
+            look_at(page, start, end)
+            page.wait_for_function(
+                f"first => ({MARKS})([{PLOT}])[0].slice(0, 3).join() === first", arg=",".join(first)
+            )
+        page.wait_for_timeout(500)
+        for marks in page.eval_on_selector_all(".js-plotly-plot", MARKS):
+            assert marks
+            assert all(re.fullmatch(r"\d+:\d\d(\.\d)?", text) for text in marks)
+        page.hover("#cm-timeline .nsewdrag >> nth=0", position={"x": 300, "y": 60})
+        page.wait_for_selector("#cm-timeline .hoverlayer .legendtitletext", state="attached")
+        told = page.text_content("#cm-timeline .hoverlayer .legendtitletext")
+        assert re.fullmatch(r"1:00\.[13579]", told)
+        # What the scripts read stays seconds.
+        assert page.evaluate(f"{PLOT}._fullLayout.xaxis.range") == [60, 61]
     assert not faults
 
 

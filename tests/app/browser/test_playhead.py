@@ -59,7 +59,8 @@ def _the_hover_tells_all_that_the_table_does(page: Any) -> None:
     )
     told = dict(line.split(" : ") for line in lines)
     header, *rows = page.evaluate(TABLE_OF)
-    tick = round((float(seconds.removesuffix(" s")) - 0.1) / 0.2)  # a tick is drawn at its middle
+    minutes, rest = seconds.split(":")
+    tick = round((60 * int(minutes) + float(rest) - 0.1) / 0.2)  # a tick is drawn at its middle
     row = dict(zip(header, rows[tick], strict=True))
     shown = {
         name: text for name, text in row.items() if name != "time" and "(" not in name and "←" not in name
