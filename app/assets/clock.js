@@ -4,8 +4,8 @@
   "use strict";
   const APART = 70; // pixels between two labels, about
   const MOST = 12; // labels, as in app/figures/style.py
-  const PLAIN = 0.5; // seconds up to which plotly's own steps (0.1, 0.2, 0.5) do as well
-  const STEPS = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600];
+  const PLAIN = 0.05; // seconds up to which plotly's own steps do as well
+  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
   const clock = (seconds, digits) => {
     const whole = Number(seconds.toFixed(digits)), minutes = Math.floor(whole / 60);
@@ -28,7 +28,7 @@
     getOwnPropertyDescriptor: own,
   });
 
-  // Plotly would mark every 50 or 200 seconds, which no clock does.
+  // Plotly would mark every 50 or 200 seconds, which no clock does, and on a phone more than there is room for.
   const stepOf = ({ range, _length: length }) => {
     const least = (range[1] - range[0]) / Math.min(MOST, length / APART);
     return least > PLAIN ? STEPS.find((step) => step >= least) ?? null : null;
