@@ -32,6 +32,7 @@ ASSETS = Path(__file__).parent / "assets"
 STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
 SCRIPTS = (
     "lean.js",
+    "presence.js",
     "language.js",
     "playhead.js",
     "faces.js",

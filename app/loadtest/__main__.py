@@ -17,9 +17,9 @@ from app.loadtest.clients import Ask, ask, crowd, make_clips
 from app.loadtest.held import Phase, broken, table
 from app.loadtest.page import look
 from app.loadtest.server import Count, Server
-from app.server.presence import GRACE
 
 AT_ONCE = 2
+GRACE = 20  # seconds that this server waits for who hung up: the minutes that others wait would be spent waiting here
 WARM_UP = 20.0  # seconds with as many clients as ever, before anything is counted
 SETTLED, PATIENCE = 3.0, 90.0  # seconds for the server to let go of what the last visitor left
 
@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the test and print its table; 0 where everything held, else 1."""
     options = _parser().parse_args(arguments)
     line = {settings.AT_ONCE: str(AT_ONCE), settings.WAITING: str(options.waiting)}
-    with tempfile.TemporaryDirectory() as name, Server(Path(name), line) as server:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Server(Path(name), line | {settings.GRACE: str(GRACE)}) as server,
+    ):
         if options.clips:
             clips = sorted(path for path in options.clips.iterdir() if path.is_file())
         else:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
-from app.loadtest.clients import BUSY, Request, come
+from app.loadtest.clients import BUSY, PATIENCE, Request, come
 
 BUTTON = "cm-analyse"
 READ = ("cm-result", "cm-words")  # what is compared: the score's card, and the words
@@ -50,7 +51,9 @@ class Visit:
         return self._shown[self._by_name[name]]
 
     def leave(self) -> None:
-        """Close the page."""
+        """Close the page, which says so."""
+        beat = self._client.heartbeat_url.format(session_hash=self._client.session_hash)
+        urllib.request.urlopen(urllib.request.Request(beat, method="POST"), timeout=PATIENCE).close()
         self._client.close()
 
     def _fire(self, numbers: list[int]) -> None:
