@@ -44,6 +44,7 @@ SCRIPTS = (
     "subtitles.js",
     "folder.js",
     "access.js",
+    "frames.js",
 )
 PORT = 7860
 # Bounds of what gradio keeps for all visitors together: clicks that wait, threads (each analysis under way or in line

@@ -51,7 +51,6 @@
         if (axis?._length > 0 && picture.data) mark(picture, axis);
       }
     }
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

@@ -21,7 +21,6 @@
       if (strip.cmLook !== look) place(strip, axis);
       strip.cmLook = look;
     }
-    requestAnimationFrame(follow);
   };
 
   document.addEventListener("click", (event) => {
@@ -29,5 +28,5 @@
     const video = document.querySelector("#cm-video video");
     if (start !== undefined && video) video.currentTime = Number(start);
   });
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

@@ -93,7 +93,6 @@
     const other = document.querySelector(`${OTHER} .js-plotly-plot`);
     if (other) Object.assign(other, { role: "img", ariaLabel: told(other) });
     hold();
-    requestAnimationFrame(follow);
   };
 
   document.addEventListener("click", (event) => {
@@ -102,5 +101,5 @@
     seek(Number(start));
     film()?.play();
   });
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

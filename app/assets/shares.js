@@ -89,7 +89,6 @@
       clearTimeout(later);
       if (!whole) later = setTimeout(() => { restrict(card, range); said = told.textContent; }, REST);
     }
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

@@ -172,7 +172,6 @@
       if (time !== drawn) draw(canvas, time, paths, dense);
       [looked, drawn] = [look, time];
     }
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

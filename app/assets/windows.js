@@ -41,7 +41,6 @@
         if (picture._fullLayout?.xaxis && picture.data) bring(picture, wanted);
       }
     }
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

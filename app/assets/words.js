@@ -112,7 +112,6 @@
         later = setTimeout(() => lay(picture), REST);
       }
     }
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }

@@ -1,0 +1,96 @@
+"""In a real browser, without a server: the clock that the pictures follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.page import ASSETS
+from app.report import render_report
+from tests.app.browser.visit import DRIVES_A_BROWSER
+from tests.app.made import make_analysis
+
+pytestmark = DRIVES_A_BROWSER
+TICKS = 120  # 24 s
+PLOT = "document.querySelector('#cm-timeline .js-plotly-plot')"
+# A video whose time is set by hand, before the page's own scripts; its places are called as on the page.
+FILM = """
+<div id="cm-video"><video></video></div>
+<script>
+  const film = document.querySelector("video"), shown = { currentTime: 0, paused: true, duration: 24 };
+  for (const name of Object.keys(shown)) {
+    Object.defineProperty(film, name, { get: () => shown[name], set: (value) => { shown[name] = value; } });
+  }
+  document.querySelectorAll(".wide").forEach((place) => place.classList.add("cm-wide"));
+</script>
+"""
+STYLE = (
+    "<style>.js-plotly-plot { position: relative }"
+    " .cm-playhead { position: absolute; top: 0; left: 0; width: 1px; height: 9px }</style>"
+)
+COUNT = """
+async (ms) => {
+  const seen = { ours: 0, all: 0 };
+  const count = () => { seen.ours += 1; };
+  let on = true;
+  const each = () => { seen.all += 1; if (on) requestAnimationFrame(each); };
+  document.addEventListener("cm-frame", count);
+  requestAnimationFrame(each);
+  await new Promise((done) => setTimeout(done, ms));
+  on = false;
+  document.removeEventListener("cm-frame", count);
+  return seen;
+}
+"""
+Opened = Callable[..., Any]
+
+
+def _script(name: str) -> str:
+    return f"<script>({(ASSETS / name).read_text(encoding='utf-8').strip()})();</script>"
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
+    """Opens a saved report, with a film and what follows it where one is wanted; on a phone or not."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+
+    def open_(film: bool = False, phone: bool = False) -> Any:
+        text = render_report(make_analysis(TICKS))
+        if film:
+            more = FILM + STYLE + _script("playhead.js")
+            text = text.replace("</body>", f"{more}</body>")
+        path = tmp_path / "report.html"
+        path.write_text(text, encoding="utf-8")
+        size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 900}
+        contexts.append(browser.new_context(viewport=size, has_touch=phone, is_mobile=phone))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3")
+        page.evaluate(f"{PLOT}.scrollIntoView({{ block: 'center' }})")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def test_what_follows_the_video_rests_while_nothing_moves(opened: Opened) -> None:
+    page = opened(film=True)
+    page.wait_for_timeout(6000)
+    resting = page.evaluate(COUNT, 2000)
+    assert 4 <= resting["ours"] <= 12
+    page.evaluate("shown.paused = false; document.querySelector('video').dispatchEvent(new Event('play'))")
+    playing = page.evaluate(COUNT, 2000)
+    assert playing["ours"] >= playing["all"] - 3  # every frame that the screen is drawn
+    page.evaluate("shown.paused = true")
+    page.mouse.move(300, 300)
+    page.mouse.move(310, 300)
+    moved = page.evaluate(COUNT, 1000)
+    assert moved["ours"] >= moved["all"] - 3
