@@ -44,6 +44,8 @@ SCRIPTS = (
     "subtitles.js",
     "folder.js",
     "access.js",
+    "sideways.js",
+    "touch.js",
     "frames.js",
 )
 PORT = 7860

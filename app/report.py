@@ -74,7 +74,7 @@ def render_report(
         f"<body><main><header><h1>Coupled Mamba</h1><p>{escape(name)} · {_facts(analysis)}</p></header>{body}"
         "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
         f"{_scripts('windows.js', 'clock.js', 'shares.js', 'words.js', *(('space.js', 'report.js') if answered else ()))}"
-        f"{_scripts(*(('faces.js',) if portraits else ()), 'frames.js')}</body></html>"
+        f"{_scripts(*(('faces.js',) if portraits else ()), 'touch.js', 'frames.js')}</body></html>"
     )
 
 

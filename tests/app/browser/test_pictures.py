@@ -1,4 +1,4 @@
-"""In a real browser, without a server: the clock that the pictures follow."""
+"""In a real browser, without a server: pictures under fingers, the keys after a click, and the clock they follow."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
     def open_(film: bool = False, phone: bool = False) -> Any:
         text = render_report(make_analysis(TICKS))
         if film:
-            more = FILM + STYLE + _script("playhead.js")
+            more = FILM + STYLE + _script("playhead.js") + _script("sideways.js")
             text = text.replace("</body>", f"{more}</body>")
         path = tmp_path / "report.html"
         path.write_text(text, encoding="utf-8")
@@ -79,6 +79,75 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
     for context in contexts:
         context.close()
     assert not faults
+
+
+def _point(page: Any) -> tuple[float, float]:
+    """Of the time line, among its lines."""
+    left, top = page.evaluate(
+        f"(() => {{ const b = {PLOT}.getBoundingClientRect(); return [b.left, b.top] }})()"
+    )
+    return left + 200, top + 100
+
+
+def _swipe(page: Any, x: float, y: float, way: int) -> None:
+    """A finger is put down, moved upwards and taken away."""
+    log = page.context.new_cdp_session(page)
+    for kind, up in (("touchStart", 0), *(("touchMove", far) for far in range(20, way, 20)), ("touchEnd", 0)):
+        points = [] if kind == "touchEnd" else [{"x": x, "y": y - up}]
+        log.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(20)
+
+
+def _range(page: Any) -> list[float]:
+    ends: list[float] = page.evaluate(f"{PLOT}._fullLayout.xaxis.range.map(Number)")
+    return ends
+
+
+def test_a_finger_scrolls_the_page_over_a_picture(opened: Opened) -> None:
+    page = opened(film=True, phone=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    x, y = _point(page)
+    before, window = page.evaluate("scrollY"), _range(page)
+    _swipe(page, x, y + 200, 250)
+    page.wait_for_function(f"scrollY > {before + 150}")
+    page.wait_for_timeout(500)
+    assert _range(page) == window
+    assert page.evaluate("shown.currentTime") == 0  # it was no click
+
+
+def test_a_tap_seeks_and_chooses_no_window(opened: Opened) -> None:
+    page = opened(film=True, phone=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    x, y = _point(page)
+    page.evaluate(f"{PLOT}.on('plotly_click', () => {{ window.clicks = (window.clicks ?? 0) + 1 }})")
+    window = _range(page)
+    page.touchscreen.tap(x, y)
+    page.wait_for_function("document.querySelector('video').currentTime > 1")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.clicks") == 1
+    assert _range(page) == window
+
+
+def test_while_it_plays_the_playhead_stays_in_view_unless_somebody_scrolls_away(opened: Opened) -> None:
+    page = opened(film=True, phone=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    place = "document.querySelector('.cm-wide:has(#cm-timeline)')"
+    seen = (
+        f"(() => {{ const b = {PLOT}.querySelector('.cm-playhead').getBoundingClientRect(),"
+        f" w = {place}.getBoundingClientRect(); return b.left >= w.left && b.right <= w.right }})()"
+    )
+    page.evaluate("shown.currentTime = 20")
+    page.wait_for_timeout(600)
+    assert page.evaluate(f"{place}.scrollLeft") == 0  # it stands still, and so does what is looked at
+    page.evaluate("shown.paused = false")
+    page.wait_for_function(f"{place}.scrollLeft > 100 && {seen}")
+    page.evaluate(f"{place}.scrollLeft = 0")
+    for _ in range(5):
+        page.wait_for_timeout(100)
+        page.evaluate("shown.currentTime += 0.1")
+    assert page.evaluate(f"{place}.scrollLeft") == 0
+    page.evaluate("shown.currentTime = 18")  # a word was clicked
+    page.wait_for_function(f"{place}.scrollLeft > 100 && {seen}")
 
 
 def test_what_follows_the_video_rests_while_nothing_moves(opened: Opened) -> None:
