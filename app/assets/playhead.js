@@ -54,6 +54,7 @@
     picture.addEventListener("keydown", onKey);
     const main = Boolean(picture.closest(MAIN));
     picture.on("plotly_click", (click) => {
+      picture.focus({ preventScroll: true }); // which plotly keeps the browser from: its keys work from now on
       seek(secondsAt(picture, click.event));
       if (main) press("#cm-explain");
     });

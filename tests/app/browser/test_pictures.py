@@ -128,6 +128,18 @@ def test_a_tap_seeks_and_chooses_no_window(opened: Opened) -> None:
     assert _range(page) == window
 
 
+def test_the_keys_work_once_a_picture_was_clicked(opened: Opened) -> None:
+    page = opened(film=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    page.mouse.click(*_point(page))
+    page.wait_for_function("document.querySelector('video').currentTime > 1")
+    before = page.evaluate("document.querySelector('video').currentTime")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(
+        before + 0.2, abs=0.01
+    )
+
+
 def test_while_it_plays_the_playhead_stays_in_view_unless_somebody_scrolls_away(opened: Opened) -> None:
     page = opened(film=True, phone=True)
     page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
