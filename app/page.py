@@ -33,6 +33,7 @@ STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
 SCRIPTS = (
     "lean.js",
     "presence.js",
+    "scheme.js",
     "language.js",
     "playhead.js",
     "faces.js",

@@ -21,7 +21,8 @@ TOLD = {
 """What the scripts say, by name; each picture's own name by the id of its place."""
 HINTED = {f"cm-save-{kind}": kind for kind in FORMATS}
 """The buttons that say what they give when they are pointed at, by their ids."""
-_SWITCH = "() => { document.body.classList.toggle('dark'); document.documentElement.style.colorScheme = '' }"
+SWITCH = "() => { document.dispatchEvent(new Event('cm-switch')) }"
+"""Tells `scheme.js` that it was pressed."""
 
 
 def render() -> tuple[gr.Button, gr.Button]:
@@ -41,7 +42,7 @@ def render() -> tuple[gr.Button, gr.Button]:
 
 def listen(switch: gr.Button) -> None:
     """The switch works in the browser alone."""
-    switch.click(None, js=_SWITCH, api_visibility="private")
+    switch.click(None, js=SWITCH, api_visibility="private")
 
 
 def foot() -> None:
