@@ -21,7 +21,8 @@
 
   // The button that adds files holds another one: only the inner one does something, and only its name is a name.
   const unnest = () => {
-    const outer = document.querySelector("#cm-several-files .icon-button:has(button):not([role])");
+    const found = document.querySelectorAll("#cm-several-files .icon-button:not([role])");
+    const outer = [...found].find((button) => button.querySelector("button")); // older browsers do not know :has()
     if (!outer) return;
     outer.setAttribute("role", "group");
     outer.tabIndex = -1;

@@ -2,6 +2,7 @@
   // A whole folder as several clips. A browser's choice of a folder gives every file that lies in it, so what is no
   // clip is left out before anything leaves this computer; the rest goes the way of files that are chosen one by one.
   "use strict";
+  const AGAIN = 300; // ms until the place for files is looked for again
   const say = (text) => {
     const line = document.querySelector("#cm-folder");
     line.textContent = text;
@@ -16,6 +17,10 @@
 
   const give = (clips) => {
     const place = document.querySelector("#cm-several-files input[type=file]"), given = new DataTransfer();
+    if (!place) { // while others are being sent
+      setTimeout(give, AGAIN, clips);
+      return;
+    }
     for (const clip of clips) given.items.add(clip);
     place.files = given.files;
     place.dispatchEvent(new Event("change", { bubbles: true }));
