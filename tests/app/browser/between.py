@@ -1,11 +1,18 @@
-"""What stands between a browser and the page: a line that can be cut."""
+"""What stands between a browser and the page: a line that can be cut, and a proxy that serves it under a prefix."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 
 class Line:
@@ -65,3 +72,51 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         pass
     finally:
         writer.close()
+
+
+@contextmanager
+def prefixed(prefix: str, port: int) -> Iterator[str]:
+    """The address of a proxy that passes on what is asked for under the prefix, without it; all else is not there."""
+    settings: dict[str, Any] = {"port": 0, "log_level": "critical", "lifespan": "off", "access_log": False}
+    proxy = uvicorn.Server(uvicorn.Config(_Prefixed(prefix, port), timeout_graceful_shutdown=1, **settings))
+    thread = threading.Thread(target=proxy.run, daemon=True)
+    thread.start()
+    while not proxy.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{proxy.servers[0].sockets[0].getsockname()[1]}{prefix}/"
+    proxy.should_exit = True
+    thread.join(20)
+
+
+class _Prefixed:
+    def __init__(self, prefix: str, port: int) -> None:
+        self._prefix, self._to = prefix, f"http://127.0.0.1:{port}"
+        self._client = httpx.AsyncClient(timeout=None)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        asked = Request(scope, receive)
+        path = scope["raw_path"].decode()
+        if path.startswith(f"{self._prefix}/"):
+            answer = await self._pass_on(asked, path.removeprefix(self._prefix))
+        else:  # but for the sign that a browser looks for there
+            answer = Response(status_code=204 if path == "/favicon.ico" else 404)
+        await answer(scope, receive, send)
+
+    async def _pass_on(self, asked: Request, path: str) -> Response:
+        url = f"{self._to}{path}?{asked.url.query}".removesuffix("?")
+        body = asked.stream() if asked.method == "POST" else None
+        request = self._client.build_request(asked.method, url, headers=asked.headers.raw, content=body)
+        came = await self._client.send(request, stream=True)
+
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                async for part in came.aiter_raw():
+                    yield part
+            finally:
+                await came.aclose()
+
+        answer = StreamingResponse(parts(), came.status_code)
+        answer.raw_headers = [
+            (k.lower(), v) for k, v in came.headers.raw if k.lower() != b"transfer-encoding"
+        ]
+        return answer
