@@ -134,7 +134,7 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
         for card, said in told.items():
             page.wait_for_selector(f"{card} >> text={said}")
         page.wait_for_timeout(3000)  # whatever comes late
-    page.wait_for_selector("#cm-timeline text:has-text('语言的')", state="attached")
+    page.wait_for_selector("#cm-timeline text:has-text('话语的')", state="attached")
     page.wait_for_function(f"{main} === '{window}'")
     kept = "() => [...document.querySelectorAll('#cm-kept input')].map((box) => box.checked)"
     assert page.evaluate(kept) == [False, False, True]
