@@ -13,22 +13,21 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, AloneScore, Analysis, Interval, Sentiment
-from app.figures.lines import interval_band, middles, score_limit, score_line, word_hover
+from app.figures.lines import interval_band, middles, score_line, score_range, word_hover
 from app.figures.reduce import kept
 from app.figures.style import (
     COLOURS,
-    FAINT,
     GREY,
     INK,
     TYPE,
-    ZERO,
     beside,
     figure,
     layout,
     scale_notes,
-    y_axis,
+    score_axis,
 )
 from app.i18n import DEFAULT, alone, name_of, tell
+from app.telling.numbers import signed
 from app.telling.observed import told_line, told_ticks
 
 TALL, BAND, GAP, FOOT = 230, 96, 26, 38
@@ -63,7 +62,7 @@ def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
     names = sources_of(first.analysis, second.analysis)
     inside = TALL + len(names) * (GAP + BAND)
     both = [first.analysis, second.analysis]
-    whole, own = score_limit(both), score_limit(both, intervals=False)
+    whole, own = score_range(both), score_range(both, intervals=False)
     seconds = middles(first.analysis)
     traces: list[Any] = []
     axes: dict[str, Any] = {}
@@ -72,10 +71,10 @@ def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
     for i, name in enumerate(["", *names]):
         axis = f"y{i + 1}" if i else "y"
         bottom = max(0.0, top - (BAND if i else TALL) / inside)
-        limit = own if name else whole  # the modalities' bands hold no intervals, so they need less room
-        axes[f"yaxis{i + 1}" if i else "yaxis"] = _score_axis(limit, (bottom, top))
+        ends = own if name else whole  # the modalities' bands hold no intervals, so they need less room
+        axes[f"yaxis{i + 1}" if i else "yaxis"] = score_axis(ends, (bottom, top))
         traces += _band_of(name, first, second, seconds, axis, language)
-        notes += _band_notes(name, limit, bottom, top, language)
+        notes += _band_notes(name, ends, bottom, top, language)
         top = bottom - GAP / inside
     traces.append(word_hover(first.analysis, seconds, "y", language))
     lowest = f"y{len(names) + 1}" if names else "y"
@@ -85,11 +84,11 @@ def draw_over(first: Side, second: Side, language: str = DEFAULT) -> go.Figure:
 
 def draw_beside(first: Side, second: Side, language: str = DEFAULT) -> tuple[go.Figure, go.Figure]:
     """A picture for each of two clips: its own time axis, the same scale of scores."""
-    limit = score_limit([first.analysis, second.analysis])
-    return _draw_alone(first.analysis, limit, language), _draw_alone(second.analysis, limit, language)
+    ends = score_range([first.analysis, second.analysis])
+    return _draw_alone(first.analysis, ends, language), _draw_alone(second.analysis, ends, language)
 
 
-def _draw_alone(analysis: Analysis, limit: float, language: str) -> go.Figure:
+def _draw_alone(analysis: Analysis, ends: tuple[float, float], language: str) -> go.Figure:
     """The lines of one clip: all together with its interval, and each modality's own."""
     seconds, feeling = middles(analysis), analysis.sentiment
     name = name_of("all", language)
@@ -118,8 +117,8 @@ def _draw_alone(analysis: Analysis, limit: float, language: str) -> go.Figure:
     return figure(
         traces,
         **(layout(HEIGHT, analysis.end, language=language) | {"hoversubplots": "single"}),
-        yaxis=_score_axis(limit, (0, 1)),
-        annotations=scale_notes(limit, language=language),
+        yaxis=score_axis(ends, (0, 1)),
+        annotations=scale_notes(ends, language=language),
     )
 
 
@@ -178,18 +177,13 @@ def _edges(analysis: Analysis, between: Interval, axis: str) -> list[Any]:
     return lines
 
 
-def _score_axis(limit: float, domain: tuple[float, float]) -> dict[str, Any]:
-    return y_axis(-limit, limit, domain, showgrid=True, gridcolor=FAINT, zeroline=True) | {
-        "zerolinecolor": ZERO,
-        "tickvals": [-limit, 0, limit],
-    }
-
-
 def _band_notes(
-    modality: str, limit: float, bottom: float, top: float, language: str
+    modality: str, ends: tuple[float, float], bottom: float, top: float, language: str
 ) -> list[dict[str, Any]]:
     """What stands beside a band: the scale beside that of all together, the modality's name beside its own."""
     if not modality:
-        return scale_notes(limit, bottom, top, language)
-    ends = [beside(f"{sign}{limit:g}", y, size=11) for sign, y in (("+", top), ("−", bottom))]
-    return [*ends, beside(f"<b>{name_of(modality, language)}</b>", (bottom + top) / 2, TYPE[modality])]
+        return scale_notes(ends, bottom, top, language)
+    scale = [
+        beside(signed(end).replace(".0", ""), y, size=11) for end, y in zip(ends, (bottom, top), strict=True)
+    ]
+    return [*scale, beside(f"<b>{name_of(modality, language)}</b>", (bottom + top) / 2, TYPE[modality])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from app.figures.words import words_at
 from app.i18n import DEFAULT, tell
 from app.telling.numbers import signed
 from app.telling.observed import told_line, told_ticks
+
+STEP, SHORTEST = 0.5, 2.0  # points: a scores' axis ends at a multiple of STEP, and is SHORTEST long at least
+ROOM = 1.06  # times the score at an axis' end that it has room for, so that no line is cut there
 
 
 def signed_hundredths(score: float) -> str:
@@ -113,10 +117,10 @@ def text_hover(
     )
 
 
-def score_limit(analyses: Iterable[Analysis], *, intervals: bool = True) -> float:
-    """The half range of the scores' axis: enough for every line drawn, never so little that noise looks like a mood.
+def score_range(analyses: Iterable[Analysis], *, intervals: bool = True) -> tuple[float, float]:
+    """The lowest and the highest score of an axis with room for every line drawn, as `range_of` has them.
 
-    Enough for the intervals of all together too, unless these are not drawn.
+    With room for the intervals of all together too, unless these are not drawn.
     """
     lines = []
     for analysis in analyses:
@@ -125,9 +129,24 @@ def score_limit(analyses: Iterable[Analysis], *, intervals: bool = True) -> floa
         if between is not None and intervals:
             told += [between.ticks_low, between.ticks_high]
         lines += [told_line(analysis, line) for line in told]
-    return limit_of(max(float(np.nanmax(np.abs(line), initial=0.0)) for line in lines))
+    drawn = np.concatenate([np.asarray(line, np.float32) for line in lines])
+    return range_of(float(np.nanmin(drawn, initial=0.0)), float(np.nanmax(drawn, initial=0.0)))
 
 
-def limit_of(most: float) -> float:
-    """The least half range of a scores' axis that has room for a score of `most`."""
-    return next(limit for limit in (1.0, 1.5, 2.0, HIGHEST) if 1.06 * most <= limit or limit == HIGHEST)
+def range_of(lowest: float, highest: float) -> tuple[float, float]:
+    """The ends of a scores' axis with room for scores from `lowest` to `highest`, each in halves; 0 is on it.
+
+    Each end is as far as its own scores need: a clip that is never negative has no empty half. But the axis is never
+    so short that noise looks like a mood.
+    """
+    low, high = 0.0 - _end(-lowest), _end(highest)
+    while high - low < SHORTEST:
+        if high > -low:
+            low -= STEP
+        else:
+            high += STEP
+    return low, high
+
+
+def _end(most: float) -> float:
+    return min(HIGHEST, STEP * math.ceil(max(0.0, ROOM * most) / STEP))

@@ -104,12 +104,26 @@ def beside(text: str, y: float, colour: str = GREY, size: int = 12, hint: str = 
     }
 
 
+def score_axis(
+    ends: tuple[float, float], domain: tuple[float, float], *, halves: bool = False
+) -> dict[str, Any]:
+    """The y axis of a band of scores, with a line at its ends and at 0; with `halves` also halfway to each end."""
+    marks = [*ends, 0.0, *((end / 2 for end in ends) if halves else ())]
+    lines = {"showgrid": True, "gridcolor": FAINT, "zeroline": True, "zerolinecolor": ZERO}
+    return y_axis(*ends, domain, **lines, tickvals=sorted(set(marks)))
+
+
 def scale_notes(
-    limit: float, low: float = 0.0, high: float = 1.0, language: str = DEFAULT
+    ends: tuple[float, float], bottom: float = 0.0, top: float = 1.0, language: str = DEFAULT
 ) -> list[dict[str, Any]]:
-    """What the ends and the middle of a scale of scores from -limit to limit mean, beside its band low..high."""
-    places = (("positive", high), ("neutral", (low + high) / 2), ("negative", low))
-    return [beside(tell(f"timeline.{name}", language, limit=f"{limit:g}"), y) for name, y in places]
+    """What the ends of a scale of scores and its 0 mean, beside its band from `bottom` to `top`."""
+    low, high = ends
+    places = [("neutral", 0.0, bottom + (top - bottom) * -low / (high - low))]
+    if high > 0:
+        places.insert(0, ("positive", high, top))
+    if low < 0:
+        places.append(("negative", -low, bottom))
+    return [beside(tell(f"timeline.{name}", language, limit=f"{end:g}"), y) for name, end, y in places]
 
 
 def figure(traces: list[Any], **rest: Any) -> go.Figure:

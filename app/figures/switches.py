@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from app.analysis import Analysis
 from app.asking import Fewer
-from app.figures.lines import limit_of, middles, signed_hundredths
+from app.figures.lines import middles, range_of, signed_hundredths
 from app.figures.reduce import kept_of
-from app.figures.style import FAINT, GREY, INK, ZERO, figure, layout, scale_notes, y_axis
+from app.figures.style import FAINT, GREY, INK, figure, layout, scale_notes, score_axis
 from app.i18n import DEFAULT, alone, joined, name_of
 from app.telling.observed import told_ticks
 
@@ -28,7 +28,8 @@ def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> 
     seconds = middles(analysis)
     whole, part = (np.asarray(line, np.float32) for line in (analysis.sentiment.ticks, fewer.ticks))
     told, left = told_ticks(analysis), told_ticks(analysis, *fewer.kept)
-    limit = limit_of(float(max(np.abs(whole[told]).max(), np.abs(part[left]).max(initial=0.0))))
+    drawn = np.concatenate([whole[told], part[left]])
+    ends = range_of(float(drawn.min()), float(drawn.max()))
     points = kept_of([whole, part])
     shown, also = (_of(points, ticks) for ticks in (told, left))
     traces = [
@@ -46,11 +47,9 @@ def draw_switched(analysis: Analysis, fewer: Fewer, language: str = DEFAULT) -> 
             fillcolor=FAINT,
         ),
     ]
-    axis = y_axis(-limit, limit, (0, 1), showgrid=True, gridcolor=FAINT, zeroline=True)
-    axis |= {"zerolinecolor": ZERO, "tickvals": [-limit, 0, limit]}
-    notes = scale_notes(limit, language=language)
+    notes = scale_notes(ends, language=language)
     over_time = layout(HEIGHT, analysis.end, language=language)
-    return figure(traces, **over_time, yaxis=axis, annotations=notes)
+    return figure(traces, **over_time, yaxis=score_axis(ends, (0, 1)), annotations=notes)
 
 
 def _line(seconds: NDArray[np.float32], scores: NDArray[np.float32]) -> dict[str, Any]:

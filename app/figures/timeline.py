@@ -12,10 +12,21 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Analysis
-from app.figures.lines import interval_band, middles, score_limit, score_line, text_hover, word_hover
+from app.figures.lines import interval_band, middles, score_line, score_range, text_hover, word_hover
 from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
-from app.figures.style import COLOURS, FAINT, INK, TYPE, ZERO, beside, figure, layout, scale_notes, y_axis
+from app.figures.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    TYPE,
+    beside,
+    figure,
+    layout,
+    scale_notes,
+    score_axis,
+    y_axis,
+)
 from app.figures.tone import add_tone
 from app.figures.words import lanes_of, moved_words, place, word_list, word_traces
 from app.i18n import DEFAULT, alone, name_of, tell
@@ -29,7 +40,8 @@ WORDS, SCORES, GAP = 317, 232, 17
 PULLS = 2.3  # lines of words that the bars under them take
 MARGINS = 38  # pixels above and below all bands
 
-Bands = dict[str, tuple[float, float]]
+Ends = tuple[float, float]
+Bands = dict[str, Ends]
 
 
 def draw_timeline(
@@ -56,17 +68,17 @@ def draw_timeline(
         *_presence(analysis),
         _presence_hover(analysis, seconds, language),
     ]
-    limit, reach = score_limit([analysis]), share_range(sources)
+    ends, reach = score_range([analysis]), share_range(sources)
     lanes = lanes_of(places)
     inside, bands = _bands(lanes)
-    axes = _axes(bands, limit, reach, _norm_limit(analysis), lanes)
+    axes = _axes(bands, ends, reach, _norm_limit(analysis), lanes)
     picture = figure(
         traces,
         **(layout(inside + MARGINS, analysis.end, "y5", language) | axes),
         # As long as this stays, as with another target, `windows.js` leaves the stretch that is shown as it is.
         uirevision=f"{len(seconds)} {analysis.sentiment.clip.score}",
         meta={"words": word_list(moved)},  # for `words.js`, which lays them out anew for every stretch
-        annotations=_notes(bands, target, limit, *reach, language),
+        annotations=_notes(bands, target, ends, reach, language),
         barmode="overlay",
     )
     if tone and analysis.tone is not None:
@@ -82,14 +94,13 @@ def _bands(lanes: int) -> tuple[int, dict[str, tuple[float, float]]]:
     return inside, {band: (low / inside, high / inside) for band, (low, high) in pixels.items()}
 
 
-def _axes(bands: Bands, limit: float, reach: tuple[float, float], norm: float, lanes: int) -> dict[str, Any]:
-    """The bands' y axes: scores within -limit..limit, shares within `reach`, norms up to `norm`.
+def _axes(bands: Bands, ends: Ends, reach: Ends, norm: float, lanes: int) -> dict[str, Any]:
+    """The bands' y axes: scores within `ends`, shares within `reach`, norms up to `norm`.
 
     From the words' axis `words.js` reads how many lanes there are.
     """
-    scores = y_axis(-limit, limit, bands["sentiment"], showgrid=True, gridcolor=FAINT, zeroline=True)
     return {
-        "yaxis": scores | {"zerolinecolor": ZERO, "tickvals": _score_ticks(limit)},
+        "yaxis": score_axis(ends, bands["sentiment"], halves=True),
         "yaxis2": y_axis(-1.1, PULLS - 1.1 + lanes, bands["words"], zeroline=True, zerolinecolor=FAINT),
         "yaxis3": y_axis(*reach, bands["shares"], zeroline=reach[0] < 0, zerolinecolor=FAINT),
         "yaxis4": y_axis(0, norm, bands["norms"]),
@@ -188,13 +199,7 @@ def _norm_limit(analysis: Analysis) -> float:
     return 1.08 * max((max(line) for line in norms), default=0.0) or 1.0
 
 
-def _score_ticks(limit: float) -> list[float]:
-    return [-limit, -limit / 2, 0, limit / 2, limit]
-
-
-def _notes(
-    bands: Bands, target: str, limit: float, low: float, high: float, language: str
-) -> list[dict[str, Any]]:
+def _notes(bands: Bands, target: str, ends: Ends, reach: Ends, language: str) -> list[dict[str, Any]]:
     """The names of the bands, in the left margin."""
 
     def at(band: str, share: float) -> float:
@@ -204,9 +209,9 @@ def _notes(
     hints = {
         band: tell(f"timeline.hint.{band}", language) for band in ("pulls", "moves", "norms", "presence")
     }
-    ends = {"low": f"{100 * low:.0f}".replace("-", "−"), "high": f"{100 * high:.0f}"}
+    low, high = (f"{100 * end:.0f}".replace("-", "−") for end in reach)
     return [
-        *scale_notes(limit, *bands["sentiment"], language),
+        *scale_notes(ends, *bands["sentiment"], language),
         beside(
             tell("timeline.pulls", language),
             (WORDS + 1.5 * LANE) / WORDS * bands["words"][0],
@@ -221,7 +226,12 @@ def _notes(
             hint=hints["moves"],
         ),
         beside(tell("timeline.moves_after", language), at("shares", 0.54), hint=hints["moves"]),
-        beside(tell("timeline.range", language, **ends), at("shares", 0.06), size=11, hint=hints["moves"]),
+        beside(
+            tell("timeline.range", language, low=low, high=high),
+            at("shares", 0.06),
+            size=11,
+            hint=hints["moves"],
+        ),
         beside(tell("timeline.norms", language), at("norms", 0.5), hint=hints["norms"]),
         beside(tell("timeline.presence", language), at("presence", 0.5), hint=hints["presence"]),
     ]

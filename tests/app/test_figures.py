@@ -16,7 +16,7 @@ from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer
 from app.exports.sentences import sentences
 from app.figures import draw_coupling, draw_timeline
-from app.figures.lines import signed_hundredths
+from app.figures.lines import range_of, signed_hundredths
 from app.figures.moment import draw_moment
 from app.figures.reduce import kept
 from app.figures.shares import share_range, share_traces
@@ -369,6 +369,34 @@ def test_the_names_of_the_widest_scale_have_room_beside_it() -> None:
     assert len(names) == 2
     for note in names:  # letters of the widest of the page's fonts, 12 px high
         assert 6.9 * len(note.text.replace("  ", " ")) - note.xshift <= figure.layout.margin.l
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "ends"),
+    [
+        (0.3, 2.1, (0.0, 2.5)),  # never negative: no empty half
+        (-0.2, 2.1, (-0.5, 2.5)),
+        (-1.4, -0.1, (-2.0, 0.0)),  # 1.4 has no room below 1.5
+        (-3.0, 3.0, (-3.0, 3.0)),
+        (0.0, 0.0, (-1.0, 1.0)),  # noise does not look like a mood
+        (0.1, 0.3, (-1.0, 1.0)),
+    ],
+)
+def test_each_end_of_a_scale_is_as_far_as_its_own_scores_need(
+    lowest: float, highest: float, ends: tuple[float, float]
+) -> None:
+    assert range_of(lowest, highest) == ends
+
+
+def test_a_scale_without_a_negative_half_names_no_negative_end() -> None:
+    analysis = make_analysis()
+    ticks = tuple(1.0 + 0.5 * score for score in analysis.sentiment.ticks)
+    fewer = Fewer(("text",), analysis.sentiment.clip, ticks)
+    figure = draw_switched(replace(analysis, sentiment=replace(analysis.sentiment, ticks=ticks)), fewer)
+    assert figure.layout.yaxis.range[0] == 0
+    assert figure.layout.yaxis.range[1] >= max(ticks)
+    heights = {note.text.split()[0]: note.y for note in figure.layout.annotations}
+    assert heights == {"positive": 1, "neutral": 0}
 
 
 def test_nothing_is_shared_before_anything_was_put_in() -> None:

@@ -15,7 +15,7 @@ from app.asking import Fewer
 from app.exports.elan import sign_changes
 from app.exports.ticks import render_csv
 from app.figures.compare import draw_beside, draw_over
-from app.figures.lines import score_limit
+from app.figures.lines import score_range
 from app.figures.switches import draw_switched
 from app.figures.timeline import draw_timeline
 from app.telling.answer_cards import fewer_card
@@ -136,9 +136,8 @@ def test_tables_and_files_leave_empty_what_was_not_observed() -> None:
 def test_lines_end_with_the_last_observation_and_the_scale_is_theirs() -> None:
     analysis = ending()
     first, second = sides_of(("a", "b"), analysis, ending())
-    assert (
-        score_limit([analysis]) == 1.5
-    )  # of the -0.9 within, with its interval, and not of the -2.9 after the end
+    # Of the scores within, with their interval, and not of the -2.9 after the end.
+    assert score_range([analysis])[0] == -1.5
     end = analysis.ticks.start[20]
     for figure in (draw_timeline(analysis), draw_over(first, second), *draw_beside(first, second)):
         lines = {t.name: t for t in figure.data if t.name and t.name.startswith(("all together", "words"))}
