@@ -29,13 +29,15 @@ from app.several import MOST as MOST_CLIPS
 from app.wiring import wire
 
 ASSETS = Path(__file__).parent / "assets"
-STYLES = ("cards.css", "page.css", "answers.css", "compare.css")
+STYLES = ("cards.css", "page.css", "answers.css", "compare.css", "reading.css")
 SCRIPTS = (
     "lean.js",
     "presence.js",
     "scheme.js",
     "language.js",
     "playhead.js",
+    "reading.js",
+    "aside.js",
     "faces.js",
     "windows.js",
     "clock.js",

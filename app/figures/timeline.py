@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.analysis import MODALITIES, Analysis
 from app.figures.lines import interval_band, middles, score_line, score_range, text_hover, word_hover
+from app.figures.reading import readings
 from app.figures.reduce import MOST
 from app.figures.shares import share_range, share_traces
 from app.figures.style import (
@@ -77,7 +78,8 @@ def draw_timeline(
         **(layout(inside + MARGINS, analysis.end, "y5", language) | axes),
         # As long as this stays, as with another target, `windows.js` leaves the stretch that is shown as it is.
         uirevision=f"{len(seconds)} {analysis.sentiment.clip.score}",
-        meta={"words": word_list(moved)},  # for `words.js`, which lays them out anew for every stretch
+        # For `words.js`, which lays them out anew for every stretch, and for `reading.js`.
+        meta={"words": word_list(moved), "readings": readings(analysis)},
         annotations=_notes(bands, target, ends, reach, language),
         barmode="overlay",
     )

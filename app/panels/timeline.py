@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.analysis import MODALITIES, Analysis
 from app.figures import draw_timeline
-from app.i18n import DEFAULT, tell
+from app.i18n import DEFAULT, name_of, tell
 from app.i18n.labels import html, label
 from app.telling.cards import behind, legend, table_card, title
 
@@ -28,7 +28,9 @@ class TimelinePanel:
 
 def render() -> TimelinePanel:
     """Lay out the panel."""
-    gr.HTML(html(_head), padding=False)
+    with gr.Column(elem_classes="cm-lead", elem_id="cm-lead"):
+        gr.HTML(html(_head), padding=False)
+        gr.HTML(html(_reading), padding=False)
     with gr.Column(elem_classes="cm-wide"):
         faces = gr.HTML(padding=False, elem_id="cm-faces")
         plot = gr.Plot(container=False, elem_id="cm-timeline")
@@ -93,6 +95,23 @@ def _head(language: str) -> str:
     keys = behind(tell("timeline.keys?", language), tell("timeline.keys", language))
     colours = legend(language, band=True)
     return title(tell("timeline.title", language), tell("timeline.hint", language), keys + colours)
+
+
+def _reading(language: str) -> str:
+    """What is read at the playhead, and the last answer in a line: `reading.js` fills both."""
+    lines = "".join(
+        f'<span class="cm-key-{m}" data-line="{m}">{name_of(m, language)} <b>–</b></span>'
+        for m in ("all", *MODALITIES)
+    )
+    hint = tell("reading.hint", language)
+    close = tell("video.small_close", language)
+    answer = f'<a href="#cm-asking">{tell("why.title", language)}</a> <span id="cm-brief"></span>'
+    return (
+        f'<p class="cm-reading" id="cm-reading" title="{hint}" hidden><time></time>{lines}</p>'
+        f'<p class="cm-brief" hidden>{answer}</p>'
+        f'<button type="button" id="cm-aside-close" class="cm-aside-close" aria-label="{close}" title="{close}">'
+        '<span aria-hidden="true">✕</span></button>'
+    )
 
 
 def _target(language: str) -> str:

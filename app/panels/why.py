@@ -14,7 +14,7 @@ from app.asking import ask_why
 from app.figures.moment import draw_moment
 from app.i18n import DEFAULT, tell
 from app.i18n.labels import html, label
-from app.telling.answer_cards import moment_card
+from app.telling.answer_cards import brief_card, moment_card
 from app.telling.cards import title
 from extractors.records import Grid
 
@@ -34,7 +34,7 @@ class WhyPanel:
 
 def render() -> WhyPanel:
     """Lay out the panel."""
-    with gr.Row(elem_classes="cm-asking"):
+    with gr.Row(elem_classes="cm-asking", elem_id="cm-asking"):
         gr.HTML(html(_head), padding=False)
         explain = gr.Button(label("why.explain"), size="sm", elem_id="cm-explain", min_width=150)
     plot = gr.Plot(container=False, elem_id="cm-why", elem_classes="cm-follows")
@@ -66,7 +66,7 @@ def show(analysis: Analysis, grid: Grid, seconds: float | None = None, language:
     if seconds is None:
         (seconds,) = telling_moments(analysis, 1)
     moment, words = ask_why(grid, seconds), analysis.transcript.words
-    card = moment_card(moment, words, language, asked=asked)
+    card = moment_card(moment, words, language, asked=asked) + brief_card(moment, words, language)
     return [draw_moment(moment, words, language), card, seconds if asked else None]
 
 

@@ -16,7 +16,7 @@ from app.figures.space import space_points
 from app.figures.switches import left_on
 from app.i18n import DEFAULT, joined, name_of, tell
 from app.telling.cards import behind, folded
-from app.telling.moments import Moment, moment_sentence, moment_table
+from app.telling.moments import LITTLE, Moment, moment_sentence, moment_table, when_most
 from app.telling.observed import told_part, told_ticks
 from app.telling.tables import NOTHING
 from app.telling.wording import clock, signed
@@ -44,6 +44,25 @@ def moment_card(
         f'<p class="cm-answer"{said}>{escape(told)} {exact}</p>'
         f"{folded(header, rows, language) if rows else ''}"
     )
+
+
+def brief_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAULT) -> str:
+    """The moment in one line: the points that add up to its score, largest first, and when most of the largest came.
+
+    Not seen where it stands: `reading.js` shows it above the time line, where the question was asked.
+    """
+    pulls = {m: moment.pull(m) for m in MODALITIES if m in moment.sources}
+    order = sorted(pulls, key=lambda m: -abs(pulls[m]))
+    parts = [f'<b class="cm-ink-{m}">{name_of(m, language)} {signed(pulls[m])}</b>' for m in order]
+    if not order or abs(moment.base) >= LITTLE:
+        parts.append(tell("why.constants", language, score=signed(moment.base)))
+    if order and abs(pulls[order[0]]) >= LITTLE:
+        when, quote = when_most(moment, order[0], words, 3, language)
+        name = name_of(order[0], language)
+        parts.append(escape(tell("why.brief_most", language, name=name, when=when, quote=quote)))
+    known = {"time": clock(moment.seconds), "score": f"<b>{signed(moment.score)}</b>"}
+    told = tell("why.brief", language, **known, pulls=" · ".join(parts))
+    return f'<span class="cm-in-brief" hidden>{told}</span>'
 
 
 def layers_card(memory: Memory, language: str = DEFAULT) -> str:

@@ -146,19 +146,24 @@ def said_between(words: Sequence[TimedWord], start: float, end: float) -> list[s
     return [w.word for w in words if is_said(w)]
 
 
-def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord], language: str) -> str:
-    first, end = main_span(moment.sources[modality], pull)
+def when_most(
+    moment: Moment, modality: str, words: Sequence[TimedWord], most: int = 6, language: str = DEFAULT
+) -> tuple[str, str]:
+    """When most of the modality's pull came, "from 0:02.0 to 0:03.4", and up to `most` words said there, or nothing."""
+    first, end = main_span(moment.sources[modality], moment.pull(modality))
     start, stop = moment.starts[first], moment.starts[end - 1] + moment.step
     said = said_between(words, start, stop)
     quote = ""
     if said:
-        text = f"{' '.join(said[:6]).rstrip('.,;:')}{' …' if len(said) > 6 else ''}"
+        text = f"{' '.join(said[:most]).rstrip('.,;:')}{' …' if len(said) > most else ''}"
         quote = tell("why.quote", language, words=tell("quote", language, words=text))
-    when = (
-        tell("why.when", language, start=clock(start), end=clock(stop))
-        if end - first > 1
-        else tell("why.when_at", language, start=clock(start))
-    )
+    if end - first > 1:
+        return tell("why.when", language, start=clock(start), end=clock(stop)), quote
+    return tell("why.when_at", language, start=clock(start)), quote
+
+
+def _main(moment: Moment, modality: str, pull: float, words: Sequence[TimedWord], language: str) -> str:
+    when, quote = when_most(moment, modality, words, language=language)
     pulls = _capital(_pulls(modality, pull, language))
     return tell("why.mostly", language, pulls=pulls, when=when, quote=quote)
 
