@@ -83,16 +83,18 @@ def lay_out() -> Panels:
         with gr.Column(elem_classes="cm-card"):
             timeline_panel = timeline.render()
         with gr.Row(elem_classes="cm-middle"):
-            with gr.Column(scale=5, min_width=320, elem_classes="cm-card"):
+            with gr.Column(elem_classes="cm-card"):
                 why_panel = why.render()
-            with gr.Column(scale=4, min_width=320, elem_classes="cm-card"):
+            with gr.Column(elem_classes="cm-card"):
+                layers = coupling.render_memory()
+            with gr.Column(elem_classes="cm-card"):
                 space_html = space.render()
+        with gr.Column(elem_classes="cm-card"):
+            coupling_panel = coupling.render(layers)
         with gr.Column(elem_classes="cm-card"):
             transcript_panel = transcript.render()
         with gr.Column(elem_classes="cm-card"):
             switch_panel = switches.render()
-        with gr.Column(elem_classes="cm-card"):
-            coupling_panel = coupling.render()
         with gr.Column(elem_classes="cm-card"):
             compare_panel = compare.render(KEPT)
     with gr.Column(elem_classes="cm-card"):

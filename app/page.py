@@ -45,6 +45,7 @@ SCRIPTS = (
     "words.js",
     "space.js",
     "subtitles.js",
+    "fold.js",
     "folder.js",
     "access.js",
     "sideways.js",

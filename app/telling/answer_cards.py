@@ -67,8 +67,20 @@ def brief_card(moment: Moment, words: Sequence[TimedWord], language: str = DEFAU
 
 def layers_card(memory: Memory, language: str = DEFAULT) -> str:
     """W and the half-lives of every layer: one matrix a layer, row = the chain moved, column = the chain heard."""
-    layers = [_layer(i, memory, language) for i in range(len(memory.coupling))]
-    return f'<div class="cm-layers">{"".join(layers)}</div>'
+    return _layers(memory, range(len(memory.coupling)), language)
+
+
+def memory_card(memory: Memory, language: str = DEFAULT) -> str:
+    """The last layer's matrix, what its numbers mean, and the layers before it folded away.
+
+    The last, since the states that the page shows elsewhere are its states.
+    """
+    last = len(memory.coupling) - 1
+    shown = f'{_layer(last, memory, language)}<p class="cm-small">{tell("coupling.learnt_explained", language)}</p>'
+    if not last:
+        return shown
+    named, before = tell("coupling.before", language), _layers(memory, range(last), language)
+    return f'{shown}<details class="cm-details"><summary>{named}</summary>{before}</details>'
 
 
 def fewer_card(analysis: Analysis, fewer: Fewer, language: str = DEFAULT, *, asked: bool = False) -> str:
@@ -133,6 +145,10 @@ def _space_rows(data: dict[str, Any]) -> list[list[str]]:
         ]
         for i in range(0, len(data["seconds"]), each)
     ]
+
+
+def _layers(memory: Memory, indices: Sequence[int], language: str) -> str:
+    return f'<div class="cm-layers">{"".join(_layer(i, memory, language) for i in indices)}</div>'
 
 
 def _layer(index: int, memory: Memory, language: str) -> str:

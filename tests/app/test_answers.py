@@ -14,15 +14,16 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from app.analysis import MODALITIES, Analysis
+from app.analysis import MODALITIES, Analysis, TimedWord
 from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
 from app.panels import status, why
 from app.service import Service
-from app.telling.answer_cards import fewer_card, half_life, layers_card, space_card
+from app.telling.answer_cards import brief_card, fewer_card, half_life, layers_card, memory_card, space_card
 from app.telling.cards import result_card
+from app.telling.moments import Moment
 from extractors.records import Grid
 from extractors.words.subtitles import read_transcript
 from model.answers import Memory, Paths
@@ -128,6 +129,28 @@ def test_half_lives_in_words() -> None:
     card = layers_card(Memory(np.eye(3, dtype=np.float32)[None], lives, np.array([4.0], np.float32)))
     assert "Layer 1 of 1. All chains together: 4.0 s" in card
     assert "never" in card
+
+
+def test_the_last_layer_is_seen_and_those_before_it_are_folded_away() -> None:
+    coupling = np.stack([np.full((3, 3), weight, np.float32) for weight in (0.1, 0.2, 0.3)])
+    memory = Memory(coupling, np.ones((3, 3), np.float32), np.ones(3, np.float32))
+    seen, folded = memory_card(memory).split("<details")
+    assert (seen.count(">0.30</td>"), seen.count("<table")) == (9, 1)
+    assert (folded.count(">0.10</td>"), folded.count(">0.20</td>"), folded.count("<table")) == (9, 9, 2)
+    only = Memory(coupling[:1], memory.half_life[:1], memory.together[:1])
+    assert "<details" not in memory_card(only)
+
+
+def test_a_moment_in_one_line_has_the_points_that_add_up_largest_first() -> None:
+    sources = {"text": (0.0, -0.4, -0.9), "audio": (0.0, 0.0, 0.02), "visual": (0.1, 0.1, 0.1)}
+    moment = Moment((0.0, 0.2, 0.4), 0.2, -0.58, 0.4, sources)
+    told = re.sub("<[^>]*>", "", brief_card(moment, [TimedWord("<b>ruined</b>", 0.2, 0.6)]))
+    assert unescape(told) == (
+        "At 0:00.4 the score is −0.6: words −1.3 · face +0.3 · voice 0.0 · constants +0.4"
+        " · words mostly at 0:00.4 (“<b>ruined</b>”)"
+    )
+    nothing = re.sub("<[^>]*>", "", brief_card(Moment((0.0,), 0.2, 0.1, 0.1, {}), ()))
+    assert nothing == "At 0:00.0 the score is +0.1: constants +0.1"
 
 
 def test_the_line_without_stands_beside_the_line_with_all() -> None:

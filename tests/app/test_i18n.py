@@ -31,7 +31,14 @@ from app.server.runs import Run
 from app.service import Service
 from app.several import table_of
 from app.stages import STAGES
-from app.telling.answer_cards import fewer_card, layers_card, moment_card, space_card
+from app.telling.answer_cards import (
+    brief_card,
+    fewer_card,
+    layers_card,
+    memory_card,
+    moment_card,
+    space_card,
+)
 from app.telling.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
 from app.telling.moments import Moment
 from extractors.words.languages import known_languages
@@ -314,7 +321,11 @@ def cards(analysis: Analysis, language: str) -> Iterator[str]:
     memory = type(
         "Memory",
         (),
-        {"coupling": np.eye(3)[None], "half_life": np.array([[1.0, np.inf, 200]]), "together": np.ones(1)},
+        {
+            "coupling": np.stack([np.eye(3)] * 2),
+            "half_life": np.array([[1.0, np.inf, 200]] * 2),
+            "together": np.ones(2),
+        },
     )
     paths = type("Paths", (), {"points": np.zeros((len(analysis.ticks.start), 3, 3)), "shown": 0.9})
     yield result_card(analysis, language)
@@ -324,8 +335,11 @@ def cards(analysis: Analysis, language: str) -> Iterator[str]:
     yield legend(language)
     yield moment_card(moment, words, language)
     yield moment_card(tilted, words, language)
+    yield brief_card(moment, words, language)
+    yield brief_card(Moment((0.0,), 0.2, 0.1, 0.1, {}), words, language)
     yield moment_card(Moment((0.0,), 0.2, 0.1, 0.1, {}), words, language)
     yield layers_card(memory, language)  # type: ignore[arg-type]
+    yield memory_card(memory, language)  # type: ignore[arg-type]
     yield fewer_card(analysis, few, language)
     yield space_card(analysis, paths, language)  # type: ignore[arg-type]
     yield status.stages_card(Run(), language)

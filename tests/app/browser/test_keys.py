@@ -34,6 +34,7 @@ def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any) ->
     assert all(text.startswith("Analysing") for text in stages)
     page.wait_for_selector("#cm-why .js-plotly-plot[role=slider]")
     _names_tell_the_pictures_apart(page)
+    _the_coupling_is_unfolded_by_keys(page)
     _a_window_is_chosen_by_keys(page)
     _focus_stays_where_a_picture_is_drawn_again(page)
     _words_are_reached_by_keys(page)
@@ -55,6 +56,19 @@ def _names_tell_the_pictures_apart(page: Any) -> None:
     assert "[ and ]" in found["cm-timeline"][1]
     explains = {place for place, (_, name, _, _) in found.items() if "Enter" in name}
     assert explains == {"cm-timeline", "cm-why"}
+
+
+def _the_coupling_is_unfolded_by_keys(page: Any) -> None:
+    """And its picture, drawn while it was folded away, has the width of its place."""
+    assert not page.is_visible("#cm-shares")
+    page.wait_for_selector("#cm-unfold[aria-expanded=false]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#cm-unfold[aria-expanded=true]")
+    page.wait_for_selector("#cm-shares", state="visible")
+    page.wait_for_function(
+        "Math.abs(document.querySelector('#cm-coupling .main-svg').getBoundingClientRect().width"
+        " - document.querySelector('#cm-coupling').getBoundingClientRect().width) < 2"
+    )
 
 
 def _a_window_is_chosen_by_keys(page: Any) -> None:
@@ -122,7 +136,18 @@ EVERYTHING = {
     "cm-transcript-file",
     *(f"cm-save-{kind}" for kind in FORMATS),
     *("cm-faces", "cm-timeline", "cm-target", "cm-tone", "cm-explain", "cm-why", "cm-space"),
-    *("cm-coupling", "cm-shares", "cm-kept", "cm-switched", "cm-compare-way", "cm-other", "cm-compare"),
+    *(
+        "cm-lead",
+        "cm-layers",
+        "cm-unfold",
+        "cm-coupling",
+        "cm-shares",
+        "cm-kept",
+        "cm-switched",
+        "cm-compare-way",
+        "cm-other",
+        "cm-compare",
+    ),
     *("cm-correcting", "cm-words", "cm-correct", "cm-several", "cm-several-files", "cm-several-analyse"),
     "cm-several-folder",
 }

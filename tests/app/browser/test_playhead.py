@@ -113,6 +113,7 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
     page.mouse.down()
     page.mouse.move(box["x"] + offset + 0.5 * length, box["y"] + 150, steps=5)
     page.mouse.up()
+    page.click("#cm-unfold")
     page.wait_for_selector("#cm-shares >> text=Of the window 0:06")  # a quarter of 24 s
     shown = "document.querySelector('{} .js-plotly-plot')._fullLayout.xaxis.range.map(Number).join()"
     main, switched = shown.format("#cm-timeline"), shown.format("#cm-switched")
