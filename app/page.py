@@ -38,6 +38,7 @@ SCRIPTS = (
     "playhead.js",
     "reading.js",
     "aside.js",
+    "film.js",
     "faces.js",
     "windows.js",
     "clock.js",

@@ -15,6 +15,7 @@ from app.sample import sample_clip
 
 AT = "(...given) => [...given.slice(0, -1), performance.now()]"
 """For an event whose last input is `ClipPanel.at`: when it happened, in ms of the page's own clock."""
+RATES = (0.5, 1, 1.5, 2)  # of the video's own speed
 TRANSCRIPT_TYPES = [".srt", ".vtt", ".txt"]
 
 
@@ -44,6 +45,7 @@ def render() -> ClipPanel:
         elem_id="cm-video",
         buttons=[],
     )
+    gr.HTML(html(_film), padding=False)
     with gr.Row(elem_classes="cm-buttons"):
         analyse = gr.Button(label("clip.analyse"), variant="primary", elem_id="cm-analyse", min_width=120)
         cancel = gr.Button(label("clip.cancel"), visible=False, elem_id="cm-cancel", min_width=90)
@@ -74,6 +76,20 @@ def listen(panel: ClipPanel, page: gr.Blocks, first: Callable[..., Any]) -> None
     """The sample is put in on request, and when the page opens; `first` is `Service.sample`."""
     page.load(first, None, panel.video, show_progress="hidden", api_visibility="private")
     panel.sample.click(_sample, None, panel.video, api_visibility="private")
+
+
+def _film(language: str) -> str:
+    """The video's time, its speeds, and playing again and again: `film.js` does what they say."""
+    speeds = "".join(
+        f'<button type="button" data-rate="{rate}" aria-pressed="{"true" if rate == 1 else "false"}">{rate} ×</button>'
+        for rate in RATES
+    )
+    again, hint = tell("video.again", language), tell("video.again_hint", language)
+    return (
+        f'<div id="cm-film" class="cm-film" role="group" aria-label="{tell("video.player", language)}" hidden>'
+        f'<time></time><span role="group" aria-label="{tell("video.speed", language)}">{speeds}</span>'
+        f'<button type="button" data-again aria-pressed="false" title="{hint}">⟲ {again}</button></div>'
+    )
 
 
 def _sample() -> str:

@@ -132,7 +132,7 @@ def _words_are_reached_by_keys(page: Any) -> None:
 
 
 EVERYTHING = {
-    *("en", "zh", "ja", "cm-switch", "cm-video", "cm-analyse", "cm-sample", "cm-delete"),
+    *("en", "zh", "ja", "cm-switch", "cm-video", "cm-film", "cm-analyse", "cm-sample", "cm-delete"),
     "cm-transcript-file",
     *(f"cm-save-{kind}" for kind in FORMATS),
     *("cm-faces", "cm-timeline", "cm-target", "cm-tone", "cm-explain", "cm-why", "cm-space"),
