@@ -109,7 +109,12 @@ def score_axis(
 ) -> dict[str, Any]:
     """The y axis of a band of scores, with a line at its ends and at 0; with `halves` also halfway to each end."""
     marks = [*ends, 0.0, *((end / 2 for end in ends) if halves else ())]
-    lines = {"showgrid": True, "gridcolor": FAINT, "zeroline": True, "zerolinecolor": ZERO}
+    lines: dict[str, Any] = {
+        "showgrid": True,
+        "gridcolor": FAINT,
+        "zeroline": True,
+        "zerolinecolor": ZERO,
+    }
     return y_axis(*ends, domain, **lines, tickvals=sorted(set(marks)))
 
 
