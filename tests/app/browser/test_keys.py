@@ -196,7 +196,7 @@ def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: An
     page.wait_for_selector("#cm-faces img[alt*='顔']", state="attached")
     page.wait_for_selector("#cm-save-html:enabled")  # which it is once the report is made
     for picture in ("cm-why", "cm-coupling", "cm-switched"):
-        page.wait_for_selector(f"#{picture} .js-plotly-plot[role=slider]")
+        page.wait_for_selector(f"#{picture} .js-plotly-plot[role=slider]", state="attached")
     _unfold_by_keys(page)
     reached = _reached_by_tab(page, EVERYTHING)
     missing = EVERYTHING - set(reached)
