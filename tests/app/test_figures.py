@@ -376,7 +376,7 @@ def test_the_names_of_the_widest_scale_have_room_beside_it() -> None:
     [
         (0.3, 2.1, (0.0, 2.5)),  # never negative: no empty half
         (-0.2, 2.1, (-0.5, 2.5)),
-        (-1.4, -0.1, (-2.0, 0.0)),  # 1.4 has no room below 1.5
+        (-1.45, -0.1, (-2.0, 0.0)),  # 1.45 has no room below 1.5
         (-3.0, 3.0, (-3.0, 3.0)),
         (0.0, 0.0, (-1.0, 1.0)),  # noise does not look like a mood
         (0.1, 0.3, (-1.0, 1.0)),
