@@ -68,7 +68,6 @@
       if (video) mark(picture, video.currentTime);
     }
     answer();
-    requestAnimationFrame(follow);
   };
-  follow();
+  document.addEventListener("cm-frame", follow);
 }
