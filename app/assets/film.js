@@ -41,7 +41,6 @@
       if (loops && video.duration) again(video);
       show(row, video);
     }
-    requestAnimationFrame(follow);
   };
 
   document.addEventListener("click", (event) => {
@@ -50,5 +49,5 @@
     if (button.dataset.rate) rate = Number(button.dataset.rate);
     else loops = !loops;
   });
-  follow();
+  document.addEventListener("cm-frame", follow);
 }
