@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.report import render_report
-from tests.app.browser.visit import DRIVES_A_BROWSER, SHOTS, analyse
+from tests.app.browser.visit import DRIVES_A_BROWSER, SHOTS, analyse, upload
 from tests.app.made import make_analysis, with_intervals
 from tests.app.test_report import answered
 from tests.clips import make_clip
@@ -99,6 +99,7 @@ def test_nothing_is_in_the_way_at_any_moment(visit: Any, address: str, tmp_path:
     page = visit(address, 390, 844)
     page.wait_for_selector("#cm-video video")
     assert not serious(page)
+    upload(page, make_clip(tmp_path / "long.mp4", 12.0))
     page.click("#cm-analyse")
     page.wait_for_selector(".cm-stages")
     assert not serious(page)

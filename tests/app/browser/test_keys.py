@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.exports import FORMATS
-from tests.app.browser.visit import DRIVES_A_BROWSER, analyse, await_result
+from app.sample import sample_clip
+from tests.app.browser.visit import DRIVES_A_BROWSER, analyse, await_result, upload
 
 pytestmark = DRIVES_A_BROWSER
 SAID = (
@@ -21,8 +24,10 @@ PICTURES = (
 )
 
 
-def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any) -> None:
-    page.wait_for_selector("#cm-video video")
+def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any, tmp_path: Path) -> None:
+    upload(
+        page, Path(shutil.copy(sample_clip(), tmp_path / "mine.mp4"))
+    )  # of which nothing is known beforehand
     page.evaluate(SAID)
     _an_analysis_is_begun_and_could_be_cancelled_by_keys(page)
     await_result(page)

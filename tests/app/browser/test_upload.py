@@ -114,9 +114,9 @@ def test_bad_input_is_a_sentence_on_the_page(page: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("button", ["cancel", "delete"])
 def test_cancel_and_delete_end_the_work_and_give_the_page_back(
-    page: Any, address: Address, button: str
+    page: Any, address: Address, button: str, tmp_path: Path
 ) -> None:
-    page.wait_for_selector("#cm-video video")
+    upload(page, make_clip(tmp_path / "long.mp4", 24.0, size=(640, 480)))
     address.work_until_quiet()  # the models are loaded behind the page
     page.click("#cm-analyse")
     page.wait_for_selector(".cm-stages li.now")
@@ -136,6 +136,5 @@ def test_cancel_and_delete_end_the_work_and_give_the_page_back(
         page.wait_for_selector("#cm-video video", state="detached")
         page.click("#cm-sample")  # and the page, which the server has forgotten, works on
         page.wait_for_selector("#cm-video video")
-        page.click("#cm-analyse")
-        page.wait_for_selector(".cm-stages li.now")
+        analyse(page)
         assert not page.locator(".toast-body:has-text('no longer')").count()

@@ -79,13 +79,14 @@ def upload(page: Any, clip: Path) -> None:
 
 
 def analyse(page: Any) -> None:
+    page.evaluate("document.querySelectorAll('.cm-result').forEach(card => card.dataset.old = '')")
     page.click("#cm-analyse")
     await_result(page)
 
 
 def await_result(page: Any) -> None:
     """Wait until an analysis that was begun is drawn."""
-    page.wait_for_selector(".cm-stages li.done")
+    page.wait_for_selector(".cm-stages li.done, .cm-result:not([data-old])")  # what is kept is soon read
     page.wait_for_selector(LINES, state="attached")
     page.wait_for_selector("#cm-coupling .js-plotly-plot .scatterlayer path.js-fill", state="attached")
     page.wait_for_selector(".cm-transcript")
