@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app import runs, sample
+from app import sample
+from app.server import runs
 from app.service import warm
 from extractors.cache import Cache
 from extractors.clip import ClipReader, read_tracks
