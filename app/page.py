@@ -39,6 +39,7 @@ SCRIPTS = (
     "reading.js",
     "aside.js",
     "film.js",
+    "box.js",
     "faces.js",
     "windows.js",
     "clock.js",

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from app.face_box import face_box
 from app.panels import coupling, saving, space, status, switches, timeline, transcript, why
 from app.portraits import make_portraits, portraits_card
 from app.server.copies import Copies
@@ -139,13 +140,13 @@ class Showing:
         return gr.skip() if made is None else made
 
     def portray(self, analysis: Any, grid: Any, video: str | None, request: gr.Request | None = None) -> Any:
-        """The face's pictures for the time line; nothing changes as for `look`."""
+        """The face's pictures for the time line, and its frame in the video; nothing changes as for `look`."""
 
         def make(language: str, work: Work) -> Any:
             def draw(room: Path) -> str:
                 clip = self._copies.original(session, video or "clip")
                 with work.step():
-                    return portraits_card(make_portraits(analysis, grid, clip), language)
+                    return portraits_card(make_portraits(analysis, grid, clip), language) + face_box(grid)
 
             return self._work(draw, gr.skip(), session, language)
 

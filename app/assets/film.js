@@ -27,7 +27,7 @@
     const told = `${clock(video.currentTime)} / ${clock(video.duration || 0)}`;
     const time = row.querySelector("time");
     if (time.textContent !== told) time.textContent = told;
-    for (const button of row.querySelectorAll("button")) {
+    for (const button of row.querySelectorAll("[data-rate], [data-again]")) {
       const pressed = String(button.dataset.rate ? Number(button.dataset.rate) === rate : loops);
       if (button.ariaPressed !== pressed) button.ariaPressed = pressed;
     }
@@ -44,7 +44,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#cm-film button");
+    const button = event.target.closest?.("#cm-film :is([data-rate], [data-again])");
     if (!button) return;
     if (button.dataset.rate) rate = Number(button.dataset.rate);
     else loops = !loops;

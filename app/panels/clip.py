@@ -79,16 +79,18 @@ def listen(panel: ClipPanel, page: gr.Blocks, first: Callable[..., Any]) -> None
 
 
 def _film(language: str) -> str:
-    """The video's time, its speeds, and playing again and again: `film.js` does what they say."""
+    """The video's time, its speeds, playing again and again, and the face's frame: `film.js` and `box.js` do it."""
     speeds = "".join(
         f'<button type="button" data-rate="{rate}" aria-pressed="{"true" if rate == 1 else "false"}">{rate} ×</button>'
         for rate in RATES
     )
     again, hint = tell("video.again", language), tell("video.again_hint", language)
+    face, whose = tell("video.box", language), tell("video.box_hint", language)
     return (
         f'<div id="cm-film" class="cm-film" role="group" aria-label="{tell("video.player", language)}" hidden>'
         f'<time></time><span role="group" aria-label="{tell("video.speed", language)}">{speeds}</span>'
-        f'<button type="button" data-again aria-pressed="false" title="{hint}">⟲ {again}</button></div>'
+        f'<button type="button" data-again aria-pressed="false" title="{hint}">⟲ {again}</button>'
+        f'<button type="button" data-box aria-pressed="true" title="{whose}" hidden>▢ {face}</button></div>'
     )
 
 
