@@ -2,6 +2,8 @@
 # `make space-check` installs everything anew and serves it as a Hugging Face Space does: minutes, and a package index.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_EXTRA)
+# Processes that share the tests. All that drive the browser are in one (tests/conftest.py): more than two bring little.
+WORKERS ?= 2
 TORCH := $(shell grep -E '^torch==' constraints.txt)
 
 .PHONY: app venv test space-check chromium clean audit
@@ -30,7 +32,7 @@ test: .venv/.ready-dev chromium
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup
 
 space-check: .venv/.ready-dev
 	SPACE_CHECK=1 .venv/bin/python -m pytest -m space tests/app/test_space.py

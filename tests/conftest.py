@@ -1,4 +1,4 @@
-"""How the tests are shared among processes, where pytest-xdist runs them (`make test`; plain `pytest` knows no groups)."""
+"""How the tests are shared among processes where pytest-xdist runs them, as `make test` does; else without effect."""
 
 from __future__ import annotations
 

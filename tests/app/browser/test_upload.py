@@ -112,11 +112,16 @@ def test_bad_input_is_a_sentence_on_the_page(page: Any, tmp_path: Path) -> None:
     assert page.is_enabled("#cm-analyse")
 
 
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("long") / "long.mp4", 90.0, size=(640, 480))
+
+
 @pytest.mark.parametrize("button", ["cancel", "delete"])
 def test_cancel_and_delete_end_the_work_and_give_the_page_back(
-    page: Any, address: Address, button: str, tmp_path: Path
+    page: Any, address: Address, button: str, long_clip: Path
 ) -> None:
-    upload(page, make_clip(tmp_path / "long.mp4", 24.0, size=(640, 480)))
+    upload(page, long_clip)
     address.work_until_quiet()  # the models are loaded behind the page
     page.click("#cm-analyse")
     page.wait_for_selector(".cm-stages li.now")
@@ -124,9 +129,9 @@ def test_cancel_and_delete_end_the_work_and_give_the_page_back(
     page.click(f"#cm-{button}")
     told = "The analysis was cancelled" if button == "cancel" else "Nothing analysed yet"
     page.wait_for_selector(f"#cm-result :text('{told}')", timeout=20_000)
-    # Of the processor, all threads together: by the clock a busy machine would decide. All of it takes some 20 s, and
-    # half of that on a fast machine.
-    assert address.work_until_quiet() - before < 4
+    # Of the processor, all threads together: by the clock a busy machine would decide. All of it takes 26 s on a slow
+    # machine and half of that on a fast one; what was left to do took 4.3 s on a slow one.
+    assert address.work_until_quiet() - before < 10
     page.wait_for_timeout(500)
     assert page.is_enabled("#cm-analyse")
     assert page.is_hidden("#cm-cancel")
