@@ -153,7 +153,11 @@ def emotions(pool: Pool) -> NDArray[np.str_]:
 
 
 def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
-    """Accuracy and macro F1 of seven classes by the expression network; the score's figures by this one."""
+    """Accuracy and macro F1 of seven classes by the expression network; the score's figures by this one.
+
+    n counts all faces, whose classes are told; n_scored those with a score, which the score's figures are of: surprise
+    has none.
+    """
     from extractors.face.expression import EXPRESSIONS
 
     probabilities = pool.rows[:, -len(EXPRESSIONS) :].astype(np.float32)
@@ -161,8 +165,10 @@ def on_faces(network: CoupledMamba, pool: Pool) -> Figures:
     signed = pool.select(np.isfinite(pool.score))
     shown = np.ones(FACE_TICKS, np.float32)
     clips = [(signed.features(i).astype(np.float32).repeat(FACE_TICKS, 0), shown) for i in range(len(signed))]
-    figures = compare(clip_scores(network, "visual", clips), signed.score) if clips else {}
-    figures["n"] = len(pool)
+    figures: Figures = {"n": len(pool)}
+    if clips:
+        compared = compare(clip_scores(network, "visual", clips), signed.score)
+        figures |= {"n_scored": compared.pop("n")} | compared
     return figures | {
         "acc": float((guessed == pool.emotion).mean()),
         "macro_f1": metrics.macro_f1(guessed, pool.emotion),

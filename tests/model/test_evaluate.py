@@ -155,6 +155,7 @@ def test_faces_that_trained_have_figures_of_their_own_names(rated):
     faces = rated["visual"]
     report = evaluate.evaluate(small(), {"visual": faces.select(faces.score != 2)}, all_faces=faces)["faces"]
     assert (report["n"], report["n_all"]) == (30, 40)
+    assert (report["n_scored"], report["n_scored_all"]) == (20, 30), "surprise has a class and no score"
     own = evaluate.on_faces(small(), faces)
     for name in ("acc", "macro_f1", "ccc", "mae"):
         assert report[f"{name}_all"] == own[name]
