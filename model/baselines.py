@@ -37,7 +37,7 @@ class Zeroed(Features):
         return {m: torch.where(mask[..., i, None], x, 0.0) for i, (m, x) in features}
 
 
-class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba", license="other"):
+class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):
     """One network of a single chain for each modality; the score is the mean of those heard.
 
     Heard is a modality observed at this tick or before it; for the clip, at any tick. The scale follows the law of
@@ -73,7 +73,7 @@ class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba", 
         return Output(ticks, clip, tick_scale, clip_scale)
 
 
-class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba", license="other"):
+class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):
     """All features side by side, and a flag for each modality's presence, into one Mamba chain."""
 
     def __init__(self, config: CoupledMambaConfig) -> None:
@@ -91,7 +91,7 @@ class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"
         return self.chain({"all": joined}, mask.any(-1, keepdim=True).to(presence.dtype))
 
 
-class AttentionFusion(CoupledMamba, library_name="coupled-mamba", license="other"):
+class AttentionFusion(CoupledMamba, library_name="coupled-mamba"):
     """Directed crossmodal attention between each pair of modalities, then self-attention: after MulT, made causal.
 
     Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, ACL 2019 (arXiv 1906.00295).

@@ -118,9 +118,11 @@ class CoupledMamba(
     PyTorchModelHubMixin,
     library_name="coupled-mamba",
     tags=["multimodal", "sentiment", "state-space-model", "mamba"],
-    license="other",
 ):
-    """The network. `save_pretrained` and `push_to_hub` write safetensors, config.json and a card, never a pickle."""
+    """The network. `save_pretrained` and `push_to_hub` write safetensors, config.json and a card, never a pickle.
+
+    The card names no licence: which one a network may have depends on the data that it learnt from.
+    """
 
     fusions: tuple[str, ...] = ("coupled", "independent")
 

@@ -66,6 +66,7 @@ def test_weights_in_bfloat16_run_as_well(fusion):
 def test_what_is_saved_is_safetensors_json_and_a_card(fusion, tmp_path):
     made(fusion).save_pretrained(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+    assert "license" not in (tmp_path / "README.md").read_text(), "that is for whoever trained it to say"
 
 
 def test_pushing_to_a_hub_uploads_what_is_saved(monkeypatch):
