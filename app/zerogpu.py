@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from extractors.records import InputError
 
 if TYPE_CHECKING:
+    from model.coupled.network import CoupledMamba
     from model.inference import Dynamics, Line, Prediction
-    from model.network import CoupledMamba
 
 SETTING = "COUPLED_MAMBA_DEVICE"
 # Seconds that a GPU is asked for: kernels are compiled at the first use, then a minute of clip takes well under one.

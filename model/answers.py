@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.coupled.network import CoupledMamba
+from model.coupled.split import split_score
+from model.coupled.stretches import carry, read_stretches, run_stretches
+from model.coupled.timescales import couplings, half_lives
 from model.inference import Line, as_batch
-from model.network import CoupledMamba
-from model.split import split_score
-from model.stretches import carry, read_stretches, run_stretches
-from model.timescales import couplings, half_lives
 
 LONGEST = 300
 """Ticks whose parts in a moment are told, a minute: more cannot be answered at a click's pace."""
@@ -33,9 +33,9 @@ class Why:
     """The score at a tick and what it is made of: base + the sum over all sources is the score, to rounding.
 
     `score` is that of the whole clip's reading. `sources[m]` holds the signed points that modality m brought in at the
-    ticks first..at, through all layers, with what the network realised held fixed (`model.split`); `base` is what its
-    constants say and, where first > 0, what the ticks before it had left. `without[m]` is the score that the network
-    gives anew with modality m never observed; empty where fewer than two were.
+    ticks first..at, through all layers, with what the network realised held fixed (`model.coupled.split`); `base` is
+    what its constants say and, where first > 0, what the ticks before it had left. `without[m]` is the score that the
+    network gives anew with modality m never observed; empty where fewer than two were.
     """
 
     score: float

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float
 from safetensors.torch import load_model
 from torch import Tensor, nn
 
-from model.config import CoupledMambaConfig
-from model.layers import ModalityLinear, ModalityNorm
-from model.network import CoupledMamba, Features, Output, check_inputs
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.layers import ModalityLinear, ModalityNorm
+from model.coupled.network import CoupledMamba, Features, Output, check_inputs
 
 Values = Mapping[str, Float[Tensor, "B L width"]]
 HEADS = 4

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from model.baselines import build_network
-from model.config import CoupledMambaConfig
-from model.network import Output
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.network import Output
 
 
 class Bidirectional(nn.Module):

@@ -20,7 +20,7 @@ from model.reading import in_classes, sentence_scores
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
-    from model.network import CoupledMamba, Output
+    from model.coupled.network import CoupledMamba, Output
     from model.pool import Pool
 
 Array = NDArray[np.float32]

@@ -20,10 +20,10 @@ from scipy.stats import ttest_rel
 from model import metrics
 from model.baselines import match_width, parameters
 from model.command_line import at_least_one, make_room, read_config, write_json
-from model.config import CoupledMambaConfig
 from model.corpora import load_training, what_trains
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.network import CoupledMamba
 from model.measure_streams import tick_scores
-from model.network import CoupledMamba
 from model.pool import Pool
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.command_line import at_least_one, make_room, write_json
+from model.coupled.explain import explain_last_layer
+from model.coupled.network import CoupledMamba
+from model.coupled.split import split_score
 from model.evaluate import UNREADABLE
-from model.explain import explain_last_layer
 from model.inference import WEIGHTS, load_checked
-from model.network import CoupledMamba
 from model.pool import Pool
 from model.seen import Seen
-from model.split import split_score
 from model.streams import ALL, Streams, StreamSettings
 from model.unseen import load_unseen
 

@@ -25,10 +25,10 @@ from safetensors import SafetensorError
 
 from model import metrics
 from model.command_line import make_room, write_json
+from model.coupled.network import CoupledMamba
 from model.inference import WEIGHTS, load_checked
 from model.intervals import name_of, subsets
 from model.measure_streams import coverage, on_streams
-from model.network import CoupledMamba
 from model.pool import Pool
 from model.reading import clip_scores, in_classes, sentence_scores
 from model.report import NAMES, Figures, Report, left_out, notes, table

@@ -17,11 +17,11 @@ from safetensors.torch import load_model
 from torch import Tensor
 
 from model import made_from
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.network import CoupledMamba, Output
+from model.coupled.stretches import STRETCH, run_stretches
 from model.intervals import around, name_of
-from model.network import CoupledMamba, Output
 from model.sealed import check
-from model.stretches import STRETCH, run_stretches
 
 if TYPE_CHECKING:
     from model.baselines import Network

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from model import metrics
 from model.calibration import drawn
+from model.coupled.network import CoupledMamba
 from model.intervals import around, name_of, subsets
-from model.network import CoupledMamba
 from model.pool import Pool
 from model.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from model.bidirectional import make, single_directions
 from model.command_line import AnotherRunError, at_least_one, make_room, read_config, write_json
-from model.config import CoupledMambaConfig, check_network
+from model.coupled.config import CoupledMambaConfig, check_network
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
 

@@ -30,7 +30,7 @@ from model import made_from
 from model.baselines import match_width, parameters
 from model.bidirectional import make
 from model.command_line import at_least_one, read_config
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
 from model.paired import Paired, corrected_test

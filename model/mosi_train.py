@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.bidirectional import make, single_directions
-from model.config import CoupledMambaConfig, check_network
+from model.coupled.config import CoupledMambaConfig, check_network
+from model.coupled.network import Output
 from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
-from model.network import Output
 
 ANCHOR = 1.5
 """Score that the linear reading aims at, on either side of neutral."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.streams import spread_words
 
 if TYPE_CHECKING:
-    from model.network import CoupledMamba
+    from model.coupled.network import CoupledMamba
     from model.pool import Pool
 
 Array = NDArray[np.float32]

@@ -24,7 +24,7 @@ from extractors.cache import Cache
 from extractors.records import Grid, InputError
 from model import inference
 from model.baselines import build_network
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 from tests.app.made import WIDTH, make_analysis, make_grid, with_warnings
 from tests.clips import make_clip
 

@@ -23,7 +23,7 @@ from app.service import Service
 from extractors.records import InputError
 from model import inference
 from model.baselines import build_network
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 from tests.app.made import WIDTH, make_analysis, make_grid, with_intervals
 
 ME = gr.Request(session_hash="me")

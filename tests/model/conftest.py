@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.config import CoupledMambaConfig
-from model.network import CoupledMamba
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.network import CoupledMamba
 from model.pool import Pool, pool_of
 
 WIDTHS = {"text": 6, "audio": 5, "visual": 4}

@@ -12,8 +12,8 @@ from model.baselines import (
     mean_of_heard,
     parameters,
 )
-from model.config import FUSIONS, CoupledMambaConfig
-from model.network import CoupledMamba
+from model.coupled.config import FUSIONS, CoupledMambaConfig
+from model.coupled.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.bidirectional import Bidirectional, make, single_directions, turned
-from model.network import CoupledMamba
+from model.coupled.network import CoupledMamba
 from tests.model.conftest import random_clip, small_config
 
 

@@ -8,7 +8,7 @@ import torch
 
 from model import deletion, evaluate, metrics
 from model.baselines import build_network
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 from model.intervals import name_of, subsets
 from model.pool import Pool, pool_of
 from model.reading import sentence_scores

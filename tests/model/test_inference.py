@@ -7,7 +7,7 @@ import pytest
 
 from model import inference
 from model.baselines import build_network
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 from model.inference import load_default, load_independent, predict
 from tests.model.conftest import WIDTHS
 

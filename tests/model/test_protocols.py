@@ -144,7 +144,7 @@ def test_every_ablation_runs_all_its_arms(bench, which):
 
 
 def test_delta_ablation_changes_the_rank():
-    from model.config import CoupledMambaConfig
+    from model.coupled.config import CoupledMambaConfig
 
     ranks = [CoupledMambaConfig(d_model=128, **c).dt_rank for c in ABLATIONS["delta"].values()]
     assert ranks == [8, 16, 32]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.config import CoupledMambaConfig
-from model.network import CoupledMamba, Standardise
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.network import CoupledMamba, Standardise
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
 

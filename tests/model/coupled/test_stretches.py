@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.baselines import build_network
+from model.coupled.network import CoupledMamba
+from model.coupled.stretches import run_stretches
 from model.inference import predict
-from model.network import CoupledMamba
-from model.stretches import run_stretches
 from tests.model.conftest import random_clip, small_config
 
 

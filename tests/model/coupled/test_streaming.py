@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.baselines import build_network
-from model.network import CoupledMamba
-from model.streaming import Stream
+from model.coupled.network import CoupledMamba
+from model.coupled.streaming import Stream
 from tests.model.conftest import random_clip, small_config
-from tests.model.test_head import every_kind
+from tests.model.coupled.test_head import every_kind
 
 COUPLINGS = ["learned", "mean", "sum", "none"]
 

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.layers import coupled_layers
+from model.coupled.layers import coupled_layers
 
 if TYPE_CHECKING:
-    from model.head import Head
-    from model.network import CoupledMamba
+    from model.coupled.head import Head
+    from model.coupled.network import CoupledMamba
 
 # What the head gives a tick that was not observed, before its softmax over time.
 UNSEEN = -1e4

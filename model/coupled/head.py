@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from model.config import CoupledMambaConfig
-from model.layers import ModalityLinear, ModalityNorm
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.layers import ModalityLinear, ModalityNorm
 
 HIDDEN = 64  # the released code's head is 128-64-1
 SCALE = 3.0

@@ -1,15 +1,15 @@
 """What a score is made of, through all layers: points brought in by each modality at each tick.
 
-Exact: contributions and the constant sum to the score, to rounding, since with its factors held (`model.realised`)
-the network is affine in its tokens, and one vector-Jacobian product splits an affine map's value among them. A token
-counts by what it differs from the one learnt for "not observed": what was not observed brings nothing, and the
-constant is what the network, as it acted, would say of tokens that were all unobserved: its biases. The prior of the
-head stands at neutral, so it adds no points; it changes the weight of all others.
+Exact: contributions and the constant sum to the score, to rounding, since with its factors held
+(`model.coupled.realised`) the network is affine in its tokens, and one vector-Jacobian product splits an affine map's
+value among them. A token counts by what it differs from the one learnt for "not observed": what was not observed brings
+nothing, and the constant is what the network, as it acted, would say of tokens that were all unobserved: its biases.
+The prior of the head stands at neutral, so it adds no points; it changes the weight of all others.
 
 Not exact, and no mathematics makes it so: that a contribution is what would be missing without its token. The factors
 were made from the same tokens, and without one of them the gates, step sizes and weights were others. What is said
-then is the counterfactual (`model.explain.counterfactual`), for which the network runs anew; how far the two agree is
-measured by deletion (`python -m model.deletion`, model/RESULTS.md).
+then is the counterfactual (`model.coupled.explain.counterfactual`), for which the network runs anew; how far the two
+agree is measured by deletion (`python -m model.deletion`, model/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.explain import signed_shares, up_to
-from model.realised import Realised
+from model.coupled.explain import signed_shares, up_to
+from model.coupled.realised import Realised
 
 if TYPE_CHECKING:
-    from model.explain import Values
-    from model.network import CoupledMamba
-    from model.stretches import Carried
+    from model.coupled.explain import Values
+    from model.coupled.network import CoupledMamba
+    from model.coupled.stretches import Carried
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ def split_score(
 ) -> Split:
     """Split the score at tick `at`, or with None that of the clip, by source modality and source tick.
 
-    With `carried` (`model.stretches.carry`) the ticks are a window of a longer clip, and `at` one of the window's: its
-    score is then the longer clip's at that tick. values and presence are those of the network's forward; `at` counts
-    from 0, from the end where negative. Costs about five forward passes over the ticks up to `at`. Raises ValueError
-    for a network in training mode, without coupled states or for a clip's score of a window, IndexError for a tick
-    outside of the clip.
+    With `carried` (`model.coupled.stretches.carry`) the ticks are a window of a longer clip, and `at` one of the
+    window's: its score is then the longer clip's at that tick. values and presence are those of the network's forward;
+    `at` counts from 0, from the end where negative. Costs about five forward passes over the ticks up to `at`. Raises
+    ValueError for a network in training mode, without coupled states or for a clip's score of a window, IndexError for
+    a tick outside of the clip.
     """
     if carried is not None and at is None:
         raise ValueError(

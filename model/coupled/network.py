@@ -16,11 +16,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from model.config import CoupledMambaConfig
-from model.head import build_head
-from model.layers import CoupledLayer, Trace
-from model.split import Split, split_score
-from model.streaming import Stream
+from model.coupled.config import CoupledMambaConfig
+from model.coupled.head import build_head
+from model.coupled.layers import CoupledLayer, Trace
+from model.coupled.split import Split, split_score
+from model.coupled.streaming import Stream
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class CoupledMamba(
         return x, mask
 
     def stream(self, batch: int | None = None) -> Stream:
-        """A stream to feed tick by tick; see model.streaming."""
+        """A stream to feed tick by tick; see model.coupled.streaming."""
         return Stream(self, batch)
 
     def explain(
@@ -180,7 +180,7 @@ class CoupledMamba(
         presence: Float[Tensor, "B L M"],
         at: int | None = None,
     ) -> Split:
-        """What the score at a tick, or the clip's, owes to each modality at each tick; see model.split.split_score."""
+        """What the score at a tick, or the clip's, owes to each modality at each tick; see `split_score`."""
         return split_score(self, values, presence, at)
 
 

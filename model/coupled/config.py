@@ -50,7 +50,7 @@ class CoupledMambaConfig:
     """Last columns of each modality, never hidden nor dropped: what the extractor makes of it. Zeros if empty."""
     opinions: str = "likelihood"
     """What a chain's opinion is to the head: likelihood, what its modality shows, which the neutral prior then shrinks;
-    or posterior, what is said where it alone was heard, the prior counted in. See model.head."""
+    or posterior, what is said where it alone was heard, the prior counted in. See model.coupled.head."""
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
     class_spread: float = 1.0

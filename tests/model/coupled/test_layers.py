@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.layers import CausalConv, CoupledLayer, Coupling, ModalityLinear, initial_delta_bias
+from model.coupled.layers import CausalConv, CoupledLayer, Coupling, ModalityLinear, initial_delta_bias
 from tests.model.conftest import small_config
 
 

@@ -26,11 +26,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kernels import coupled_scan
-from model.layers import Selection, coupled_layers
+from model.coupled.layers import Selection, coupled_layers
 
 if TYPE_CHECKING:
     from model.baselines import Network
-    from model.network import CoupledMamba, Output
+    from model.coupled.network import CoupledMamba, Output
 
 # The quadrature of `mean_gradient`: its points on a piece of the way, the points of the score by which a piece may miss
 # its rise, and the most pieces that are looked at.
@@ -88,8 +88,9 @@ def explain_last_layer(
 ) -> Explanation:
     """Split the score at tick `at`, or with None that of the clip, among the sources of the last layer's states.
 
-    For what a score rests on through all layers, see `model.split.split_score`, which `CoupledMamba.explain` gives: it
-    finds much more of it (model/RESULTS.md, deletion). This one says what the last layer's states hold, and of whom.
+    For what a score rests on through all layers, see `model.coupled.split.split_score`, which `CoupledMamba.explain`
+    gives: it finds much more of it (model/RESULTS.md, deletion). This one says what the last layer's states hold, and
+    of whom.
 
     values and presence are those of the network's forward; `at` counts from 0, from the end where negative. Costs
     O(t) time and keeps M * M * E * N numbers. Raises ValueError for a network in training mode or without coupled

@@ -21,14 +21,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kernels import coupled_scan
-from model.head import Opinions
-from model.layers import CoupledLayer, Memory, ModalityLinear, ModalityNorm, coupled_layers
+from model.coupled.head import Opinions
+from model.coupled.layers import CoupledLayer, Memory, ModalityLinear, ModalityNorm, coupled_layers
 
 if TYPE_CHECKING:
-    from model.explain import Values
-    from model.head import Head
-    from model.network import CoupledMamba
-    from model.stretches import Carried
+    from model.coupled.explain import Values
+    from model.coupled.head import Head
+    from model.coupled.network import CoupledMamba
+    from model.coupled.stretches import Carried
 
 EPS = 1e-5  # of F.layer_norm
 Map = Callable[[Tensor], Tensor]

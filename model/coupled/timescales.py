@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.layers import Selection, coupled_layers
-from model.stretches import read_stretches
+from model.coupled.layers import Selection, coupled_layers
+from model.coupled.stretches import read_stretches
 
 if TYPE_CHECKING:
-    from model.network import CoupledMamba
+    from model.coupled.network import CoupledMamba
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from model import timescales
-from model.layers import Selection
-from model.network import CoupledMamba
-from model.timescales import HalfLives, couplings, half_lives, weighted_median
+from model.coupled import timescales
+from model.coupled.layers import Selection
+from model.coupled.network import CoupledMamba
+from model.coupled.timescales import HalfLives, couplings, half_lives, weighted_median
 from tests.model.conftest import random_clip, small_config
 
 

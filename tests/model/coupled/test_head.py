@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from model.config import OPINIONS
-from model.head import bounded, build_head
+from model.coupled.config import OPINIONS
+from model.coupled.head import bounded, build_head
 from tests.model.conftest import small_config
 
 every_kind = pytest.mark.parametrize("opinions", OPINIONS)

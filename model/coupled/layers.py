@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from kernels import coupled_scan, coupled_step, coupled_trace
-from model.config import CoupledMambaConfig
+from model.coupled.config import CoupledMambaConfig
 
 Trace = tuple[Float[Tensor, "B L M"], Float[Tensor, "B L M M"]]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels import coupled_scan
 from model.baselines import build_network
-from model.explain import (
+from model.coupled.explain import (
     counterfactual,
     explain_last_layer,
     mean_gradient,
@@ -15,10 +15,10 @@ from model.explain import (
     reading,
     trace_back,
 )
-from model.network import CoupledMamba
+from model.coupled.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
-from tests.model.test_head import every_kind
-from tests.model.test_network import permute_modalities
+from tests.model.coupled.test_head import every_kind
+from tests.model.coupled.test_network import permute_modalities
 
 COUPLINGS = ["learned", "mean", "sum", "none"]
 every_coupling = pytest.mark.parametrize("coupling", COUPLINGS)
