@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.intervals import name_of, quantile, subsets
+from model.measures.intervals import name_of, quantile, subsets
 from model.reading import in_classes, sentence_scores
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from model import metrics
-from model.baselines import match_width, parameters
 from model.command_line import at_least_one, make_room, read_config, write_json
 from model.corpora import load_training, what_trains
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba
+from model.fusion.baselines import match_width, parameters
 from model.measure_streams import tick_scores
+from model.measures import metrics
 from model.pool import Pool
 from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train

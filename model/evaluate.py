@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from model import metrics
 from model.command_line import make_room, write_json
 from model.coupled.network import CoupledMamba
 from model.inference import WEIGHTS, load_checked
-from model.intervals import name_of, subsets
 from model.measure_streams import coverage, on_streams
+from model.measures import metrics
+from model.measures.intervals import name_of, subsets
 from model.pool import Pool
 from model.reading import clip_scores, in_classes, sentence_scores
 from model.report import NAMES, Figures, Report, left_out, notes, table
@@ -189,7 +189,7 @@ def rows_by_source(pool: Pool) -> dict[str, NDArray[np.bool_]]:
 
 
 def compare(scores: Array, rated: Array) -> Figures:
-    """The measures of model.metrics, and what the best constant would get on the same ratings.
+    """The measures of model.measures.metrics, and what the best constant would get on the same ratings.
 
     Without those of signs where all ratings are 0.
     """

@@ -20,11 +20,11 @@ from model import made_from
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba, Output
 from model.coupled.stretches import STRETCH, run_stretches
-from model.intervals import around, name_of
+from model.measures.intervals import around, name_of
 from model.sealed import check
 
 if TYPE_CHECKING:
-    from model.baselines import Network
+    from model.fusion.baselines import Network
 
 WEIGHTS = Path(__file__).parent / "weights"
 INDEPENDENT = WEIGHTS / "independent"
@@ -110,7 +110,7 @@ def load_checked(folder: Path) -> Network:
     Raises FileNotFoundError where nothing was saved there and DamagedWeightsError for a damaged file; warns where it
     was trained with other extractors than those installed.
     """
-    from model.baselines import load_network
+    from model.fusion.baselines import load_network
 
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model import metrics
 from model.calibration import drawn
 from model.coupled.network import CoupledMamba
-from model.intervals import around, name_of, subsets
+from model.measures import metrics
+from model.measures.intervals import around, name_of, subsets
 from model.pool import Pool
 from model.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
 

@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.bidirectional import make, single_directions
 from model.command_line import AnotherRunError, at_least_one, make_room, read_config, write_json
 from model.coupled.config import CoupledMambaConfig, check_network
+from model.fusion.bidirectional import make, single_directions
+from model.measures.mmsa import MEASURES, Figures, mean_and_deviation
 from model.mmsa import CORPORA, TICKS, Float, Utterances, read
-from model.mmsa_metrics import MEASURES, Figures, mean_and_deviation
 
 DONE = "trained.json"
 REMEDY = "lower learning_rate in the config, or look for extreme numbers in the features"

@@ -27,13 +27,13 @@ import numpy as np
 import torch
 
 from model import made_from
-from model.baselines import match_width, parameters
-from model.bidirectional import make
 from model.command_line import at_least_one, read_config
 from model.coupled.config import CoupledMambaConfig
+from model.fusion.baselines import match_width, parameters
+from model.fusion.bidirectional import make
+from model.measures.paired import Paired, corrected_test
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
-from model.paired import Paired, corrected_test
 from model.sealed import check, seal
 
 CONFIG = Path(__file__).parent / "configs" / "mosi.toml"

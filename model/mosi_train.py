@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.bidirectional import make, single_directions
 from model.coupled.config import CoupledMambaConfig, check_network
 from model.coupled.network import Output
+from model.fusion.bidirectional import make, single_directions
 from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
 
 ANCHOR = 1.5

@@ -27,12 +27,12 @@ from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
 from model.command_line import at_least_one, make_room, read_config, write_json, zero_to_one
+from model.measures.mmsa import Figures, mean_and_deviation
+from model.measures.paired import Paired, corrected_test, plain_test
 from model.mmsa import Float, Utterances
-from model.mmsa_metrics import Figures, mean_and_deviation
 from model.mosi import digest_of, read_runs
 from model.mosi_data import Videos, exchange, folds
 from model.mosi_data import read as read_videos
-from model.paired import Paired, corrected_test, plain_test
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Of the elements hidden, as in the paper's robustness table."""

@@ -40,7 +40,7 @@ class CoupledMambaConfig:
     self_weight: float = 0.8
     """The diagonal of a learned W at the start; the rest of a row is shared evenly."""
     fusion: str = "coupled"
-    """How modalities meet: coupled, or a baseline of model.baselines: independent (coupled by nothing, which sets
+    """How modalities meet: coupled, or a baseline of model.fusion: independent (coupled by nothing, which sets
     `coupling` to none), late, concat, attention. `build_network` makes the one that is named."""
     dropout: float = 0.1
     feature_dropout: float | tuple[float, ...] = 0.0

@@ -29,8 +29,8 @@ from kernels import coupled_scan
 from model.coupled.layers import Selection, coupled_layers
 
 if TYPE_CHECKING:
-    from model.baselines import Network
     from model.coupled.network import CoupledMamba, Output
+    from model.fusion.baselines import Network
 
 # The quadrature of `mean_gradient`: its points on a piece of the way, the points of the score by which a piece may miss
 # its rise, and the most pieces that are looked at.

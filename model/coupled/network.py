@@ -131,9 +131,7 @@ class CoupledMamba(
         if not config.modalities:
             raise ValueError("config.modalities is empty: name at least one, with its feature width")
         if config.fusion not in self.fusions:
-            raise ValueError(
-                f"{type(self).__name__} is no {config.fusion!r} fusion: use model.baselines.build_network"
-            )
+            raise ValueError(f"{type(self).__name__} is no {config.fusion!r} fusion: use model.build_network")
         self.config = config
         self.embed = Embed(config)
         self.layers = self.make_layers(config)

@@ -23,8 +23,8 @@ from app.telling.differences import SCHEMA, over_sentences
 from extractors.cache import Cache
 from extractors.records import Grid, InputError
 from model import inference
-from model.baselines import build_network
 from model.coupled.config import CoupledMambaConfig
+from model.fusion.baselines import build_network
 from tests.app.made import WIDTH, make_analysis, make_grid, with_warnings
 from tests.clips import make_clip
 

@@ -22,8 +22,8 @@ from app.server import runs as running
 from app.service import Service
 from extractors.records import InputError
 from model import inference
-from model.baselines import build_network
 from model.coupled.config import CoupledMambaConfig
+from model.fusion.baselines import build_network
 from tests.app.made import WIDTH, make_analysis, make_grid, with_intervals
 
 ME = gr.Request(session_hash="me")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import deletion, evaluate, metrics
-from model.baselines import build_network
+from model import deletion, evaluate
 from model.coupled.config import CoupledMambaConfig
-from model.intervals import name_of, subsets
+from model.fusion.baselines import build_network
+from model.measures import metrics
+from model.measures.intervals import name_of, subsets
 from model.pool import Pool, pool_of
 from model.reading import sentence_scores
 from model.seen import Seen

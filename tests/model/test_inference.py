@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from model import inference
-from model.baselines import build_network
 from model.coupled.config import CoupledMambaConfig
+from model.fusion.baselines import build_network
 from model.inference import load_default, load_independent, predict
 from tests.model.conftest import WIDTHS
 

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 import model.train as training
-from model.baselines import load_network
 from model.calibration import calibrate, class_spread
 from model.coupled.config import FUSIONS
+from model.fusion.baselines import load_network
 from model.measure_streams import coverage, on_streams
 from model.reading import sentence_scores
 from model.seen import Seen

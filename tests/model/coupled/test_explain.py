@@ -6,7 +6,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels import coupled_scan
-from model.baselines import build_network
 from model.coupled.explain import (
     counterfactual,
     explain_last_layer,
@@ -16,6 +15,7 @@ from model.coupled.explain import (
     trace_back,
 )
 from model.coupled.network import CoupledMamba
+from model.fusion.baselines import build_network
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.coupled.test_head import every_kind
 from tests.model.coupled.test_network import permute_modalities

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.baselines import build_network
 from model.coupled.explain import trace_back
 from model.coupled.network import CoupledMamba
 from model.coupled.realised import Realised
 from model.coupled.split import split_lines, split_score, split_scores
+from model.fusion.baselines import build_network
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.coupled.test_explain import COUPLINGS, clip, every_coupling, every_moment, made
 from tests.model.coupled.test_head import every_kind

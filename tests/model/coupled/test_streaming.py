@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.baselines import build_network
 from model.coupled.network import CoupledMamba
 from model.coupled.streaming import Stream
+from model.fusion.baselines import build_network
 from tests.model.conftest import random_clip, small_config
 from tests.model.coupled.test_head import every_kind
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.bidirectional import Bidirectional, make, single_directions, turned
 from model.coupled.network import CoupledMamba
+from model.fusion.bidirectional import Bidirectional, make, single_directions, turned
 from tests.model.conftest import random_clip, small_config
 
 

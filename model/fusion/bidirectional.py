@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from model.baselines import build_network
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import Output
+from model.fusion.baselines import build_network
 
 
 class Bidirectional(nn.Module):
-    """Any network of model.baselines, forwards and backwards, behind the same interface."""
+    """Any network of model.fusion.baselines, forwards and backwards, behind the same interface."""
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()

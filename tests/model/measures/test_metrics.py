@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model import metrics
+from model.measures import metrics
 
 
 def test_ccc_is_one_only_for_equality():

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.baselines import build_network
 from model.coupled.config import FUSIONS
+from model.fusion.baselines import build_network
 from tests.model.conftest import random_clip, small_config
 
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)

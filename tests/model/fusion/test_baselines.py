@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.baselines import (
+from model.coupled.config import FUSIONS, CoupledMambaConfig
+from model.coupled.network import CoupledMamba
+from model.fusion.baselines import (
     AttentionFusion,
     LateFusion,
     build_network,
@@ -12,8 +14,6 @@ from model.baselines import (
     mean_of_heard,
     parameters,
 )
-from model.coupled.config import FUSIONS, CoupledMambaConfig
-from model.coupled.network import CoupledMamba
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from model.paired import corrected_test, plain_test
+from model.measures.paired import corrected_test, plain_test
 
 
 def test_without_overlap_it_is_the_plain_paired_t_test():

@@ -1,7 +1,7 @@
 """What Coupled Mamba is compared with: four other ways for modalities to meet, behind the same interface.
 
-On entry and on exit as in network.py: values, one [B, L, width] a modality, and presence [B, L, M]; scores and
-scales of every tick and of the clip. Every baseline is causal, takes a missing modality as a mask and keeps
+On entry and on exit as in `model.coupled.network`: values, one [B, L, width] a modality, and presence [B, L, M]; scores
+and scales of every tick and of the clip. Every baseline is causal, takes a missing modality as a mask and keeps
 `embed.standardise`, so one trainer serves all. None has coupled states, so `Output.trace` is None, but for
 "independent", which is Coupled Mamba with W the identity.
 """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.intervals import quantile
+from model.measures.intervals import quantile
 
 
 @pytest.mark.parametrize(("n", "rank"), [(9, 9), (10, 10), (19, 18), (99, 90), (192, 174), (999, 900)])
