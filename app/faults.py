@@ -44,7 +44,7 @@ def damaged_file(root: Path | None = None) -> str:
 
 def _sums(root: Path) -> Iterator[tuple[Path, str | None]]:
     """Every packaged file with its sha256; None for a file of checksums that cannot be read."""
-    from model.sealed import SUMS, read_sums
+    from model.provenance.sums import SUMS, read_sums
 
     for sums in sorted((root / "model" / "weights").rglob(SUMS)):
         try:

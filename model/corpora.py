@@ -38,7 +38,7 @@ from extractors.voice.head import VoiceHead
 from extractors.words import adapter
 from extractors.words import embeddings as text_extractor
 from model.pool import Described, Labels, Pool, kept_pool
-from model.seen import Seen, face_marks
+from model.provenance.seen import Seen, face_marks
 
 Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

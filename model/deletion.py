@@ -25,7 +25,7 @@ from model.coupled.split import split_score
 from model.evaluate import UNREADABLE
 from model.inference import WEIGHTS, load_checked
 from model.pool import Pool
-from model.seen import Seen
+from model.provenance.seen import Seen
 from model.streams import ALL, Streams, StreamSettings
 from model.unseen import load_unseen
 

@@ -30,9 +30,9 @@ from model.measure_streams import coverage, on_streams
 from model.measures import metrics
 from model.measures.intervals import name_of, subsets
 from model.pool import Pool
+from model.provenance.seen import Seen
 from model.reading import clip_scores, in_classes, sentence_scores
 from model.report import NAMES, Figures, Report, left_out, notes, table
-from model.seen import Seen
 from model.streams import ALL
 from model.unseen import FIND_UNSEEN, Unseen
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_model
 from torch import Tensor
 
-from model import made_from
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba, Output
 from model.coupled.stretches import STRETCH, run_stretches
 from model.measures.intervals import around, name_of
-from model.sealed import check
+from model.provenance import made_from
+from model.provenance.sums import check
 
 if TYPE_CHECKING:
     from model.fusion.baselines import Network

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from model import made_from
 from model.command_line import at_least_one, read_config
 from model.coupled.config import CoupledMambaConfig
 from model.fusion.baselines import match_width, parameters
@@ -34,7 +33,8 @@ from model.fusion.bidirectional import make
 from model.measures.paired import Paired, corrected_test
 from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
-from model.sealed import check, seal
+from model.provenance import made_from
+from model.provenance.sums import check, seal
 
 CONFIG = Path(__file__).parent / "configs" / "mosi.toml"
 WEIGHTS = Path(__file__).parent / "weights" / "mosi.safetensors"

@@ -25,7 +25,6 @@ from safetensors.torch import load_model
 from torch import Tensor
 from tqdm import tqdm
 
-from model import made_from
 from model.calibration import calibrate, class_spread
 from model.command_line import AnotherRunError, read_config
 from model.corpora import Pool, load_training, what_trains
@@ -33,7 +32,8 @@ from model.coupled.config import CoupledMambaConfig, check_network
 from model.coupled.network import CoupledMamba, Standardise
 from model.fusion.baselines import build_network
 from model.inference import WEIGHTS
-from model.sealed import seal
+from model.provenance import made_from
+from model.provenance.sums import seal
 from model.streams import ALL, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:

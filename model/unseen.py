@@ -10,7 +10,7 @@ import numpy as np
 
 from model import corpora
 from model.pool import Pool
-from model.seen import Seen
+from model.provenance.seen import Seen
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from extractors.face import expression
 from extractors.voice import head as voice_head
 from extractors.words import adapter
 from model import inference, mosi
-from model.sealed import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
-from model.seen import Seen
+from model.provenance.seen import Seen
+from model.provenance.sums import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
 
 
 def load_fusion(path: Path, patch: pytest.MonkeyPatch) -> object:

@@ -15,8 +15,8 @@ from extractors.training.rated import read_rows
 from model import corpora, load_default, predict, unseen
 from model import evaluate as evaluation
 from model.inference import WEIGHTS
-from model.sealed import SUMS
-from model.seen import Seen
+from model.provenance.seen import Seen
+from model.provenance.sums import SUMS
 
 DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the rated corpora are not at {DATA}")

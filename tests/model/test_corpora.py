@@ -7,7 +7,7 @@ import pytest
 
 from extractors.training.rated import read_rows
 from model import corpora, unseen
-from model.seen import Seen
+from model.provenance.seen import Seen
 from tests.model.conftest import signed_pool
 
 

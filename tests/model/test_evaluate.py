@@ -12,8 +12,8 @@ from model.fusion.baselines import build_network
 from model.measures import metrics
 from model.measures.intervals import name_of, subsets
 from model.pool import Pool, pool_of
+from model.provenance.seen import Seen
 from model.reading import sentence_scores
-from model.seen import Seen
 from model.streams import ALL
 
 VOICE, FACE = 140, 71

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from model import corpora, evaluate
-from model.seen import Seen
+from model.provenance.seen import Seen
 from tests.clips import RATE, speech
 from tests.model import mosi_files
 from tests.model.test_evaluate import small

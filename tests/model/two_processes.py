@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from model import train
 from model.corpora import Parts
-from model.seen import Seen
+from model.provenance.seen import Seen
 from tests.model.conftest import WIDTHS, signed_pool
 from tests.model.test_train import IMAGES
 

@@ -5,8 +5,9 @@ import warnings
 
 import pytest
 
-from model import made_from, mosi
+from model import mosi
 from model.inference import INDEPENDENT, WEIGHTS
+from model.provenance import made_from
 
 
 @pytest.fixture

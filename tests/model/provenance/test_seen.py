@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from extractors.face.expression import HELD_TENTHS, fusion_split
-from model.seen import Seen, face_marks
+from model.provenance.seen import Seen, face_marks
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 48, 48)).astype(np.uint8)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 NAME = "extractors.json"
 EXTRACTORS = ("text", "voice", "expression")
-FOLDER = Path(__file__).parents[1] / "extractors" / "weights"
+FOLDER = Path(__file__).parents[2] / "extractors" / "weights"
 """Only files are read: the network runs without the extractors, on features made elsewhere."""
 
 

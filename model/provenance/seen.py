@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.sealed import check
+from model.provenance.sums import check
 
 NAME = "seen.npz"
 
