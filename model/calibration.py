@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.data.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.measures.intervals import name_of, quantile, subsets
 from model.reading import in_classes, sentence_scores
-from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
     from model.coupled.network import CoupledMamba, Output
-    from model.pool import Pool
+    from model.data.pool import Pool
 
 Array = NDArray[np.float32]
 FEWEST = 50  # sentences from which a spread is taken

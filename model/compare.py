@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
 from model.command_line import at_least_one, make_room, read_config, write_json
-from model.corpora import load_training, what_trains
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba
+from model.data.corpora import load_training, what_trains
+from model.data.pool import Pool
+from model.data.streams import ALL, TOLD, Batch, Streams, StreamSettings
+from model.data.unseen import load_unseen
 from model.fusion.baselines import match_width, parameters
 from model.measure_streams import tick_scores
 from model.measures import metrics
-from model.pool import Pool
-from model.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train
-from model.unseen import load_unseen
 
 Network = dict[str, object]
 WAYS: dict[str, Network] = {

@@ -22,12 +22,12 @@ from model.command_line import at_least_one, make_room, write_json
 from model.coupled.explain import explain_last_layer
 from model.coupled.network import CoupledMamba
 from model.coupled.split import split_score
+from model.data.pool import Pool
+from model.data.streams import ALL, Streams, StreamSettings
+from model.data.unseen import load_unseen
 from model.evaluate import UNREADABLE
 from model.inference import WEIGHTS, load_checked
-from model.pool import Pool
 from model.provenance.seen import Seen
-from model.streams import ALL, Streams, StreamSettings
-from model.unseen import load_unseen
 
 Array = NDArray[np.float64]
 Clip = tuple[dict[str, Tensor], Tensor]

@@ -25,16 +25,16 @@ from safetensors import SafetensorError
 
 from model.command_line import make_room, write_json
 from model.coupled.network import CoupledMamba
+from model.data.pool import Pool
+from model.data.streams import ALL
+from model.data.unseen import FIND_UNSEEN, Unseen
 from model.inference import WEIGHTS, load_checked
 from model.measure_streams import coverage, on_streams
 from model.measures import metrics
 from model.measures.intervals import name_of, subsets
-from model.pool import Pool
 from model.provenance.seen import Seen
 from model.reading import clip_scores, in_classes, sentence_scores
 from model.report import NAMES, Figures, Report, left_out, notes, table
-from model.streams import ALL
-from model.unseen import FIND_UNSEEN, Unseen
 
 Array = NDArray[np.float32]
 FACE_TICKS = 5

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from model.calibration import drawn
 from model.coupled.network import CoupledMamba
+from model.data.pool import Pool
+from model.data.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
 from model.measures import metrics
 from model.measures.intervals import around, name_of, subsets
-from model.pool import Pool
-from model.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
 
 Array = NDArray[np.float32]
 Figures = dict[str, float]

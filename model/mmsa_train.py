@@ -29,9 +29,9 @@ from tqdm import tqdm
 
 from model.command_line import AnotherRunError, at_least_one, make_room, read_config, write_json
 from model.coupled.config import CoupledMambaConfig, check_network
+from model.data.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.fusion.bidirectional import make, single_directions
 from model.measures.mmsa import MEASURES, Figures, mean_and_deviation
-from model.mmsa import CORPORA, TICKS, Float, Utterances, read
 
 DONE = "trained.json"
 REMEDY = "lower learning_rate in the config, or look for extreme numbers in the features"

@@ -7,7 +7,7 @@ in a file as they finish, so a stopped table goes on. `--final` trains ten netwo
 
 Two accuracies a run. "as they are" takes the held-out features from the file: they were learnt from the held-out
 labels too, so it says nothing about new videos where text or visual features are used. "exchanged" weakens the
-held-out features to what each modality is expected to know of new videos (mosi_data.exchange): its level is an
+held-out features to what each modality is expected to know of new videos (model.data.mosi.exchange): its level is an
 assumption, its differences between networks are not. Rows of words alone use no such features: both are one, and
 honest.
 """
@@ -28,10 +28,10 @@ import torch
 
 from model.command_line import at_least_one, read_config
 from model.coupled.config import CoupledMambaConfig
+from model.data.mosi import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.fusion.baselines import match_width, parameters
 from model.fusion.bidirectional import make
 from model.measures.paired import Paired, corrected_test
-from model.mosi_data import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
 from model.provenance import made_from
 from model.provenance.sums import check, seal

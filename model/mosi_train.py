@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from model.coupled.config import CoupledMambaConfig, check_network
 from model.coupled.network import Output
+from model.data.mosi import EXPECTED, PUBLISHED, Float, Videos, exchange
 from model.fusion.bidirectional import make, single_directions
-from model.mosi_data import EXPECTED, PUBLISHED, Float, Videos, exchange
 
 ANCHOR = 1.5
 """Score that the linear reading aims at, on either side of neutral."""

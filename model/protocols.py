@@ -27,12 +27,12 @@ from tqdm import tqdm
 
 from model import mmsa_train, mosi_train
 from model.command_line import at_least_one, make_room, read_config, write_json, zero_to_one
+from model.data.mmsa import Float, Utterances
+from model.data.mosi import Videos, exchange, folds
+from model.data.mosi import read as read_videos
 from model.measures.mmsa import Figures, mean_and_deviation
 from model.measures.paired import Paired, corrected_test, plain_test
-from model.mmsa import Float, Utterances
 from model.mosi import digest_of, read_runs
-from model.mosi_data import Videos, exchange, folds
-from model.mosi_data import read as read_videos
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Of the elements hidden, as in the paper's robustness table."""
@@ -115,7 +115,7 @@ class MmsaBench:
 
 @dataclass(frozen=True)
 class MosiBench:
-    """mosi_utterances by cross-validation over videos, held-out features weakened as mosi_data.exchange does."""
+    """mosi_utterances by cross-validation over videos, held-out features weakened as model.data.mosi.exchange does."""
 
     settings: mosi_train.MosiSettings
     videos: Videos

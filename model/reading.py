@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.streams import spread_words
+from model.data.streams import spread_words
 
 if TYPE_CHECKING:
     from model.coupled.network import CoupledMamba
-    from model.pool import Pool
+    from model.data.pool import Pool
 
 Array = NDArray[np.float32]
 WORD_SECONDS = 0.36

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from model.unseen import Unseen
+from model.data.unseen import Unseen
 
 Figures = dict[str, float]
 Report = dict[str, dict[str, Figures] | Figures]

@@ -27,14 +27,14 @@ from tqdm import tqdm
 
 from model.calibration import calibrate, class_spread
 from model.command_line import AnotherRunError, read_config
-from model.corpora import Pool, load_training, what_trains
 from model.coupled.config import CoupledMambaConfig, check_network
 from model.coupled.network import CoupledMamba, Standardise
+from model.data.corpora import Pool, load_training, what_trains
+from model.data.streams import ALL, Batch, Streams, StreamSettings
 from model.fusion.baselines import build_network
 from model.inference import WEIGHTS
 from model.provenance import made_from
 from model.provenance.sums import seal
-from model.streams import ALL, Batch, Streams, StreamSettings
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("app", "extractors", "kernels", "model")
-TRAINING = {"model/corpora.py", "model/evaluate.py", "model/mosi_data.py", "model/streams.py"}
+TRAINING = {"model/data/corpora.py", "model/evaluate.py", "model/data/mosi.py", "model/data/streams.py"}
 MAY_IMPORT = {
     "app": {"app", "extractors", "model"},
     "extractors": {"extractors"},

@@ -18,7 +18,7 @@ from app.analysis import Analysis
 from app.decoding import SchemaError
 from extractors.records import InputError
 from extractors.words.subtitles import read_transcript
-from model.unpickle import RefusedPickleError, loads
+from model.data.unpickle import RefusedPickleError, loads
 from tests.app.made import make_analysis, with_intervals
 from tests.fuzz.mutate import SEED, TIMES, mutations
 

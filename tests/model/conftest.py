@@ -6,7 +6,7 @@ import torch
 
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba
-from model.pool import Pool, pool_of
+from model.data.pool import Pool, pool_of
 
 WIDTHS = {"text": 6, "audio": 5, "visual": 4}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.mosi_data import lay_out
+from model.data.mosi import lay_out
 
 WIDTHS = {"text": 5, "audio": 3, "visual": 4}
 

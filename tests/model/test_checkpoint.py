@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from extractors.training.rated import read_rows
-from model import corpora, load_default, predict, unseen
 from model import evaluate as evaluation
+from model import load_default, predict
+from model.data import corpora, unseen
 from model.inference import WEIGHTS
 from model.provenance.seen import Seen
 from model.provenance.sums import SUMS

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from model import deletion as measured
+from model.data.streams import StreamSettings
 from model.deletion import GONE, RULES, deletion, ranked, stretches, without
 from model.inference import WEIGHTS
-from model.streams import StreamSettings
 
 
 def test_stretches_are_those_in_which_something_was_observed():

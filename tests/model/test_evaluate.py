@@ -8,13 +8,13 @@ import torch
 
 from model import deletion, evaluate
 from model.coupled.config import CoupledMambaConfig
+from model.data.pool import Pool, pool_of
+from model.data.streams import ALL
 from model.fusion.baselines import build_network
 from model.measures import metrics
 from model.measures.intervals import name_of, subsets
-from model.pool import Pool, pool_of
 from model.provenance.seen import Seen
 from model.reading import sentence_scores
-from model.streams import ALL
 
 VOICE, FACE = 140, 71
 WIDTHS = {"text": 6, "audio": VOICE, "visual": FACE}

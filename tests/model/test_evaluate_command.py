@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from model import corpora, evaluate
+from model import evaluate
+from model.data import corpora
 from model.provenance.seen import Seen
 from tests.clips import RATE, speech
 from tests.model import mosi_files

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from model.data.streams import Batch
 from model.measure_streams import lags, lateness, on_streams
-from model.streams import Batch
 
 
 def stream(*utterances: tuple[float, int]) -> Batch:

@@ -10,7 +10,7 @@ import torch
 
 import model.train as training
 from model import load_network, mmsa_train
-from model.mmsa import read
+from model.data.mmsa import read
 from tests.model.mmsa_files import corpus, write
 
 CONFIG = """

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from model import mosi, mosi_data
+from model import mosi
+from model.data import mosi as mosi_data
 from model.mosi import (
     CONFIG,
     ROWS,

@@ -9,7 +9,7 @@ from scipy.stats import ttest_rel
 
 import model.train as training
 from model import compare, mmsa_train, mosi, protocols
-from model.mmsa import read
+from model.data.mmsa import read
 from model.mmsa_train import MmsaSettings, measure, predict, train
 from model.mosi_train import MosiSettings
 from model.protocols import (

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 import model.train as training
 from model.calibration import calibrate, class_spread
 from model.coupled.config import FUSIONS
+from model.data.streams import StreamSettings
 from model.fusion.baselines import load_network
 from model.measure_streams import coverage, on_streams
 from model.provenance.seen import Seen
 from model.reading import sentence_scores
-from model.streams import StreamSettings
 from model.train import CONFIGS, TrainSettings, build, read_settings, train
 
 SETTINGS = TrainSettings(

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from model import train
-from model.corpora import Parts
+from model.data.corpora import Parts
 from model.provenance.seen import Seen
 from tests.model.conftest import WIDTHS, signed_pool
 from tests.model.test_train import IMAGES

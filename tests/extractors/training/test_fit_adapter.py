@@ -135,7 +135,7 @@ def test_the_tenths_are_apart() -> None:
 
 
 def test_the_tenths_are_those_of_the_network() -> None:
-    from model import corpora
+    from model.data import corpora
 
     for i in range(200):
         assert held_out(str(i)) == (corpora.tenth(str(i)) == corpora.VALIDATION_TENTH)

@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from model.mmsa import CORPORA, read, read_split, segment_means
-from model.unpickle import RefusedPickleError
+from model.data.mmsa import CORPORA, read, read_split, segment_means
+from model.data.unpickle import RefusedPickleError
 from tests.model.mmsa_files import WIDTHS, corpus, split, write
 
 

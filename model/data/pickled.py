@@ -1,7 +1,7 @@
 """What the few names that a stranger's pickle may ask for stand for: makers of arrays, bytes and sets.
 
-`model.unpickle` runs the pickle machine and finds them here. Each looks at its arguments before it makes anything, and
-takes what it allocates from one account for the whole file, because a file may give one object to many makers: a
+`model.data.unpickle` runs the pickle machine and finds them here. Each looks at its arguments before it makes anything,
+and takes what it allocates from one account for the whole file, because a file may give one object to many makers: a
 thousand arrays of the same megabyte take three kilobytes to ask for.
 """
 

@@ -1,7 +1,7 @@
 """MMSA's feature files (MOSI, MOSEI, SIMS, SIMSv2) as arrays on one grid of ticks.
 
 A file is a pickle {train, valid, test: {text [n, Lt, Dt], audio [n, La, Da], vision [n, Lv, Dv], regression_labels
-[n], ...}}, padded with zeros behind each utterance. It is read by model.unpickle, never by pickle itself.
+[n], ...}}, padded with zeros behind each utterance. It is read by model.data.unpickle, never by pickle itself.
 
 Aligned files have one row a word in all three modalities: a tick is a word. In unaligned ones every modality runs at
 its own rate, and each is brought to the same number of ticks by the means of equal segments of its own length, so
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.unpickle import MAX_BYTES, load
+from model.data.unpickle import MAX_BYTES, load
 
 Float = NDArray[np.float32]
 Part = Mapping[str, Any]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model import pickled
-from model.unpickle import RefusedPickleError, loads
+from model.data import pickled
+from model.data.unpickle import RefusedPickleError, loads
 from tests.fuzz.mutate import SEED, TIMES, mutations
 from tests.model.mmsa_files import corpus
 

@@ -10,7 +10,7 @@ import struct
 import numpy as np
 import pytest
 
-from model.unpickle import RefusedPickleError, load, loads
+from model.data.unpickle import RefusedPickleError, load, loads
 
 PROTOCOLS = range(6)
 

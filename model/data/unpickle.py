@@ -1,7 +1,7 @@
 """Read a stranger's pickle: numpy arrays and Python's own containers come out, and nothing else is ever called.
 
 `load(path)` runs the pickle machine of the standard library with every door shut that does not lead to data: the
-only names a file may ask for are those of `model.pickled`, and each stands for a maker there that looks at its
+only names a file may ask for are those of `model.data.pickled`, and each stands for a maker there that looks at its
 arguments. Arrays are rebuilt from their bytes, so a forged dtype never reaches numpy (numpy trusts the flags in a
 dtype's pickled state, and would read numbers as pointers to objects). What is made takes memory and time in proportion
 to the file: what a file shares is made once, copied within an account, and hashed only where that is short. It is the
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from model.pickled import Array, DType, RefusedPickleError, keys, makers, shown
+from model.data.pickled import Array, DType, RefusedPickleError, keys, makers, shown
 
 __all__ = ["MAX_BYTES", "RefusedPickleError", "load", "loads"]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from extractors.grid import spread
 
 if TYPE_CHECKING:
-    from model.pool import Pool
+    from model.data.pool import Pool
 
 Array = NDArray[np.float32]
 STEP = 0.2

@@ -37,7 +37,7 @@ from extractors.voice import hearing, vad
 from extractors.voice.head import VoiceHead
 from extractors.words import adapter
 from extractors.words import embeddings as text_extractor
-from model.pool import Described, Labels, Pool, kept_pool
+from model.data.pool import Described, Labels, Pool, kept_pool
 from model.provenance.seen import Seen, face_marks
 
 Images = NDArray[np.uint8]

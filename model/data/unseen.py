@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model import corpora
-from model.pool import Pool
+from model.data import corpora
+from model.data.pool import Pool
 from model.provenance.seen import Seen
 
 

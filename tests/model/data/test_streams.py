@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.streams import ALL, STEP, Streams, StreamSettings, spread_words
+from model.data.streams import ALL, STEP, Streams, StreamSettings, spread_words
 
 SETTINGS = StreamSettings(ticks=60)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from extractors.training.rated import read_rows
-from model import corpora, unseen
+from model.data import corpora, unseen
 from model.provenance.seen import Seen
 from tests.model.conftest import signed_pool
 

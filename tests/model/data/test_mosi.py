@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.mosi_data import EXPECTED, exchange, folds, read, right_chance
+from model.data.mosi import EXPECTED, exchange, folds, read, right_chance
 from tests.model.mosi_files import WIDTHS, arrays, made_videos, write
 
 
@@ -115,7 +115,7 @@ def test_right_chances_have_the_expected_mean():
 def test_the_trap_is_in_the_data():
     """One direction of the text features tells nearly all of the signs that they were learnt from."""
     folder = (
-        Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
+        Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[4] / "shared" / "data"))
         / "mosi_utterances"
     )
     if not (folder / "train.npz").exists():
