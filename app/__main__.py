@@ -173,7 +173,7 @@ def _sides(options: argparse.Namespace) -> tuple[Side, Side]:
     """What is compared, with names. Raises InputError where the network with independent chains is not installed."""
     from app.asking import ask_independent
     from app.telling.differences import COUPLED, INDEPENDENT, sides_of
-    from model.inference import load_independent
+    from model.inference.loading import load_independent
 
     if options.other:
         clips = ((options.clip, options.transcript), (options.other, None))

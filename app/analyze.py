@@ -34,7 +34,7 @@ from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, 
 from extractors.words.languages import ENGLISH, LanguageError, language_name
 
 if TYPE_CHECKING:
-    from model.inference import Dynamics, Interval, Prediction
+    from model.inference.prediction import Dynamics, Interval, Prediction
 
 RARE = 0.25  # presence (mean over the clip) under which a modality's rarity is told
 

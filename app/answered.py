@@ -16,7 +16,7 @@ from app.telling.observed import telling_ticks
 from extractors.records import Grid
 
 if TYPE_CHECKING:
-    from model.answers import Memory, Paths
+    from model.inference.answers import Memory, Paths
 
 MOMENTS = 4  # moments explained; each costs half a second
 APART = 4.0  # seconds that they lie apart at least: a peak is one moment, not twenty

@@ -15,7 +15,7 @@ from app.telling.moments import Moment
 from extractors.records import Grid
 
 if TYPE_CHECKING:
-    from model.answers import Memory, Paths
+    from model.inference.answers import Memory, Paths
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ def ask_why(grid: Grid, seconds: float) -> Moment:
 
     Modalities that were not observed by then are left out: they brought nothing.
     """
-    from model.answers import why
-    from model.inference import load_default
+    from model.inference.answers import why
+    from model.inference.loading import load_default
 
     at = min(len(grid.start) - 1, max(0, int(seconds / grid.step + 1e-6)))
     found = why(load_default(), grid.values, grid.presence, at)
@@ -79,7 +79,8 @@ class _Asked:
 
     def ask(self, grid: Grid, names: tuple[str, ...]) -> Fewer:
         """What the network says from the grid's modalities `names`."""
-        from model.inference import load_default, scores
+        from model.inference.loading import load_default
+        from model.inference.prediction import scores
 
         # By identity, and let go of when the grid is: grids are large and compare by their arrays.
         with self._lock:
@@ -105,7 +106,8 @@ def ask_independent(analysis: Analysis, grid: Grid, told: Callable[[float], None
     network is not installed.
     """
     from app.analyze import dynamics_of, sentiment_of
-    from model.inference import load_independent, predict
+    from model.inference.loading import load_independent
+    from model.inference.prediction import predict
 
     prediction, dynamics = predict(load_independent(), grid.values, grid.presence, told)
     return replace(analysis, sentiment=sentiment_of(prediction), dynamics=dynamics_of(dynamics))
@@ -113,15 +115,15 @@ def ask_independent(analysis: Analysis, grid: Grid, told: Callable[[float], None
 
 def ask_memory(grid: Grid) -> Memory:
     """The learnt couplings of every layer, and how long the chains remember on this clip."""
-    from model.answers import memory
-    from model.inference import load_default
+    from model.inference.answers import memory
+    from model.inference.loading import load_default
 
     return memory(load_default(), grid.values, grid.presence)
 
 
 def ask_paths(grid: Grid) -> Paths:
     """The ways of the three chains through space."""
-    from model.answers import paths
-    from model.inference import load_default
+    from model.inference.answers import paths
+    from model.inference.loading import load_default
 
     return paths(load_default(), grid.values, grid.presence)

@@ -22,7 +22,7 @@ from extractors.records import InputError
 
 if TYPE_CHECKING:
     from model.coupled.network import CoupledMamba
-    from model.inference import Dynamics, Line, Prediction
+    from model.inference.prediction import Dynamics, Line, Prediction
 
 SETTING = "COUPLED_MAMBA_DEVICE"
 # Seconds that a GPU is asked for: kernels are compiled at the first use, then a minute of clip takes well under one.
@@ -75,7 +75,7 @@ def on_borrowed(values: Mapping[str, Line], presence: Mapping[str, Line]) -> tup
     """
     import torch
 
-    from model.inference import predict
+    from model.inference.prediction import predict
 
     return predict(_network("cuda" if torch.cuda.is_available() else "cpu"), values, presence)
 
@@ -85,7 +85,7 @@ def predict_clip(
     presence: Mapping[str, Line],
     told: Callable[[float], None] | None = None,
 ) -> tuple[Prediction, Dynamics]:
-    """The packaged network's answer, as `model.inference.predict` gives it, from wherever it runs best.
+    """The packaged network's answer, as `model.predict` gives it, from wherever it runs best.
 
     A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers.
 
@@ -94,7 +94,8 @@ def predict_clip(
     """
     import torch
 
-    from model.inference import load_default, predict
+    from model.inference.loading import load_default
+    from model.inference.prediction import predict
 
     if is_zerogpu() and not _at_home.get():
         import gradio as gr
@@ -135,7 +136,7 @@ def _network(device: str) -> CoupledMamba:
 
     import torch
 
-    from model.inference import load_default
+    from model.inference.loading import load_default
 
     if device == "cpu":
         return load_default()

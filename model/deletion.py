@@ -26,8 +26,9 @@ from model.data.pool import Pool
 from model.data.streams import ALL, Streams, StreamSettings
 from model.data.unseen import load_unseen
 from model.evaluate import UNREADABLE
-from model.inference import WEIGHTS, load_checked
+from model.inference.loading import load_checked
 from model.provenance.seen import Seen
+from model.provenance.sums import WEIGHTS
 
 Array = NDArray[np.float64]
 Clip = tuple[dict[str, Tensor], Tensor]

@@ -28,11 +28,12 @@ from model.coupled.network import CoupledMamba
 from model.data.pool import Pool
 from model.data.streams import ALL
 from model.data.unseen import FIND_UNSEEN, Unseen
-from model.inference import WEIGHTS, load_checked
+from model.inference.loading import load_checked
 from model.measure_streams import coverage, on_streams
 from model.measures import metrics
 from model.measures.intervals import name_of, subsets
 from model.provenance.seen import Seen
+from model.provenance.sums import WEIGHTS
 from model.reading import clip_scores, in_classes, sentence_scores
 from model.report import NAMES, Figures, Report, left_out, notes, table
 

@@ -32,9 +32,8 @@ from model.coupled.network import CoupledMamba, Standardise
 from model.data.corpora import Pool, load_training, what_trains
 from model.data.streams import ALL, Batch, Streams, StreamSettings
 from model.fusion.baselines import build_network
-from model.inference import WEIGHTS
 from model.provenance import made_from
-from model.provenance.sums import seal
+from model.provenance.sums import WEIGHTS, seal
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -14,7 +14,7 @@ from app.analysis import MODALITIES, Analysis
 from app.figures.reduce import kept_of
 
 if TYPE_CHECKING:
-    from model.answers import Paths
+    from model.inference.answers import Paths
 
 MOST = 1800  # points that a path is drawn with at most, half of them evenly apart
 

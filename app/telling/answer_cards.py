@@ -22,7 +22,7 @@ from app.telling.tables import NOTHING
 from app.telling.wording import clock, signed
 
 if TYPE_CHECKING:
-    from model.answers import Memory, Paths
+    from model.inference.answers import Memory, Paths
 
 ROWS = 60  # rows a table has at most
 

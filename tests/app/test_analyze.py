@@ -18,7 +18,7 @@ from app.analyze import analyze, build
 from app.stages import STAGES
 from extractors.cache import Cache
 from extractors.records import Grid, InputError, MediaInfo, Transcript, Word
-from model.inference import Alone, Dynamics, Interval, Prediction
+from model.inference.prediction import Alone, Dynamics, Interval, Prediction
 from tests.clips import Subtitles, make_clip
 
 
@@ -169,7 +169,7 @@ COUNTED = {
     "text": "extractors.words.embeddings.embed_words",
     "voice": "extractors.voice.features.describe_voice",
     "faces": "extractors.face.features.find_faces",
-    "network": "model.inference.predict",
+    "network": "model.inference.prediction.predict",
 }
 
 

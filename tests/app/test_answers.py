@@ -26,7 +26,7 @@ from app.telling.cards import result_card
 from app.telling.moments import Moment
 from extractors.records import Grid
 from extractors.words.subtitles import read_transcript
-from model.answers import Memory, Paths
+from model.inference.answers import Memory, Paths
 from tests.app.made import make_analysis
 from tests.clips import make_clip
 

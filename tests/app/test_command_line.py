@@ -22,9 +22,9 @@ from app.i18n import tell
 from app.telling.differences import SCHEMA, over_sentences
 from extractors.cache import Cache
 from extractors.records import Grid, InputError
-from model import inference
 from model.coupled.config import CoupledMambaConfig
 from model.fusion.baselines import build_network
+from model.inference import loading
 from tests.app.made import WIDTH, make_analysis, make_grid, with_warnings
 from tests.clips import make_clip
 
@@ -130,7 +130,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, 
         MODALITIES, (WIDTH,) * 3, fusion="independent", d_model=8, d_state=4, layers=1
     )
     build_network(config).save_pretrained(tmp_path / "independent")
-    monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "independent")
+    monkeypatch.setattr(loading, "INDEPENDENT", tmp_path / "independent")
     monkeypatch.setattr("app.analyze.analyze", answer)
     return asked
 
@@ -200,7 +200,7 @@ def test_what_cannot_be_compared_is_status_2_before_any_work(
 ) -> None:
     given = ["a.mp4"]
     if case == "no network":
-        monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
+        monkeypatch.setattr(loading, "INDEPENDENT", tmp_path / "nothing")
     elif case == "no folder":
         given += ["--json", str(tmp_path / "nowhere" / "a.json")]
     else:

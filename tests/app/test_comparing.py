@@ -21,9 +21,9 @@ from app.panels.compare import reset
 from app.server import runs as running
 from app.service import Service
 from extractors.records import InputError
-from model import inference
 from model.coupled.config import CoupledMambaConfig
 from model.fusion.baselines import build_network
+from model.inference import loading, prediction
 from tests.app.made import WIDTH, make_analysis, make_grid, with_intervals
 
 ME = gr.Request(session_hash="me")
@@ -38,7 +38,7 @@ def installed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     sizes = {"d_model": 8, "d_state": 4, "layers": 1}
     config = CoupledMambaConfig(MODALITIES, (WIDTH,) * 3, fusion=request.param, **sizes)
     build_network(config).save_pretrained(folder)
-    monkeypatch.setattr(inference, "INDEPENDENT", folder)
+    monkeypatch.setattr(loading, "INDEPENDENT", folder)
     return folder
 
 
@@ -80,7 +80,7 @@ def test_the_same_clip_by_independent_chains(installed: Path, comparing: Compari
 def test_without_the_network_a_sentence_says_so(
     comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "nothing")
+    monkeypatch.setattr(loading, "INDEPENDENT", tmp_path / "nothing")
     _, step = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
     assert tell("compare.not_installed") in step[2]
     assert step[3]["visible"] is False
@@ -91,9 +91,9 @@ def test_without_the_network_a_sentence_says_so(
 def test_damaged_weights_of_the_other_network_are_told(
     comparing: Comparing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(inference.INDEPENDENT, tmp_path / "damaged")
+    shutil.copytree(loading.INDEPENDENT, tmp_path / "damaged")
     (tmp_path / "damaged" / "config.json").write_text("{}")
-    monkeypatch.setattr(inference, "INDEPENDENT", tmp_path / "damaged")
+    monkeypatch.setattr(loading, "INDEPENDENT", tmp_path / "damaged")
     monkeypatch.setattr("app.faults.damaged_file", lambda: "independent/config.json")
     asked = comparing.run("independent", make_analysis(TICKS), make_grid(TICKS), None, None, None, ME)
     with pytest.raises(gr.Error, match=r"A file of the program is damaged: independent/config\.json"):
@@ -180,14 +180,14 @@ def test_independent_chains_are_stopped_while_they_read(
     service, passes = Service(str(comparing._rooms.folder)), []
     ends = {"stop": comparing.stop, "delete": service.delete, "leave": service.leave}
     monkeypatch.setattr(gr, "Info", lambda message: None)
-    read = inference._read
+    read = prediction._read
 
     def count(*given: Any) -> Any:
         passes.append(given)
         ends[event](ME)
         return read(*given)
 
-    monkeypatch.setattr(inference, "_read", count)
+    monkeypatch.setattr(prediction, "_read", count)
     given = ("independent", make_analysis(TICKS), make_grid(TICKS), "a.mp4", None, None)
     *_, last = comparing.run(*given, ME)
     assert len(passes) == 1  # of four: all together, and each alone

@@ -25,7 +25,7 @@ from app.figures.style import COLOURS, INK
 from app.figures.switches import draw_switched
 from app.figures.timeline import stretches
 from app.figures.words import LANES, WIDTH, MovedWord, lanes_of, moved_words, place, words_at
-from model.answers import Paths
+from model.inference.answers import Paths
 from tests.app.made import make_analysis, make_shares, with_intervals, with_tone, with_words
 from tests.app.test_moments import make_moment
 

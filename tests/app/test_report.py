@@ -13,7 +13,7 @@ from app.answered import APART, Answered, telling_moments
 from app.asking import Fewer
 from app.report import render_report
 from app.telling.moments import Moment
-from model.answers import Memory, Paths
+from model.inference.answers import Memory, Paths
 from tests.app.browser.visit import CHROMIUM, chromium
 from tests.app.made import make_analysis
 from tests.app.test_moments import make_moment

@@ -14,8 +14,9 @@ from app.analysis import MODALITIES, Analysis
 from app.analyze import dynamics_of, sentiment_of
 from app.asking import ask_without
 from extractors.records import Grid
-from model import inference
-from model.inference import load_default, predict
+from model.inference import prediction
+from model.inference.loading import load_default
+from model.inference.prediction import predict
 from tests.app.made import make_analysis
 
 
@@ -37,13 +38,13 @@ def analysis_of(grid: Grid) -> Analysis:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The modalities of every pass that is made from now on."""
     made: list[tuple[str, ...]] = []
-    real = inference.scores
+    real = prediction.scores
 
     def count(network: Any, values: Any, presence: Any) -> Any:
         made.append(tuple(values))
         return real(network, values, presence)
 
-    monkeypatch.setattr("model.inference.scores", count)
+    monkeypatch.setattr("model.inference.prediction.scores", count)
     return made
 
 

@@ -32,7 +32,7 @@ def GPU(duration=None):
 
 @pytest.fixture
 def clip() -> tuple[dict[str, Any], dict[str, Any]]:
-    from model.inference import load_default
+    from model.inference.loading import load_default
 
     rng = np.random.default_rng(0)
     widths = load_default().config.features
@@ -83,7 +83,7 @@ sys.path.insert(0, {str(tmp_path)!r})
 import app.page
 assert 'torch' not in sys.modules or {installed}
 from app.zerogpu import predict_clip
-from model.inference import load_default
+from model.inference.loading import load_default
 widths = load_default().config.features
 given = {{m: np.ones((9, w), np.float32) for m, w in widths.items()}}, {{m: np.ones(9, np.float32) for m in widths}}
 print(predict_clip(*given)[0].clip)

@@ -20,18 +20,19 @@ from app.server.refusals import SURPRISE, explain
 from extractors.face import expression
 from extractors.voice import head as voice_head
 from extractors.words import adapter
-from model import inference, mosi
+from model import mosi
+from model.inference import loading
 from model.provenance.seen import Seen
 from model.provenance.sums import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal
 
 
 def load_fusion(path: Path, patch: pytest.MonkeyPatch) -> object:
-    patch.setattr(inference, "WEIGHTS", path.parent)
-    return inference.load_default.__wrapped__()
+    patch.setattr(loading, "WEIGHTS", path.parent)
+    return loading.load_default.__wrapped__()
 
 
 def load_independent(path: Path, _: pytest.MonkeyPatch) -> object:
-    return inference._load_independent.__wrapped__(path.parent)
+    return loading._load_independent.__wrapped__(path.parent)
 
 
 def load_mosi(path: Path, _: pytest.MonkeyPatch) -> object:
@@ -39,12 +40,12 @@ def load_mosi(path: Path, _: pytest.MonkeyPatch) -> object:
 
 
 WAYS: dict[str, tuple[Path, Callable[[Path, pytest.MonkeyPatch], object]]] = {
-    "fusion": (inference.WEIGHTS / "model.safetensors", load_fusion),
-    "fusion's config": (inference.WEIGHTS / "config.json", load_fusion),
-    "fusion's extractors": (inference.WEIGHTS / "extractors.json", load_fusion),
-    "independent": (inference.INDEPENDENT / "model.safetensors", load_independent),
-    "independent's config": (inference.INDEPENDENT / "config.json", load_independent),
-    "what trained it": (inference.WEIGHTS / "seen.npz", lambda path, _: Seen.load(path.parent)),
+    "fusion": (loading.WEIGHTS / "model.safetensors", load_fusion),
+    "fusion's config": (loading.WEIGHTS / "config.json", load_fusion),
+    "fusion's extractors": (loading.WEIGHTS / "extractors.json", load_fusion),
+    "independent": (loading.INDEPENDENT / "model.safetensors", load_independent),
+    "independent's config": (loading.INDEPENDENT / "config.json", load_independent),
+    "what trained it": (loading.WEIGHTS / "seen.npz", lambda path, _: Seen.load(path.parent)),
     "mosi": (mosi.WEIGHTS, load_mosi),
     "mosi's config": (mosi.WEIGHTS.with_suffix(".json"), load_mosi),
     "face": (expression.WEIGHTS, lambda path, _: expression.load_expression.__wrapped__(path)),
@@ -68,7 +69,7 @@ def test_a_turned_bit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
         load(copy, monkeypatch)
 
 
-@pytest.mark.parametrize("folder", [inference.WEIGHTS, inference.INDEPENDENT], ids=["coupled", "independent"])
+@pytest.mark.parametrize("folder", [loading.WEIGHTS, loading.INDEPENDENT], ids=["coupled", "independent"])
 def test_every_packaged_file_of_the_network_is_sealed(folder: Path) -> None:
     """Where this fails, weights were trained anew and their sums are the old ones: run `python -m model.sealed`."""
     files = {path.name for path in folder.iterdir() if path.suffix in SEALED}
@@ -130,12 +131,12 @@ def test_a_visitor_is_told_of_the_damage_and_not_to_try_another_clip(
     weights = program / "model" / "weights"
     (weights / "config.json").write_bytes((weights / "config.json").read_bytes() + b" ")
     monkeypatch.setattr(faults, "ROOT", program)
-    monkeypatch.setattr(inference, "WEIGHTS", weights)
+    monkeypatch.setattr(loading, "WEIGHTS", weights)
     told = tell("heard.weights", file="model/weights/config.json")
     assert explain(surprise) == told
 
     def fail(*_: object, **__: object) -> object:
-        return inference.load_default.__wrapped__()
+        return loading.load_default.__wrapped__()
 
     monkeypatch.setattr("app.analyze.analyze", fail)
     assert main(["analyze", "clip.mp4"]) == BROKEN

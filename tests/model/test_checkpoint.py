@@ -15,9 +15,8 @@ from extractors.training.rated import read_rows
 from model import evaluate as evaluation
 from model import load_default, predict
 from model.data import corpora, unseen
-from model.inference import WEIGHTS
 from model.provenance.seen import Seen
-from model.provenance.sums import SUMS
+from model.provenance.sums import SUMS, WEIGHTS
 
 DATA = Path(os.environ.get("COUPLED_MAMBA_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the rated corpora are not at {DATA}")

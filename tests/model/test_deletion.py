@@ -8,7 +8,7 @@ import torch
 from model import deletion as measured
 from model.data.streams import StreamSettings
 from model.deletion import GONE, RULES, deletion, ranked, stretches, without
-from model.inference import WEIGHTS
+from model.provenance.sums import WEIGHTS
 
 
 def test_stretches_are_those_in_which_something_was_observed():

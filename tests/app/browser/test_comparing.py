@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from model.inference import INDEPENDENT
+from model.inference.loading import INDEPENDENT
 from tests.app.browser.visit import CHROMIUM, DRIVES_A_BROWSER, FLAGS, SHOTS, analyse
 from tests.clips import RATE, make_clip, make_picture, make_sound
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.coupled.network import CoupledMamba
 from model.coupled.stretches import run_stretches
 from model.fusion.baselines import build_network
-from model.inference import predict
+from model.inference.prediction import predict
 from tests.model.conftest import random_clip, small_config
 
 
@@ -60,7 +60,7 @@ def test_a_long_clip_is_predicted_in_stretches_as_it_is_whole(monkeypatch):
         dict(zip(values, presence[0].T.numpy(), strict=True)),
     )
     whole, dynamics = predict(network, *given)
-    monkeypatch.setattr("model.inference.STRETCH", 11)
+    monkeypatch.setattr("model.inference.prediction.STRETCH", 11)
     told: list[float] = []
     parts, moved = predict(network, *given, told=told.append)
     assert told == sorted(told)

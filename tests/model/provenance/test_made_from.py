@@ -6,8 +6,9 @@ import warnings
 import pytest
 
 from model import mosi
-from model.inference import INDEPENDENT, WEIGHTS
+from model.inference.loading import INDEPENDENT
 from model.provenance import made_from
+from model.provenance.sums import WEIGHTS
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import answers
-from model.answers import memory, paths, why
-from model.inference import predict
+from model.inference import answers
+from model.inference.answers import memory, paths, why
+from model.inference.prediction import predict
 from tests.model.conftest import WIDTHS
-from tests.model.test_inference import clip
+from tests.model.inference.test_prediction import clip
 
 
 def test_base_and_sources_make_up_the_score(network):

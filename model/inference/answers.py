@@ -1,4 +1,4 @@
-"""What a person asks of one analysed clip: arrays in and arrays out, as in `model.inference`.
+"""What a person asks of one analysed clip: arrays in and arrays out, as in `predict`.
 
 On entry: values[m] [L, width] and presence[m] [L] of the clip's grid. On exit: why the score is what it is at a tick,
 how long the chains remember, and the ways of their states through space.
@@ -18,7 +18,7 @@ from model.coupled.network import CoupledMamba
 from model.coupled.split import split_score
 from model.coupled.stretches import carry, read_stretches, run_stretches
 from model.coupled.timescales import couplings, half_lives
-from model.inference import Line, as_batch
+from model.inference.prediction import Line, as_batch
 
 LONGEST = 300
 """Ticks whose parts in a moment are told, a minute: more cannot be answered at a click's pace."""

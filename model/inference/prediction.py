@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from numpy.typing import NDArray
-from safetensors.torch import load_model
 from torch import Tensor
 
-from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba, Output
 from model.coupled.stretches import STRETCH, run_stretches
 from model.measures.intervals import around, name_of
-from model.provenance import made_from
-from model.provenance.sums import check
 
 if TYPE_CHECKING:
     from model.fusion.baselines import Network
 
-WEIGHTS = Path(__file__).parent / "weights"
-INDEPENDENT = WEIGHTS / "independent"
-READ = ("config.json", made_from.NAME, "model.safetensors")
 Line = NDArray[np.float32]
 
 
@@ -74,53 +64,6 @@ class Dynamics:
 
     state_norm: dict[str, Line]
     share: dict[str, dict[str, Line]]
-
-
-@functools.cache
-def load_default() -> CoupledMamba:
-    """The packaged checkpoint, ready to predict.
-
-    Read by hand: `CoupledMamba.from_pretrained`, which does the same for folders and hub names, prints to stdout.
-    """
-    for name in READ:
-        check(WEIGHTS / name)
-    made_from.warn_of_folder(WEIGHTS)
-    config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
-    network = CoupledMamba(CoupledMambaConfig(**config))
-    load_model(network, WEIGHTS / "model.safetensors")
-    return network.eval()
-
-
-def load_independent() -> Network:
-    """The packaged network whose chains do not hear each other, to compare with; ready to predict.
-
-    Raises FileNotFoundError where it is not installed.
-    """
-    return _load_independent(INDEPENDENT)
-
-
-@functools.cache
-def _load_independent(folder: Path) -> Network:
-    return load_checked(folder)
-
-
-def load_checked(folder: Path) -> Network:
-    """What `save_pretrained` of any fusion left in a folder, held against the folder's sums and ready to predict.
-
-    Raises FileNotFoundError where nothing was saved there and DamagedWeightsError for a damaged file; warns where it
-    was trained with other extractors than those installed.
-    """
-    from model.fusion.baselines import load_network
-
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"there is no {folder / name}: put a network saved by save_pretrained there"
-            )
-    for name in READ:
-        check(folder / name)
-    made_from.warn_of_folder(folder)
-    return load_network(folder)
 
 
 def predict(
