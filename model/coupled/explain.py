@@ -1,4 +1,4 @@
-"""What the last layer's states bring to a score, by modality and earlier moment, and the score without a modality.
+"""What the last layer's states bring to a score, by modality and earlier moment.
 
 Inside a layer the output is linear in what was injected, given the realised S: y_t^m is the sum over sources (j, s)
 of C_t^m . (S_t W S_{t-1} ... W)_{mj} (delta_s^j u_s^j) (x) B_s^j. Walking that chain backwards from the score splits
@@ -15,7 +15,7 @@ remember; this is counted for the chain and the tick that bring it, and what pas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,11 @@ from kernels import coupled_scan
 from model.coupled.layers import Selection, coupled_layers
 
 if TYPE_CHECKING:
-    from model.coupled.network import CoupledMamba, Output
-    from model.fusion.baselines import Network
+    from model.coupled.network import CoupledMamba
 
 # The quadrature of `mean_gradient`: its points on a piece of the way, the points of the score by which a piece may miss
 # its rise, and the most pieces that are looked at.
 NODES, CLOSED, PIECES = 12, 5e-6, 40
-ALWAYS = slice(None)
 Values = Mapping[str, Float[Tensor, "B L width"]]
 
 
@@ -63,17 +61,6 @@ class Explanation:
     def shares(self) -> Float[Tensor, "B M T"]:
         """`sources` as signed shares that sum to 1 over modalities and ticks; 0 where the sum is 0."""
         return signed_shares(self.sources)
-
-
-@dataclass(frozen=True)
-class Counterfactual:
-    """Three answers of the network to one clip."""
-
-    whole: Output
-    removed: Output
-    """The modalities masked, as if they had not been observed."""
-    neutral: Output
-    """The modalities present, but held at their training mean."""
 
 
 def signed_shares(sources: Float[Tensor, "B M T"]) -> Float[Tensor, "B M T"]:
@@ -231,29 +218,3 @@ def up_to(
         raise IndexError(f"tick {at} is outside of the clip's {length}: count from 0 to {length - 1}")
     at %= length
     return {m: v[:, : at + 1] for m, v in values.items()}, presence[:, : at + 1], at
-
-
-@torch.no_grad()
-def counterfactual(
-    network: Network,
-    values: Values,
-    presence: Float[Tensor, "B L M"],
-    without: Sequence[str],
-    during: slice = ALWAYS,
-) -> Counterfactual:
-    """What the network says of the whole, with modalities removed, and with them held at neutral.
-
-    Held at neutral is another question than removed: the modality is still there and says what is usual. `during`
-    are the ticks at which it is so, all by default: a word or a look at one moment can be taken away. Goes through
-    all layers and any fusion. Raises ValueError for an unknown modality, with its name.
-    """
-    names = list(network.config.modalities)
-    if unknown := [m for m in without if m not in names]:
-        raise ValueError(f"no modality is called {', '.join(unknown)}: choose from {', '.join(names)}")
-    fewer, neutral = presence.clone(), dict(values)
-    for m in without:
-        fewer[:, during, names.index(m)] = 0
-        neutral[m] = values[m].clone()
-        neutral[m][:, during] = network.embed.standardise[m].get_buffer("mean")
-    answers = network(values, presence), network(values, fewer), network(neutral, presence)
-    return Counterfactual(*answers)

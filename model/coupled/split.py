@@ -8,8 +8,8 @@ The prior of the head stands at neutral, so it adds no points; it changes the we
 
 Not exact, and no mathematics makes it so: that a contribution is what would be missing without its token. The factors
 were made from the same tokens, and without one of them the gates, step sizes and weights were others. What is said
-then is the counterfactual (`model.coupled.explain.counterfactual`), for which the network runs anew; how far the two
-agree is measured by deletion (`python -m model.deletion`, model/RESULTS.md).
+then is the counterfactual (`model.inference.counterfactual`), for which the network runs anew; how far the two agree is
+measured by deletion (`python -m model.deletion`, model/RESULTS.md).
 """
 
 from __future__ import annotations
