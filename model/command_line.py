@@ -11,22 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Settings = TypeVar("Settings")
+CONFIGS = Path(__file__).parent / "configs"
 HOMES = (
     "mmsa_*.toml are for model.mmsa_train and model.protocols, mosi*.toml for model.mosi and model.protocols, "
     "compare.toml for model.compare, the others for model.train"
 )
 
 
-class AnotherRunError(ValueError):
-    """A training state was made of something else than what is trained now: its weights would pass for this run's."""
-
-
 def read_config(parser: argparse.ArgumentParser, read: Callable[[Path], Settings], path: Path) -> Settings:
     """`read(path)`; where there is no such file, or it is another command's, the parser says so and ends."""
     if not path.is_file():
-        parser.error(
-            f"there is no config {path}: those that come along are in {Path(__file__).parent / 'configs'}"
-        )
+        parser.error(f"there is no config {path}: those that come along are in {CONFIGS}")
     try:
         return read(path)
     except (TypeError, ValueError) as error:

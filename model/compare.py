@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from model.command_line import at_least_one, make_room, read_config, write_json
+from model.command_line import CONFIGS, at_least_one, make_room, read_config, write_json
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba
 from model.data.corpora import load_training, what_trains
@@ -27,7 +27,7 @@ from model.data.unseen import load_unseen
 from model.fusion.baselines import match_width, parameters
 from model.measure_streams import tick_scores
 from model.measures import metrics
-from model.train import CONFIGS, TrainSettings, build, read_settings, train
+from model.training.streams import TrainSettings, build, read_settings, train
 
 Network = dict[str, object]
 WAYS: dict[str, Network] = {

@@ -15,8 +15,6 @@ honest.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,15 +24,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.command_line import at_least_one, read_config
+from model.command_line import at_least_one, make_room, read_config
 from model.coupled.config import CoupledMambaConfig
 from model.data.mosi import PUBLISHED, WORDS, Videos, exchange, folds, read
 from model.fusion.baselines import match_width, parameters
 from model.fusion.bidirectional import make
 from model.measures.paired import Paired, corrected_test
-from model.mosi_train import MosiSettings, Reader, predict, read_settings, train, two_class_accuracy
 from model.provenance import made_from
 from model.provenance.sums import check, seal
+from model.training.mosi import (
+    MosiSettings,
+    Reader,
+    digest_of,
+    predict,
+    read_settings,
+    train,
+    two_class_accuracy,
+)
+from model.training.runs import append, read_runs
 
 CONFIG = Path(__file__).parent / "configs" / "mosi.toml"
 WEIGHTS = Path(__file__).parent / "weights" / "mosi.safetensors"
@@ -109,34 +116,13 @@ def cross_validate(
     made = {row: digest_of(row_settings(settings, row, videos), videos, count) for row in rows}
     found = [r for r in read_runs(kept) if r["row"] in made and r.get("made") == made[r["row"]]]
     done = {(r["row"], r["seed"], r["fold"]) for r in found}
-    kept.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(seeds):
         for fold in range(held):
             for row in rows:
                 if (row, seed, fold) not in done:
                     found.append({**run(settings, row, videos, seed, count, fold), "made": made[row]})
-                    with kept.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(found[-1]) + "\n")
+                    append(kept, found[-1])
     return [r for r in found if r["seed"] < seeds and r["fold"] < held]
-
-
-def digest_of(settings: MosiSettings, videos: Videos, count: int) -> str:
-    """Names what a row's runs are made of: settings, folds, and the features and scores of its own modalities."""
-    digest = hashlib.sha256(f"{settings} {count} {videos.names}".encode())
-    for array in (*videos.only(settings.modalities).values.values(), videos.told, videos.score, videos.row):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def read_runs(kept: Path) -> list[dict[str, Any]]:
-    """Runs of an earlier call, one JSON object a line; a line that was cut off when the call was stopped is none."""
-    if not kept.exists():
-        return []
-    runs = []
-    for line in kept.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            runs.append(json.loads(line))
-    return runs
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -331,6 +317,7 @@ def main(given: Sequence[str] | None = None) -> None:
         parser.error(
             f"--folds is {arguments.folds} and --held {held}: give 2 to {len(videos)} folds, and at most as many held"
         )
+    make_room(parser, arguments.runs)
     runs = cross_validate(
         settings, videos, arguments.rows, arguments.seeds, arguments.folds, held, arguments.runs
     )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model import mmsa_train, mosi_train
 from model.command_line import at_least_one, make_room, read_config, write_json, zero_to_one
 from model.data.mmsa import Float, Utterances
 from model.data.mosi import Videos, exchange, folds
 from model.data.mosi import read as read_videos
 from model.measures.mmsa import Figures, mean_and_deviation
 from model.measures.paired import Paired, corrected_test, plain_test
-from model.mosi import digest_of, read_runs
+from model.training import mmsa, mosi
+from model.training.runs import append, read_runs
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Of the elements hidden, as in the paper's robustness table."""
@@ -83,7 +82,7 @@ class Bench(Protocol):
 class MmsaBench:
     """A corpus with its own splits: trained on train, chosen on valid, measured on test."""
 
-    settings: mmsa_train.MmsaSettings
+    settings: mmsa.MmsaSettings
     parts: Mapping[str, Utterances]
 
     @property
@@ -103,10 +102,10 @@ class MmsaBench:
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """One training."""
         settings = replace(self.settings, network={**self.settings.network, **changes})
-        network = mmsa_train.train(settings, self.parts, seed)
+        network = mmsa.train(settings, self.parts, seed)
         test = self.parts["test"]
         hidden = [replace(test, values=masked(test.values, share, seed)) for share in shares]
-        return [[mmsa_train.measure(settings, network, part) for part in hidden]]
+        return [[mmsa.measure(settings, network, part) for part in hidden]]
 
     def compare(self, first: Row, second: Row) -> str:
         """Nothing is resampled: seeds differ in the training's noise, and the test utterances are the same in all."""
@@ -117,7 +116,7 @@ class MmsaBench:
 class MosiBench:
     """mosi_utterances by cross-validation over videos, held-out features weakened as model.data.mosi.exchange does."""
 
-    settings: mosi_train.MosiSettings
+    settings: mosi.MosiSettings
     videos: Videos
     count: int = 5
     held: int = 5
@@ -132,18 +131,18 @@ class MosiBench:
     @cached_property
     def made(self) -> str:
         """Names the settings, the folds and the videos."""
-        return f"{digest_of(self.settings, self.videos, self.count)} {self.held}"
+        return f"{mosi.digest_of(self.settings, self.videos, self.count)} {self.held}"
 
     def run(self, changes: Mapping[str, Any], seed: int, shares: Sequence[float]) -> list[list[Figures]]:
         """One training for each of the `held` first folds of this seed."""
         settings = replace(self.settings, network={**self.settings.network, **changes})
         result = []
         for fold, (inside, outside) in enumerate(folds(len(self.videos), self.count, seed)[: self.held]):
-            network = mosi_train.train(settings, self.videos.take(inside), seed=1000 * seed + fold)
+            network = mosi.train(settings, self.videos.take(inside), seed=1000 * seed + fold)
             held = self.videos.take(outside).only(settings.modalities)
             weak = exchange(held, np.random.default_rng([seed, fold]), settings.expected)
-            rows = [mosi_train.predict(network, held, masked(weak, share, seed)) for share in shares]
-            result.append([{"acc2": mosi_train.two_class_accuracy(row, held)} for row in rows])
+            rows = [mosi.predict(network, held, masked(weak, share, seed)) for share in shares]
+            result.append([{"acc2": mosi.two_class_accuracy(row, held)} for row in rows])
         return result
 
     def compare(self, first: Row, second: Row) -> str:
@@ -199,13 +198,6 @@ def robustness(
     return runs
 
 
-def append(path: Path, run: Mapping[str, Any]) -> None:
-    """One more line of a file of runs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(run) + "\n")
-
-
 def ablate(bench: Bench, which: str, seeds: int, kept: Path | None = None) -> Runs:
     """One of ABLATIONS."""
     return robustness(bench, ABLATIONS[which], seeds, (0.0,), kept)
@@ -242,10 +234,10 @@ def open_bench(parser: argparse.ArgumentParser, config: Path, data: Path, held: 
         parser.error(f"there is no {data}: name a pickle of MMSA's, or the folder with train.npz")
     try:
         if data.is_dir():
-            settings = read_config(parser, mosi_train.read_settings, config)
+            settings = read_config(parser, mosi.read_settings, config)
             return MosiBench(settings, read_videos(data / "train.npz").only(settings.modalities), held=held)
-        of_file = read_config(parser, mmsa_train.read_settings, config)
-        return MmsaBench(of_file, mmsa_train.read_corpus(of_file, data))
+        of_file = read_config(parser, mmsa.read_settings, config)
+        return MmsaBench(of_file, mmsa.read_corpus(of_file, data))
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
@@ -287,7 +279,7 @@ def main(given: Sequence[str] | None = None) -> None:
     bench = open_bench(parser, arguments.config, arguments.data, arguments.held)
     try:
         runs = measured(bench, arguments)
-    except mmsa_train.DivergedError as error:
+    except mmsa.DivergedError as error:
         sys.exit(f"{parser.prog}: {error}")
     print(table(runs))
     print(comparison(runs, bench))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from model.compare import WAYS, compare, table
-from tests.model.test_train import SETTINGS
+from tests.model.training.test_streams import SETTINGS
 
 
 def test_every_way_is_compared_on_the_same_streams_with_as_many_parameters(pools, tmp_path):

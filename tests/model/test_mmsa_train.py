@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import model.train as training
 from model import load_network, mmsa_train
 from model.data.mmsa import read
+from model.training import mmsa as training
 from tests.model.mmsa_files import corpus, write
 
 CONFIG = """
@@ -46,10 +46,10 @@ def test_every_seeds_network_is_saved_with_its_figures_and_loads_again(given, tm
     mmsa_train.main(given)
     figures = json.loads((tmp_path / "all.json").read_text(), parse_constant=pytest.fail)
     assert [len(figures[split]) for split in ("valid", "test")] == [2, 2]
-    settings = mmsa_train.read_settings(tmp_path / "c.toml")
+    settings = training.read_settings(tmp_path / "c.toml")
     test = read(tmp_path / "mosi.pkl", "mosi", True)["test"]
     for seed in range(2):
-        found = mmsa_train.measure(settings, load_network(tmp_path / "out" / f"seed-{seed}"), test)
+        found = training.measure(settings, load_network(tmp_path / "out" / f"seed-{seed}"), test)
         assert found == pytest.approx(figures["test"][seed], abs=1e-5)
         lines = (tmp_path / "run" / f"seed-{seed}" / "log.jsonl").read_text().splitlines()
         assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
@@ -118,15 +118,3 @@ def test_a_training_that_diverged_is_no_result(given, tmp_path, capsys):
     assert "\n" not in said
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "all.json").exists()
-
-
-def test_an_epoch_without_a_finite_error_ends_the_training(given, tmp_path, monkeypatch):
-    parts = read(tmp_path / "mosi.pkl", "mosi", True)
-    settings = mmsa_train.read_settings(tmp_path / "c.toml")
-    monkeypatch.setattr(mmsa_train, "predict", lambda *given: np.full(8, np.nan, np.float32))
-    with pytest.raises(mmsa_train.DivergedError, match=r"seed 3 diverged by epoch 0.*MAE nan"):
-        mmsa_train.train(settings, parts, 3)
-    monkeypatch.undo()
-    monkeypatch.setattr(mmsa_train, "one_epoch", lambda *given: float("inf"))
-    with pytest.raises(mmsa_train.DivergedError, match="its loss is inf"):
-        mmsa_train.train(settings, parts, 3)

@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-import model.train as training
-from model import compare, mmsa_train, mosi, protocols
+from model import protocols
 from model.data.mmsa import read
-from model.mmsa_train import MmsaSettings, measure, predict, train
-from model.mosi_train import MosiSettings
 from model.protocols import (
     ABLATIONS,
     FUSIONS,
@@ -23,13 +20,15 @@ from model.protocols import (
     robustness,
     table,
 )
+from model.training import mmsa as training
+from model.training.mmsa import MmsaSettings
+from model.training.mosi import MosiSettings
 from tests.model import mosi_files
 from tests.model.mmsa_files import corpus, write
 from tests.model.mosi_files import made_videos
 
 NETWORK = {"d_model": 8, "d_state": 2, "layers": 1, "dropout": 0.0}
 SMALL = MmsaSettings("mosi", aligned=True, epochs=2, batch=16, network=NETWORK)
-CONFIGS = sorted((protocols.Path(protocols.__file__).parent / "configs").glob("mmsa_*.toml"))
 HEADER = 'corpus = "mosi"\naligned = true\nepochs = 1\n[network]\nd_model = 8\nd_state = 2\nlayers = 1\n'
 
 
@@ -41,49 +40,6 @@ def pickled(tmp_path):
 @pytest.fixture
 def bench(pickled):
     return MmsaBench(SMALL, read(pickled, "mosi", True))
-
-
-def test_the_papers_settings_are_as_printed():
-    batches = {"mosei": 1024, "sims": 128, "simsv2": 256, "mosi": 128}
-    assert len(CONFIGS) == 5
-    for path in CONFIGS:
-        settings = mmsa_train.read_settings(path)
-        assert settings.batch == batches[settings.corpus]
-        assert (settings.learning_rate, settings.weight_decay, settings.epochs) == (5e-4, 5e-4, 150)
-        sizes = {k: settings.network[k] for k in ("d_model", "expand", "d_conv", "d_state", "layers")}
-        assert list(sizes.values()) == [128, 2, 4, 64, 3]
-
-
-def test_training_learns_and_repeats(pickled):
-    parts = read(pickled, "mosi", True)
-    settings = MmsaSettings("mosi", aligned=True, epochs=40, batch=8, learning_rate=1e-2, network=NETWORK)
-    first, again = (predict(settings, train(settings, parts, 3), parts["test"]) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert np.corrcoef(first, parts["test"].score)[0, 1] > 0.8
-
-
-def test_the_epoch_of_the_lowest_validation_error_is_kept(pickled, monkeypatch):
-    parts = read(pickled, "mosi", True)
-    kept = predict(SMALL, train(SMALL, parts, 0), parts["valid"])
-    errors = []
-
-    def spied(settings, network, part):
-        found = predict(settings, network, part)
-        errors.append(np.abs(found - part.score).mean())
-        return found
-
-    monkeypatch.setattr(mmsa_train, "predict", spied)
-    train(SMALL, parts, 0)
-    assert len(errors) == SMALL.epochs
-    assert np.abs(kept - parts["valid"].score).mean() == pytest.approx(min(errors), abs=1e-6)
-
-
-def test_a_corpus_of_another_scale_is_stretched(tmp_path):
-    parts = read(write(tmp_path / "s.pkl", corpus(False, alone=True)), "sims", False, ticks=5)
-    settings = MmsaSettings("sims", epochs=60, batch=8, learning_rate=1e-2, network=NETWORK)
-    found = measure(settings, train(settings, parts, 0), parts["train"])
-    assert found["Mult_acc_2"] > 0.8
-    assert set(found) == {"Mult_acc_2", "Mult_acc_3", "Mult_acc_5", "F1_score", "MAE", "Corr"}
 
 
 def test_masking_hides_the_share_asked_for_and_repeats():
@@ -226,7 +182,7 @@ def test_a_protocol_that_was_stopped_goes_on_where_it_was(bench, tmp_path, monke
         {"independent": {"fusion": "independent"}, "mean": {"coupling": "mean"}},
     )
     whole = robustness(bench, arms, 1, (0.0, 0.5))
-    learn, turns = mmsa_train.train, []
+    learn, turns = training.train, []
 
     def stopped_at(count):
         def counted(*given):
@@ -235,7 +191,7 @@ def test_a_protocol_that_was_stopped_goes_on_where_it_was(bench, tmp_path, monke
                 raise KeyboardInterrupt
             return learn(*given)
 
-        monkeypatch.setattr(mmsa_train, "train", counted)
+        monkeypatch.setattr(training, "train", counted)
 
     stopped_at(2)
     with pytest.raises(KeyboardInterrupt):
@@ -248,61 +204,3 @@ def test_a_protocol_that_was_stopped_goes_on_where_it_was(bench, tmp_path, monke
     other = MmsaBench(SMALL, {**bench.parts, "test": bench.parts["valid"]})
     robustness(other, arms, 1, (0.0,), kept)
     assert len(turns) == 7, "and so are other data"
-
-
-@pytest.mark.parametrize(
-    ("command", "options", "key"),
-    [
-        (compare, "DATA mosi.toml", "modalities"),
-        (training, "mmsa_mosi.toml --data DATA", "corpus"),
-        (mosi, "DATA --config streams.toml", "seed"),
-        (mmsa_train, "mosi.toml DATA", "modalities"),
-        (protocols, "ablate layers streams.toml DATA", "seed"),
-    ],
-)
-def test_another_commands_config_is_refused_in_a_sentence(
-    tmp_path, monkeypatch, capsys, command, options, key
-):
-    monkeypatch.chdir(tmp_path)
-    mosi_files.write(tmp_path)
-    folder = CONFIGS[0].parent
-    given = [
-        str(folder / o) if o.endswith(".toml") else o.replace("DATA", str(tmp_path)) for o in options.split()
-    ]
-    with pytest.raises(SystemExit):
-        command.main(given)
-    assert f"it has the key '{key}', which this command does not know" in capsys.readouterr().err
-
-
-TYPO = ("[network]\nd_modle = 12\n", "it has the key 'd_modle', which this command does not know")
-UNKNOWN = ('[network]\ncoupling = "lerned"\n', "unknown coupling 'lerned'")
-NOWHERE = ('start = "no/such/folder"\n', "'no/such/folder', which holds no model.safetensors")
-
-
-@pytest.mark.parametrize(
-    ("command", "options", "wrong"),
-    [
-        (training, "CONFIG --data DATA", TYPO),
-        (training, "CONFIG --data DATA", UNKNOWN),
-        (training, "CONFIG --data DATA", NOWHERE),
-        (mosi, "DATA --config CONFIG", TYPO),
-        (mmsa_train, "CONFIG DATA", UNKNOWN),
-    ],
-)
-def test_a_network_that_cannot_be_made_is_told_before_any_work(tmp_path, capsys, command, options, wrong):
-    content, said = wrong
-    config = tmp_path / "c.toml"
-    config.write_text(content)
-    mosi_files.write(tmp_path)
-    with pytest.raises(SystemExit):
-        command.main(options.replace("CONFIG", str(config)).replace("DATA", str(tmp_path)).split())
-    assert said in capsys.readouterr().err
-
-
-def test_a_config_that_is_not_there_or_is_no_toml_is_refused_in_a_sentence(tmp_path, capsys):
-    for content, said in ((None, "there is no config"), ("epochs", "is no config of python -m model.train")):
-        if content:
-            (tmp_path / "c.toml").write_text(content)
-        with pytest.raises(SystemExit):
-            training.main([str(tmp_path / "c.toml"), "--data", str(tmp_path)])
-        assert said in capsys.readouterr().err

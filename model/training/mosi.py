@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -130,6 +131,14 @@ def build(settings: MosiSettings, videos: Videos, seed: int) -> Reader:
     for m in settings.modalities:
         reader.fit(m, torch.from_numpy(videos.values[m][videos.told]))
     return reader
+
+
+def digest_of(settings: MosiSettings, videos: Videos, count: int) -> str:
+    """Names what a row's runs are made of: settings, folds, and the features and scores of its own modalities."""
+    digest = hashlib.sha256(f"{settings} {count} {videos.names}".encode())
+    for array in (*videos.only(settings.modalities).values.values(), videos.told, videos.score, videos.row):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def train(settings: MosiSettings, videos: Videos, seed: int) -> Reader:
