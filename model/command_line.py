@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+from safetensors import SafetensorError
 
 Settings = TypeVar("Settings")
 CONFIGS = Path(__file__).parent / "configs"
@@ -16,6 +21,10 @@ HOMES = (
     "mmsa_*.toml are for model.mmsa_train and model.protocols, mosi*.toml for model.mosi and model.protocols, "
     "compare.toml for model.compare, the others for model.train"
 )
+UNREADABLE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, zlib.error, csv.Error, zipfile.BadZipFile, SafetensorError
+)  # fmt: skip
+"""What damaged files, other files under the same names and damaged weights raise."""
 
 
 def read_config(parser: argparse.ArgumentParser, read: Callable[[Path], Settings], path: Path) -> Settings:

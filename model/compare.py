@@ -24,8 +24,8 @@ from model.data.corpora import load_training, what_trains
 from model.data.pool import Pool
 from model.data.streams import ALL, TOLD, Batch, Streams, StreamSettings
 from model.data.unseen import load_unseen
+from model.evaluation.streams import tick_scores
 from model.fusion.baselines import match_width, parameters
-from model.measure_streams import tick_scores
 from model.measures import metrics
 from model.training.streams import TrainSettings, build, read_settings, train
 

@@ -18,14 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.command_line import at_least_one, make_room, write_json
+from model.command_line import UNREADABLE, at_least_one, make_room, write_json
 from model.coupled.explain import explain_last_layer
 from model.coupled.network import CoupledMamba
 from model.coupled.split import split_score
 from model.data.pool import Pool
 from model.data.streams import ALL, Streams, StreamSettings
 from model.data.unseen import load_unseen
-from model.evaluate import UNREADABLE
 from model.inference.loading import load_checked
 from model.provenance.seen import Seen
 from model.provenance.sums import WEIGHTS

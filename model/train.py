@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.calibration import calibrate, class_spread
 from model.command_line import CONFIGS, read_config
 from model.data.corpora import load_training, what_trains
+from model.evaluation.calibration import calibrate, class_spread
 from model.provenance import made_from
 from model.provenance.sums import WEIGHTS, seal
 from model.training.checkpoints import AnotherRunError

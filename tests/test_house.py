@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("app", "extractors", "kernels", "model")
-TRAINING = {"model/data/corpora.py", "model/evaluate.py", "model/data/mosi.py", "model/data/streams.py"}
+TRAINING = {
+    "model/data/corpora.py",
+    "model/data/mosi.py",
+    "model/data/streams.py",
+    "model/evaluation/figures.py",
+}
 MAY_IMPORT = {
     "app": {"app", "extractors", "model"},
     "extractors": {"extractors"},

@@ -54,7 +54,7 @@ class CoupledMambaConfig:
     step: float = 0.2
     """Seconds a tick, for half-lives and for those who resample to the network's grid."""
     class_spread: float = 1.0
-    """By how much a sentence's score is multiplied before its class of five is told; see model.calibration."""
+    """By how much a sentence's score is multiplied before its class of five is told (model.evaluation.calibration)."""
     intervals: dict[str, list[float]] = field(default_factory=dict)
     """By set of modalities given ("text+visual"): scales that hold 90 % of the truths, of ticks and of clips."""
 

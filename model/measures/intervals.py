@@ -3,8 +3,8 @@
 That is what the method promises of clips drawn like those that the q were found on (exchangeable with them), and of the
 score of a whole clip alone: ticks of one clip resemble each other, so for them it is an estimate. Of other clips
 nothing is promised. An interval is score +- q scale, cut to -3..3, with a q for each set of modalities given, since
-what voices leave open is not what faces leave open; model.calibration finds the q. Where modalities disagree the scale,
-and with it the interval, grows.
+what voices leave open is not what faces leave open; model.evaluation.calibration finds the q. Where modalities disagree
+the scale, and with it the interval, grows.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from app.server.refusals import SURPRISE, explain
 from extractors.face import expression
 from extractors.voice import head as voice_head
 from extractors.words import adapter
-from model import mosi
+from model.evaluation import mosi
 from model.inference import loading
 from model.provenance.seen import Seen
 from model.provenance.sums import SEALED, SUMS, DamagedWeightsError, check, read_sums, seal

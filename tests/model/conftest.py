@@ -58,8 +58,8 @@ def pools() -> dict[str, Pool]:
 @pytest.fixture
 def fewer_streams(monkeypatch):
     """A few streams for each figure of theirs, where the packaged network is read on 128."""
-    from model import evaluate
+    from model.evaluation import figures
 
     for name in ("on_streams", "coverage"):
-        whole = getattr(evaluate, name)
-        monkeypatch.setattr(evaluate, name, lambda *given, whole=whole: whole(*given, count=3))
+        whole = getattr(figures, name)
+        monkeypatch.setattr(figures, name, lambda *given, whole=whole: whole(*given, count=3))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from extractors.training.rated import read_rows
-from model import evaluate as evaluation
 from model import load_default, predict
 from model.data import corpora, unseen
+from model.evaluation import figures
 from model.provenance.seen import Seen
 from model.provenance.sums import SUMS, WEIGHTS
 
@@ -100,12 +100,12 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
 def test_validation_figures_pass_the_bar(sample, monkeypatch):
     monkeypatch.setattr(corpora, "CACHE", sample / "cache")
     for name, count in (("on_streams", 32), ("coverage", 64)):
-        monkeypatch.setattr(evaluation, name, partial(getattr(evaluation, name), count=count))
+        monkeypatch.setattr(figures, name, partial(getattr(figures, name), count=count))
     pools = unseen.load_unseen(sample, Seen.load(WEIGHTS))
     assert {m: len(p) for m, p in pools.items()}["visual"] <= 600
     assert not np.isin([corpora.tenth(g) for g in pools["text"].group], range(1, 10)).any()
     assert set(pools["audio"].group) <= corpora.VALIDATION_SPEAKERS
-    report = evaluation.evaluate(load_default(), pools)
+    report = figures.evaluate(load_default(), pools)
     assert report["text"]["sst"]["acc2"] > 0.8
     assert report["speech"]["all"]["balanced_acc2"] > 0.55
     assert report["faces"]["acc"] > 0.63

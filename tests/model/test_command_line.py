@@ -1,11 +1,12 @@
-"""Configs that are none, or another command's, are refused in a sentence before any work."""
+"""What commands refuse in a sentence before any work: configs and checkpoints that are none, or another command's."""
 
 from __future__ import annotations
 
 import pytest
 
-from model import compare, mmsa_train, mosi, protocols, train
+from model import compare, deletion, evaluate, mmsa_train, mosi, protocols, train
 from model.command_line import CONFIGS
+from model.provenance.seen import Seen
 from tests.model import mosi_files
 
 
@@ -64,3 +65,12 @@ def test_a_config_that_is_not_there_or_is_no_toml_is_refused_in_a_sentence(tmp_p
         with pytest.raises(SystemExit):
             train.main([str(tmp_path / "c.toml"), "--data", str(tmp_path)])
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [evaluate, deletion])
+def test_a_checkpoint_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys, command):
+    for missing in ("seen.npz", "config.json"):
+        with pytest.raises(SystemExit):
+            command.main([str(tmp_path), "--checkpoint", str(tmp_path)])
+        assert missing in capsys.readouterr().err
+        Seen.nothing().save(tmp_path)

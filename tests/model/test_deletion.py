@@ -8,7 +8,9 @@ import torch
 from model import deletion as measured
 from model.data.streams import StreamSettings
 from model.deletion import GONE, RULES, deletion, ranked, stretches, without
+from model.provenance.seen import Seen
 from model.provenance.sums import WEIGHTS
+from tests.model.evaluation.test_figures import small
 
 
 def test_stretches_are_those_in_which_something_was_observed():
@@ -34,6 +36,14 @@ def test_damaged_weights_are_told_in_a_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit):
         measured.main([str(tmp_path), "--checkpoint", str(tmp_path / "net")])
     assert "model.safetensors has sha256" in capsys.readouterr().err
+
+
+def test_the_split_of_a_baseline_is_refused_in_a_sentence(tmp_path, capsys):
+    small("attention").save_pretrained(tmp_path)
+    Seen.nothing().save(tmp_path)
+    with pytest.raises(SystemExit):
+        measured.main([str(tmp_path), "--checkpoint", str(tmp_path)])
+    assert "attention fusion, which has no states to split" in capsys.readouterr().err
 
 
 def test_masked_stretches_are_as_if_never_observed(network):

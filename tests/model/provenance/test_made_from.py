@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from model import mosi
+from model.evaluation import mosi
 from model.inference.loading import INDEPENDENT
 from model.provenance import made_from
 from model.provenance.sums import WEIGHTS

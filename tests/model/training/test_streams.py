@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.calibration import calibrate, class_spread
 from model.command_line import CONFIGS
 from model.coupled.config import FUSIONS
 from model.data.streams import StreamSettings
+from model.evaluation.calibration import calibrate, class_spread
+from model.evaluation.reading import sentence_scores
+from model.evaluation.streams import coverage, on_streams
 from model.fusion.baselines import load_network
-from model.measure_streams import coverage, on_streams
-from model.reading import sentence_scores
 from model.training import streams as training
 from model.training.streams import TrainSettings, build, read_settings, train
 

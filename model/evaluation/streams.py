@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.calibration import drawn
 from model.coupled.network import CoupledMamba
 from model.data.pool import Pool
 from model.data.streams import ALL, STEP, TOLD, Batch, Streams, StreamSettings
+from model.evaluation.calibration import drawn
 from model.measures import metrics
 from model.measures.intervals import around, name_of, subsets
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.data.streams import Batch
-from model.measure_streams import lags, lateness, on_streams
+from model.evaluation.streams import lags, lateness, on_streams
 
 
 def stream(*utterances: tuple[float, int]) -> Batch:

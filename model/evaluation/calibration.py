@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from model.data.streams import ALL, TOLD, Batch, Streams, StreamSettings
+from model.evaluation.reading import in_classes, sentence_scores
 from model.measures.intervals import name_of, quantile, subsets
-from model.reading import in_classes, sentence_scores
 
 if TYPE_CHECKING:
     from model.coupled.network import CoupledMamba, Output
