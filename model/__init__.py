@@ -1,6 +1,6 @@
-"""Coupled Mamba: config, coupled layer, network, training, evaluation and the packaged weights.
+"""Coupled Mamba: the network and what it is compared with, prediction, training, evaluation and the packaged weights.
 
-The names below load torch only when first used.
+A room each (CONTRIBUTING.md); the commands stand beside them. The names below load torch only when first used.
 """
 
 from __future__ import annotations

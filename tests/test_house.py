@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "kernels": {"kernels"},
     "model": {"model", "kernels"},
 }
+MODEL = ("provenance", "measures", "coupled", "fusion", "inference", "data", "training", "evaluation")
+"""The rooms of model/: each may use those before it, and its commands, which stand beside them, any."""
 
 
 def imported(path: Path) -> set[str]:
@@ -33,6 +35,20 @@ def imported(path: Path) -> set[str]:
             found |= {a.name.split(".")[0] for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.split(".")[0])
+    return found
+
+
+def rooms_used(path: Path) -> set[str]:
+    """What of model/ a file imports, anywhere in it, also for its types alone: rooms, or files beside them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [f"{node.module}.{a.name}" for a in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("model.")}
     return found
 
 
@@ -47,6 +63,15 @@ def test_dependence_goes_one_way(path):
     assert imported(ROOT / path) & set(ROOMS) <= allowed
     if room != "app":
         assert not imported(ROOT / path) & {"gradio", "plotly", "app"}
+
+
+@pytest.mark.parametrize("path", [p for p in sources() if p.startswith("model/")])
+def test_the_rooms_of_the_model_depend_one_way(path):
+    """So what predicts is before data, which is described by the extractors; and nothing imports a command."""
+    room = path.split("/")[1]
+    assert room in MODEL or room.endswith(".py")
+    before = MODEL[: MODEL.index(room) + 1] if room in MODEL else (*MODEL, "command_line")
+    assert rooms_used(ROOT / path) <= set(before)
 
 
 @pytest.mark.parametrize("path", sources())
