@@ -49,9 +49,7 @@ def parse(given: Sequence[str] | None = None) -> tuple[argparse.Namespace, Train
     """The command line's options, and the settings that its config holds."""
     parser = argparse.ArgumentParser(prog="python -m model.train", description=__doc__)
     parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "streams.toml")
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder with text/, speech/ and faces/"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with text/, speech/ and faces/")
     parser.add_argument("--run", type=Path, help="where checkpoints and the log go (runs/CONFIG)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the trained network goes")
     parser.add_argument("--half", action="store_true", help="write float16 weights, of half the size")

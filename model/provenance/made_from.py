@@ -77,5 +77,5 @@ def warn_of_folder(folder: Path) -> None:
         warn(
             made,
             folder,
-            "train it again (python -m model.train), or fetch the folder extractors/weights it came with",
+            "train it again (python -m model.train --data DATA), or fetch the folder extractors/weights it came with",
         )

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from model.fusion.baselines import load_network
 from model.provenance.seen import Seen
+from model.train import main
 from model.training.streams import train
 from tests.model.training.test_streams import SETTINGS
 
@@ -41,6 +42,12 @@ def test_data_that_is_not_there_is_one_clear_line(module, argument, tmp_path):
     assert ended.returncode == 2
     assert "there is no folder" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_data_is_named_by_whoever_trains(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "the following arguments are required: --data" in capsys.readouterr().err
 
 
 @pytest.mark.slow
