@@ -11,7 +11,7 @@ several). `text` holds the BERT features that the file comes with; token ids (`t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,39 +27,20 @@ SPLITS = ("train", "valid", "test")
 MODALITIES = {"text": "text", "audio": "audio", "visual": "vision"}
 """Our names, and the file's."""
 TICKS = 50
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What is fixed about a corpus: the range of its scores, and whether each modality is rated on its own."""
-
-    limit: float
-    alone: bool = False
-
-
-CORPORA = {
-    "mosi": Corpus(3.0),
-    "mosei": Corpus(3.0),
-    "sims": Corpus(1.0, alone=True),
-    "simsv2": Corpus(1.0, alone=True),
-}
+CORPORA = {"mosi": 3.0, "mosei": 3.0, "sims": 1.0, "simsv2": 1.0}
+"""How far each corpus's scores reach to either side of neutral."""
 
 
 @dataclass(frozen=True)
 class Utterances:
     """One split: values {modality: [n, L, D]}, presence [n, L, M] of 0 and 1, score [n] on the corpus's own scale.
 
-    Where nothing was observed values are 0 and presence is 0. `alone` has SIMS's scores of each modality by itself,
-    `classes` 0 negative, 1 neutral, 2 positive. `repairs` says in words what was mended.
+    Where nothing was observed values are 0 and presence is 0. `repairs` says in words what was mended.
     """
 
     values: dict[str, Float]
     presence: Float
     score: Float
-    ids: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    classes: NDArray[np.int64] | None = None
-    alone: dict[str, Float] | None = None
     repairs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -100,19 +81,18 @@ def read(
 
 
 def read_split(
-    data: Part, split: str, corpus: Corpus, aligned: bool, ticks: int = TICKS, repair: bool = False
+    data: Part, split: str, limit: float, aligned: bool, ticks: int = TICKS, repair: bool = False
 ) -> Utterances:
-    """One split of the file's dict."""
+    """One split of the file's dict, its scores from -limit to limit."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{split} holds a {type(data).__name__}: expected a dict, as in MMSA's files")
     wanted = [*MODALITIES.values(), "regression_labels"]
     wanted += [] if aligned else ["audio_lengths", "vision_lengths"]
-    wanted += [f"regression_labels_{m}" for m in "TAV"] if corpus.alone else []
     if missing := [key for key in wanted if key not in data]:
         ids = ": text_bert holds token ids, which need a BERT to become features"
         hint = ids if "text" in missing else ""
         raise ValueError(f"{split} lacks {', '.join(missing)}{hint}; it has {', '.join(map(str, data))}")
-    score = scores(data["regression_labels"], f"{split}: regression_labels", corpus.limit)
+    score = scores(data["regression_labels"], f"{split}: regression_labels", limit)
     repairs: list[str] = []
     values = {m: features(data[key], f"{split}: {key}", len(score)) for m, key in MODALITIES.items()}
     if aligned:
@@ -128,24 +108,15 @@ def read_split(
         values,
         np.stack([seen[m] for m in MODALITIES], axis=2).astype(np.float32),
         score,
-        words(data, "id", split, len(score)),
-        words(data, "raw_text", split, len(score)),
-        class_labels(data, split, len(score)),
-        {
-            m: scores(data[f"regression_labels_{m}"], f"{split}: labels {m}", corpus.limit, len(score))
-            for m in "TAV"
-        }
-        if corpus.alone
-        else None,
         tuple(repairs),
     )
 
 
-def scores(labels: Any, name: str, limit: float, count: int | None = None) -> Float:
+def scores(labels: Any, name: str, limit: float) -> Float:
     """[n], checked for number, finiteness and range."""
     score = numbers(labels, name).astype(np.float32).reshape(-1)
-    if not len(score) or (count is not None and len(score) != count):
-        raise ValueError(f"{name} has {len(score)} rows, expected {count or 'at least 1'}")
+    if not len(score):
+        raise ValueError(f"{name} has 0 rows, expected at least 1")
     if not np.isfinite(score).all() or np.abs(score).max() > limit + 1e-6:
         raise ValueError(
             f"{name} reaches from {score.min()} to {score.max()}: expected {-limit} to {limit}, all finite"
@@ -273,37 +244,3 @@ def running(rows: NDArray[Any]) -> NDArray[np.float64]:
     padded = np.zeros((len(rows), rows.shape[1] + 1, rows.shape[2]))
     np.cumsum(rows, axis=1, dtype=np.float64, out=padded[:, 1:])
     return padded
-
-
-def words(data: Part, key: str, split: str, count: int) -> tuple[str, ...]:
-    """Ids or transcripts; empty where the file has none."""
-    if key not in data:
-        return ()
-    given = data[key]
-    many = given.ndim > 0 if isinstance(given, np.ndarray) else isinstance(given, list | tuple)
-    if not many or len(given) != count:
-        seen = f"has {len(given)} rows" if many else f"is a {type(given).__name__}"
-        raise ValueError(f"{split}: {key} {seen}, expected {count}")
-    if not isinstance(given, np.ndarray) or given.dtype.kind == "O":  # rows of other arrays are plain
-        check_texts(given, f"{split}: {key}")
-    return tuple(str(item) for item in given)
-
-
-def check_texts(items: Iterable[Any], name: str) -> None:
-    """Raise ValueError unless each is one value: a list within a list may be without end when it is written out."""
-    for item in items:
-        if not isinstance(item, str | bytes | int | float | np.generic | None):
-            raise ValueError(f"{name} holds a {type(item).__name__}, expected texts")
-
-
-def class_labels(data: Part, split: str, count: int) -> NDArray[np.int64] | None:
-    """0, 1 and 2; None where the file has none."""
-    if "classification_labels" not in data:
-        return None
-    found = numbers(data["classification_labels"], f"{split}: classification_labels").reshape(-1)
-    if len(found) != count or not np.isin(found, (0, 1, 2)).all():
-        raise ValueError(
-            f"{split}: classification_labels has {len(found)} rows of {np.unique(found)[:5]}, expected {count} "
-            "of 0, 1 and 2"
-        )
-    return found.astype(np.int64)

@@ -163,7 +163,7 @@ def one_epoch(
     draw = np.random.SeedSequence([seed, epoch])
     torch.manual_seed(int(draw.generate_state(1)[0]))
     order = np.random.default_rng(draw.spawn(1)[0]).permutation(len(part))
-    stretch = SCALE / CORPORA[settings.corpus].limit
+    stretch = SCALE / CORPORA[settings.corpus]
     network.train()
     total = 0.0
     for picked in groups(order, settings.batch):
@@ -220,7 +220,7 @@ def predict(settings: MmsaSettings, network: nn.Module, part: Utterances) -> Flo
     network.eval()
     with torch.inference_mode():
         found = [clip_scores(network, part, p).cpu() for p in groups(np.arange(len(part)), settings.batch)]
-    share = np.float32(CORPORA[settings.corpus].limit / SCALE)
+    share = np.float32(CORPORA[settings.corpus] / SCALE)
     return (torch.cat(found).numpy() * share).astype(np.float32)
 
 

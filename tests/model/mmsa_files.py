@@ -12,7 +12,7 @@ WIDTHS = {"text": 6, "audio": 3, "vision": 4}
 LENGTHS = {"text": 8, "audio": 20, "vision": 15}
 
 
-def split(n: int, seed: int, aligned: bool, alone: bool = False, limit: float = 3.0) -> dict[str, Any]:
+def split(n: int, seed: int, aligned: bool, limit: float = 3.0) -> dict[str, Any]:
     """One split: the first feature of every modality follows the score, and padding is zeros behind."""
     rng = np.random.default_rng(seed)
     score = rng.uniform(-limit, limit, n).round(1)
@@ -36,17 +36,13 @@ def split(n: int, seed: int, aligned: bool, alone: bool = False, limit: float = 
     if not aligned:
         data["audio_lengths"] = lengths["audio"].tolist()
         data["vision_lengths"] = lengths["vision"].tolist()
-    if alone:
-        for m in "TAV":
-            data[f"regression_labels_{m}"] = np.clip(score + 0.1, -limit, limit)
     return data
 
 
-def corpus(aligned: bool, alone: bool = False, sizes: tuple[int, int, int] = (24, 8, 8)) -> dict[str, Any]:
+def corpus(aligned: bool, limit: float = 3.0, sizes: tuple[int, int, int] = (24, 8, 8)) -> dict[str, Any]:
     """All three splits."""
-    limit = 1.0 if alone else 3.0
     names = ("train", "valid", "test")
-    return {s: split(n, i, aligned, alone, limit) for i, (s, n) in enumerate(zip(names, sizes, strict=True))}
+    return {s: split(n, i, aligned, limit) for i, (s, n) in enumerate(zip(names, sizes, strict=True))}
 
 
 def write(path: Path, data: Any, protocol: int = 4) -> Path:

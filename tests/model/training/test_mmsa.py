@@ -55,7 +55,7 @@ def test_the_epoch_of_the_lowest_validation_error_is_kept(pickled, monkeypatch):
 
 
 def test_a_corpus_of_another_scale_is_stretched(tmp_path):
-    parts = read(write(tmp_path / "s.pkl", corpus(False, alone=True)), "sims", False, ticks=5)
+    parts = read(write(tmp_path / "s.pkl", corpus(False, limit=1.0)), "sims", False, ticks=5)
     settings = MmsaSettings("sims", epochs=60, batch=8, learning_rate=1e-2, network=NETWORK)
     found = measure(settings, train(settings, parts, 0), parts["train"])
     assert found["Mult_acc_2"] > 0.8
