@@ -15,6 +15,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from extractors.media.codecs import is_drawable
 from extractors.records import FloatArray, Sound
 
 RATE = 16_000
@@ -97,7 +98,7 @@ def decode_packet(stream: Any, packet: Any, tally: Tally) -> list[Any]:
         tally.good -= not counted and tally.good > 0
         return []
     tally.good += counted
-    return list(frames)
+    return [frame for frame in frames if stream.type != "video" or is_drawable(frame)]
 
 
 def slots(per_second: float | None) -> Callable[[float], bool]:

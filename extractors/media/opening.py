@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from extractors.media.codecs import WHITELIST, is_read
 from extractors.records import InputError
 
 # Containers by their ffmpeg names. Playlists (concat, hls, dash) are left out: they open other files.
@@ -84,7 +85,11 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
             str(path.resolve()),
             metadata_errors="replace",
             timeout=TIMEOUT,
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            container_options={
+                "format_whitelist": FORMATS,
+                "protocol_whitelist": "file",
+                "codec_whitelist": WHITELIST,
+            },
         )
     except InputError:
         raise
@@ -123,15 +128,27 @@ def _check_streams(container: InputContainer, limits: Limits) -> None:
 
 
 def first_stream(container: InputContainer, kind: str, passed: int = 0) -> Any:
-    """The first stream of the kind that has a decoder, after `passed` others; a cover picture is no video."""
+    """The first stream of the kind that is decoded here, after `passed` others; a cover picture is no video."""
     for stream in getattr(container.streams, kind):
-        if stream.codec_context is None or stream.disposition & Disposition.attached_pic:
+        if not is_read(stream, kind) or is_cover(stream):
             continue
         if passed == 0:
             stream.codec_context.thread_type = "AUTO"
             return stream
         passed -= 1
     return None
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether the stream is a picture of an album, or of the clip itself, beside what is played."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def unread_codec(container: InputContainer, kind: str) -> str | None:
+    """The codec of the kind's first stream where it is known and not decoded here, by ffmpeg's name; else None."""
+    streams = [s for s in getattr(container.streams, kind) if not is_cover(s)]
+    first = next((s for s in streams if s.codec_context is not None), None)
+    return None if first is None or is_read(first, kind) else str(first.codec_context.name)
 
 
 def clip_start(container: InputContainer) -> float:

@@ -19,8 +19,9 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Discard
 
+from extractors.media.codecs import is_drawable
 from extractors.media.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
-from extractors.media.opening import Limits, clip_start, first_stream, open_clip
+from extractors.media.opening import Limits, clip_start, first_stream, open_clip, unread_codec
 from extractors.records import Frame, Glance, InputError, MediaInfo, Progress, Sound
 
 PROBE_PACKETS = 600  # packets of a stream that are tried before it counts as one that cannot be decoded
@@ -50,9 +51,22 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
         frames, tried = _first_frames(
             container, {k: s for k, s in streams.items() if s is not None}, limits.max_seconds
         )
+        unread: list[str] = []
         for kind, what in (("video", "pictures"), ("audio", "sound")):
-            if tried[kind] and kind not in frames and warnings is not None:
-                warnings.append(f"The clip's {what} cannot be decoded, so it is analysed without.")
+            if tried[kind] and kind not in frames:
+                _report(f"The clip's {what} cannot be decoded, so it is analysed without.", warnings)
+            if streams[kind] is None and (codec := unread_codec(container, kind)):
+                unread.append(codec)
+                _report(
+                    f"The clip's {what} cannot be read here (coded as {codec}), so it is analysed without: save it "
+                    "as mp4.",
+                    warnings,
+                )
+        if not frames and unread:
+            raise InputError(
+                f"{name} holds neither pictures nor sound of a kind that is read here ({', '.join(unread)}): save it "
+                "as mp4."
+            )
         if not frames:
             raise InputError(f"{name} holds neither pictures nor sound that can be decoded.")
         width, height, rotation = _shape(frames.get("video"), streams["video"])
@@ -244,9 +258,12 @@ def _first_frames(
 
 def _decoded(packet: Any) -> list[Any]:
     try:
-        return [frame for frame in packet.decode() if not getattr(frame, "is_corrupt", False)]
+        frames = packet.decode()
     except (av.FFmpegError, ValueError):
         return []
+    if packet.stream.type != "video":
+        return list(frames)
+    return [frame for frame in frames if is_drawable(frame) and not frame.is_corrupt]
 
 
 def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:

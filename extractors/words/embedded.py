@@ -10,6 +10,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from extractors.media.codecs import TEXTS
 from extractors.media.opening import Limits, clip_start, open_clip
 from extractors.records import Sound, Span, Transcript
 from extractors.words.cues import Cue, gather_cues
@@ -20,7 +21,6 @@ from extractors.words.subtitles import MAX_BYTES, is_too_much, place_cues
 if TYPE_CHECKING:
     from pysubs2 import SSAEvent
 
-TEXTS = {"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"}
 LONGEST_CUE = 7.0  # seconds that a cue without a duration stays, unless the next one comes first
 # Share of the speech that the cues must cover: fewer translate signs or foreign lines, and leave out what is said.
 COVERED = 0.3
