@@ -1,13 +1,20 @@
 """The decoders that a clip may use, by ffmpeg's names: what cameras, phones, browsers and editors write.
 
 Of the some 500 that come with PyAV most are for games and scanners of decades ago. Hardly anybody reads them through
-for what a hostile file makes of them, so they are left out rather than trusted. Beside its codec a picture's format
-counts: at few pixels ffmpeg's scaler aborts the whole process over the raw picture of a camera's sensor (Bayer).
+for what a hostile file makes of them, so they are left out rather than trusted.
+
+Beside its codec a picture's format counts. ffmpeg's scaler aborts the whole process over the raw picture of a camera's
+sensor (Bayer) at few pixels, and over some of floating point (yaf32) at any size: both found by trying every format
+that it names at nine sizes.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
+
+import av
 
 PICTURES = frozenset((
     "h264", "hevc", "h263", "h263p", "mpeg4", "mpegvideo", "mpeg1video", "mpeg2video", "msmpeg4", "msmpeg4v1",
@@ -31,6 +38,7 @@ TEXTS = frozenset((
 BY_KIND = {"video": PICTURES, "audio": SOUND}
 # Opening a clip looks into its streams with their decoders, these alone.
 WHITELIST = ",".join(sorted(PICTURES | SOUND | TEXTS))
+_FLOATS = re.compile(r"f(16|32)(be|le)$")
 LEAST_SIDE = 16  # pixels of a picture's shorter side: a face of fewer than 24 is not found
 
 
@@ -40,5 +48,17 @@ def is_read(stream: Any, kind: str) -> bool:
 
 
 def is_drawable(frame: Any) -> bool:
-    """Whether a decoded picture may be given to ffmpeg's scaler."""
-    return min(frame.width, frame.height) >= LEAST_SIDE and not frame.format.name.startswith("bayer")
+    """Whether a decoded picture can be given to ffmpeg's scaler."""
+    return min(frame.width, frame.height) >= LEAST_SIDE and _is_scaled(frame.format.name)
+
+
+@cache
+def _is_scaled(form: str) -> bool:
+    """Whether the scaler takes pictures of the format: some it refuses, and some it must not be asked about."""
+    if form.startswith("bayer") or _FLOATS.search(form):
+        return False
+    try:
+        av.VideoFrame(LEAST_SIDE, LEAST_SIDE, form).reformat(format="bgr24", interpolation="AREA")
+    except (av.FFmpegError, OSError, ValueError):
+        return False
+    return True

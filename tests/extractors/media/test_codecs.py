@@ -10,11 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from extractors.media.codecs import PICTURES, SOUND
+from extractors.media.codecs import PICTURES, SOUND, is_drawable
 from extractors.media.reading import probe, read_frames
 from extractors.records import InputError
 from tests.clips import make_clip
 
+BAYER = b"\xbaBG\x08"  # ffmpeg's tag of the raw picture of a sensor
 READ = """
 import sys
 from extractors.media.reading import probe, read_frames
@@ -27,18 +28,22 @@ print(len(list(read_frames(sys.argv[1]))))
 """
 
 
-@pytest.mark.parametrize(
-    ("form", "size"),
-    [("bayer_bggr8", (5, 5)), ("bayer_bggr8", (640, 32)), ("yuv420p", (641, 3)), ("yuv420p", (15, 400))],
-)
+@pytest.mark.parametrize(("tag", "size"), [(BAYER, (5, 5)), (BAYER, (640, 32)), (b"I420", (641, 3))])
 def test_pictures_that_abort_the_scaler_are_passed_over(
-    tmp_path: Path, form: str, size: tuple[int, int]
+    tmp_path: Path, tag: bytes, size: tuple[int, int]
 ) -> None:
-    path = write_raw(tmp_path / "a.mkv", size, form)
+    path = write_raw(tmp_path / "a.mkv", size, "yuv420p")
+    path.write_bytes(path.read_bytes().replace(b"I420", tag, 1))
     command = [sys.executable, "-c", READ, str(path)]
     apart = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert apart.returncode == 0, apart.stderr
     assert apart.stdout == "a.mkv holds neither pictures nor sound that can be decoded.\n0\n"
+
+
+@pytest.mark.parametrize("form", ["bayer_rggb16le", "yaf32le", "rgbaf32le", "gray32le"])
+def test_formats_that_the_scaler_does_not_take_are_not_given_to_it(form: str) -> None:
+    assert not is_drawable(av.VideoFrame(64, 48, form))
+    assert is_drawable(av.VideoFrame(64, 48, "yuv420p"))
 
 
 def test_uncompressed_pictures_of_a_usual_size_are_read(tmp_path: Path) -> None:
@@ -74,8 +79,7 @@ def _decodes(name: str) -> bool:
 
 def write_raw(path: Path, size: tuple[int, int], form: str) -> Path:
     """Three pictures as they lie in memory."""
-    raw = {"allow_raw_vfw": "1"} if path.suffix == ".mkv" else {}
-    with av.open(str(path), "w", options=raw) as container:
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("rawvideo", rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = form
