@@ -118,13 +118,14 @@ def _check_streams(container: InputContainer, limits: Limits) -> None:
     """Raise InputError where the header already says that the clip passes a limit."""
     limits.check("max_streams", len(container.streams), "streams")
     for stream in container.streams.video:
-        if stream.codec_context is None:  # a codec that is not known: `first_stream` passes it over
+        if stream.codec_context is None or is_cover(stream):  # `first_stream` passes them over
             continue
         limits.check("max_width", stream.width, "pixels across")
         limits.check("max_height", stream.height, "pixels down")
         # The header can lie: the decoder itself refuses pictures past the limit.
         stream.codec_context.options = {"max_pixels": str(limits.max_width * limits.max_height)}
-    limits.check("max_seconds", (container.duration or 0) / av.time_base, "seconds")
+    late = clip_start(container) if "matroska" in container.format.name else 0.0  # its length counts from 0
+    limits.check("max_seconds", header_seconds(container) - max(late, 0.0), "seconds")
 
 
 def first_stream(container: InputContainer, kind: str, passed: int = 0) -> Any:
@@ -154,3 +155,8 @@ def unread_codec(container: InputContainer, kind: str) -> str | None:
 def clip_start(container: InputContainer) -> float:
     """The clip's first presentation time as the file counts it, seconds."""
     return (container.start_time or 0) / av.time_base
+
+
+def header_seconds(container: InputContainer) -> float:
+    """The clip's seconds as its header says, 0 where it says nothing."""
+    return (container.duration or 0) / av.time_base

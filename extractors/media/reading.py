@@ -20,15 +20,17 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from extractors.media.codecs import is_drawable
-from extractors.media.decode import WHOLE, Mixer, Tally, decode, picture, pixel_aspect, slots, turns
+from extractors.media.decode import decode, picture, pixel_aspect, slots, turns
+from extractors.media.lengths import clip_seconds, damage
+from extractors.media.mixing import Mixer
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip, unread_codec
+from extractors.media.packets import packets
+from extractors.media.tally import Tally
 from extractors.records import Frame, Glance, InputError, MediaInfo, Progress, Sound
 
 PROBE_PACKETS = 600  # packets of a stream that are tried before it counts as one that cannot be decoded
 SILENT = 1e-4  # level (root mean square) under which a track holds nothing that anybody could hear
 TRACKS = 8  # of sound that are looked at for one that is not silent: each is decoded whole
-LEAST_PACKET = 32  # samples that a packet of any compressed sound holds at least
-ROUNDED = 0.02  # seconds by which two lengths in a header may differ that are the same
 FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
 CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
 LONG_SIDE = 640  # pixels to which pictures are shrunk
@@ -148,11 +150,15 @@ def _mix(
             return None
         tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
         for time, frame in decode(container, stream, clip_start(container), tally):
-            if not mixer.add(time, frame):
-                break
+            try:
+                if not mixer.add(time, frame):
+                    break
+            except (av.FFmpegError, OSError, ValueError):
+                tally.spoil()  # of a kind that cannot be converted
             if progress is not None:
                 progress(time or 0.0)
-        _report(_damage("sound", container, stream, tally), warnings)
+        tally.stopped |= mixer.overfull
+        _report(damage("sound", container, stream, tally), warnings)
         return mixer.sound()
 
 
@@ -220,7 +226,7 @@ def _read_pictures(
             if time > last and not frame.is_corrupt:
                 last = time
                 yield Glance(time, partial(picture, frame, long_side, aspect))
-        _report(_damage("pictures", container, stream, tally), warnings)
+        _report(damage("pictures", container, stream, tally), warnings)
 
 
 def _first_frames(
@@ -235,22 +241,19 @@ def _first_frames(
     tried: Counter[str] = Counter()
     missing = {stream.index: kind for kind, stream in streams.items()}
     last = clip_start(container) + longest
-    try:
-        for packet in container.demux(*streams.values()) if streams else ():
-            kind = missing.get(packet.stream.index)
-            if kind is None:
-                continue  # not every container leaves out what is to be discarded
-            is_late = packet.pts is not None and float(packet.pts * packet.time_base) > last
-            tried[kind] += packet.size > 0 and not is_late
-            if found := [] if is_late else _decoded(packet):
-                frames[kind] = found[0]
-            if found or is_late or tried[kind] >= PROBE_PACKETS:
-                del missing[packet.stream.index]
-                packet.stream.discard = Discard.all
-            if not missing:
-                break
-    except (av.FFmpegError, OSError):
-        pass  # the file breaks off here; what was found stands
+    for packet in packets(container, *streams.values()) if streams else ():
+        kind = missing.get(packet.stream.index)
+        if kind is None:
+            continue  # not every container leaves out what is to be discarded
+        is_late = packet.pts is not None and float(packet.pts * packet.time_base) > last
+        tried[kind] += packet.size > 0 and not is_late
+        if found := [] if is_late else _decoded(packet):
+            frames[kind] = found[0]
+        if found or is_late or tried[kind] >= PROBE_PACKETS:
+            del missing[packet.stream.index]
+            packet.stream.discard = Discard.all
+        if not missing:
+            break
     for stream in streams.values():
         stream.discard = Discard.default
     return frames, tried
@@ -275,42 +278,11 @@ def _shape(frame: Any, stream: Any) -> tuple[int, int, int]:
     return (height, width, rotation) if rotation in (90, 270) else (width, height, rotation)
 
 
-def _damage(what: str, container: InputContainer, stream: Any, tally: Tally) -> str | None:
-    """A sentence on what the stream, read to its end, lacks of what the headers promise; None where it is whole."""
-    clip = (container.duration or 0) / av.time_base
-    seconds = float(stream.duration * stream.time_base) if stream.duration else clip
-    seconds = clip if abs(seconds - clip) < ROUNDED else seconds
-    # Of uncompressed sound mov and avi count samples in place of packets.
-    samples = seconds * (stream.rate or 0) if stream.type == "audio" else math.inf
-    packets = stream.frames if stream.frames * LEAST_PACKET <= samples else 0
-    # Matroska promises a length of the clip alone: where another stream keeps it, this one merely ends before.
-    least = WHOLE * clip - 1
-    if not packets and seconds == clip and tally.end < least <= _last_end(container):
-        tally.missing, seconds = tally.missing + seconds - tally.end, tally.end
-    return tally.warning(what, packets, seconds)
-
-
 def _duration(container: InputContainer, limits: Limits) -> float:
-    """The clip's seconds by its header, or by its last packet where the header says nothing (browsers' webm)."""
-    seconds = (container.duration or 0) / av.time_base
-    if seconds <= 0:
-        seconds = _last_end(container)
-        limits.check("max_seconds", seconds, "seconds")
+    """The clip's seconds, checked against the limit again where they are not what the header says."""
+    seconds = clip_seconds(container)
+    limits.check("max_seconds", seconds, "seconds")
     return max(seconds, 0.04)
-
-
-def _last_end(container: InputContainer) -> float:
-    """The seconds at which the last packet of any stream ends, 0 where there is none."""
-    start, last = clip_start(container), 0.0
-    try:
-        container.seek(0)
-        for packet in container.demux():
-            if packet.pts is not None and packet.size:
-                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                last = max(last, end - start)
-    except (av.FFmpegError, OSError):
-        pass  # cut short: what was read counts
-    return last
 
 
 def _report(sentence: str | None, warnings: list[str] | None) -> None:

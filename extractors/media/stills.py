@@ -16,8 +16,9 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from extractors.media.decode import Tally, decode_packet, picture, pixel_aspect
+from extractors.media.decode import decode_packet, picture, pixel_aspect
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip
+from extractors.media.tally import Tally
 from extractors.records import FloatArray, Frame, Looks
 
 SIDE = 112  # pixels of a face's picture: twice what a page shows, for dense screens
