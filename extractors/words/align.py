@@ -172,7 +172,8 @@ def _fill(words: list[str], found: dict[int, Word], first: float, last: float) -
         stop = index
         while stop < len(words) and stop not in found:
             stop += 1
-        begin = placed[-1].end if placed else first
+        # The aligner is given a little of the sound before the speech: the first word found may begin there.
+        begin = placed[-1].end if placed else min(first, found[stop].start if stop in found else first)
         end = found[stop].start if stop < len(words) else max(last, begin)
         run = words[index:stop]
         if placed and end - begin < LEAST * len(run):

@@ -12,11 +12,20 @@ from av.stream import Discard, Disposition
 
 from extractors.media.codecs import TEXTS
 from extractors.media.opening import Limits, clip_start, open_clip
+from extractors.media.packets import packets
 from extractors.records import Sound, Span, Transcript
 from extractors.words.cues import Cue, gather_cues
-from extractors.words.languages import DETECT, ENGLISH, UNTOLD, language_name, language_tags, read_language
+from extractors.words.languages import (
+    DETECT,
+    ENGLISH,
+    UNTOLD,
+    guess_language,
+    language_name,
+    language_tags,
+    read_language,
+)
 from extractors.words.recognition import transcript_of
-from extractors.words.subtitles import MAX_BYTES, is_too_much, place_cues
+from extractors.words.subtitles import MAX_BYTES, is_too_much, place_cues, within
 
 if TYPE_CHECKING:
     from pysubs2 import SSAEvent
@@ -50,14 +59,18 @@ def read_embedded(
         fitting = [s for s in streams if language == DETECT or _language(s) in wanted | UNTOLD]
         stream = min(fitting, key=lambda s: _rank(s, wanted), default=None)
         if stream is not None:
-            told = read_language(_language(stream), language)
+            untold, told = _language(stream) in UNTOLD, read_language(_language(stream), language)
             cues, reason = _read(container, stream, duration)
         elif streams:
             tags = ", ".join(dict.fromkeys(_language(s) for s in streams))
+            untold = False
             cues, reason = [], f"are tagged as not {language_name(language)} ({tags})"
         else:
             return None
-    if is_too_much([word for _, said in cues for word in said], duration):
+    words = [word for _, said in cues for word in said]
+    if untold and language == ENGLISH and (spoken := guess_language(words)):
+        cues, reason = [], f"are in {language_name(spoken)}"
+    if is_too_much(words, duration):
         cues, reason = [], "hold more words than can be said in its time"
     if cues and _covered(cues, speech) < COVERED:
         cues, reason = [], "cover little of what is said"
@@ -107,7 +120,7 @@ def _events(container: InputContainer, stream: Any) -> Iterator[SSAEvent]:
     from pysubs2 import SSAEvent
 
     start = clip_start(container)
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         if packet.pts is None or not packet.size:
             continue
         try:
@@ -131,5 +144,6 @@ def _covered(cues: Sequence[Cue], speech: Sequence[Span]) -> float:
     edge, shared = 0.0, 0.0
     for cue, _ in cues:
         begin, edge = max(edge, cue.start), max(edge, cue.end)
-        shared += sum(max(0.0, min(span.end, cue.end) - max(span.start, begin)) for span in speech)
+        if edge > begin:
+            shared += sum(span.end - span.start for span in within(speech, Span(begin, cue.end)))
     return shared / spoken if spoken > 0 else 1.0

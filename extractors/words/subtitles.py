@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from extractors.records import InputError, Sound, Span, Transcript, Word
+from extractors.words.agreement import matching
 from extractors.words.align import SPREAD, align_words, spread_words
 from extractors.words.cues import Cue, gather_cues, has_cues, one_after_another, plain_lines, tidy
 from extractors.words.recognition import recognise, transcript_of
@@ -164,14 +165,32 @@ def place_cues(cues: Iterable[Cue], sound: Sound | None, speech: Sequence[Span])
     """
     words: list[Word] = []
     for cue, said in one_after_another(cues):
-        spoken = [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech]
         is_timed = len(said) == 1 and cue.end - cue.start <= TIMED
-        spoken = [] if is_timed else [s for s in spoken if s.end - s.start > 0.1]
+        spoken = [] if is_timed else [s for s in within(speech, cue) if s.end - s.start > 0.1]
         room = spoken or [cue]
         time = sum(span.end - span.start for span in room)
         placed = align_words(said, sound if spoken else None, room)
         words += [_sure_by_cue(word, time) if word.confidence == SPREAD else word for word in placed]
-    return sorted(words, key=lambda word: word.start)
+    return _in_order(words)
+
+
+def within(speech: Sequence[Span], cue: Span) -> list[Span]:
+    """What of the spans (in order, disjoint) lies in the cue's time."""
+    first = bisect_right(speech, cue.start, key=lambda span: span.end)
+    last = bisect_left(speech, cue.end, lo=first, key=lambda span: span.start)
+    return [Span(max(s.start, cue.start), min(s.end, cue.end)) for s in speech[first:last]]
+
+
+def _in_order(words: Iterable[Word]) -> list[Word]:
+    """The words as they were said, none beginning before the one in front of it.
+
+    A cue's words are aligned with a little of the sound around it, so the next cue's first may be put before them.
+    """
+    ordered: list[Word] = []
+    for word in words:
+        start = max(word.start, ordered[-1].start) if ordered else word.start
+        ordered.append(word if start == word.start else replace(word, start=start, end=max(start, word.end)))
+    return ordered
 
 
 def _sure_by_cue(word: Word, time: float) -> Word:
@@ -212,9 +231,7 @@ def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> li
     """Times of heard words given to the same words as said, the rest between them; none where too few agree."""
     plain = [re.sub(r"[^\w']", "", word.lower()) for word in said]
     other = [re.sub(r"[^\w']", "", word.word.lower()) for word in heard]
-    times: dict[int, Word] = {}
-    for a, b, size in SequenceMatcher(None, plain, other, autojunk=False).get_matching_blocks():
-        times |= {a + i: heard[b + i] for i in range(size)}
+    times = {a: heard[b] for a, b in matching(plain, other)}
     if len(times) < MATCHED * len(said):
         return []
     words: list[Word] = []

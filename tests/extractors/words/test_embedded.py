@@ -109,6 +109,17 @@ def test_another_language_is_left_alone_and_told(tmp_path: Path) -> None:
     ]
 
 
+def test_untagged_text_of_another_language_is_left_alone_and_told(tmp_path: Path) -> None:
+    german = (
+        "ich habe das nicht gesehen und es ist auch nicht mit dem Hund zu sehen, wie wir es von ihm kennen"
+    )
+    clip = write(tmp_path / "a.mkv", Subtitles([(0.5, 5.5, f"{german}, aber nicht hier")]))
+    warnings: list[str] = []
+    assert read_embedded(clip, None, (), 12.0, warnings) is None
+    assert warnings == ["The clip's own subtitles are in German, so they were not used."]
+    assert said(read_embedded(clip, None, (), 12.0, language="de")).startswith("ich habe")
+
+
 @pytest.mark.parametrize(
     ("cues", "told"),
     [

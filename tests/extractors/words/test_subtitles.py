@@ -4,14 +4,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pysubs2 import SSAEvent
 
-from extractors.records import InputError, Sound, Span, Transcript
+from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.voice.vad import find_speech
+from extractors.words import align, subtitles
 from extractors.words.align import GUESSED, SPREAD
 from extractors.words.cues import gather_cues
-from extractors.words.subtitles import read_transcript
+from extractors.words.subtitles import place_cues, read_transcript, within
 from tests.clips import RATE, speech
 
 SAID = "It was the best of times, it was the worst of times. It was the age of wisdom."
@@ -206,6 +208,58 @@ def test_no_text_takes_time_by_its_square(tmp_path: Path, bomb: str, ending: str
     with suppress(InputError):
         read(tmp_path / f"a.{ending}", text if ending == "vtt" else text.replace(".0", ",0"))
     assert time.process_time() - begin < 2
+
+
+def test_no_text_takes_time_by_its_square_where_it_is_matched_to_what_is_heard(tmp_path: Path) -> None:
+    """Half an hour of one word, given where one word in five is that one."""
+    heard = Transcript(
+        tuple(Word("the" if i % 5 == 0 else f"other{i}", i / 3, i / 3 + 0.3) for i in range(5400)),
+        (0,) * 5400,
+    )
+    (tmp_path / "a.txt").write_text("the " * 26_000, encoding="utf-8")
+    silence, speech = Sound(np.zeros(1800 * RATE, np.float32)), [Span(0.0, 1800.0)]
+    begin = time.process_time()
+    read_transcript(tmp_path / "a.txt", silence, speech, 1800.0, lambda: heard)
+    assert time.process_time() - begin < 6
+
+
+def test_many_cues_and_many_spans_take_no_time_by_their_product() -> None:
+    speech = [Span(0.4 * i, 0.4 * i + 0.3) for i in range(4500)]
+    cues = [(Span(0.4 * i, 0.4 * i + 0.39), ["word"]) for i in range(4500)]
+    begin = time.process_time()
+    assert len(place_cues(cues, None, speech)) == 4500
+    assert time.process_time() - begin < 1
+
+
+def test_what_lies_within_a_cue() -> None:
+    speech = [Span(0.0, 1.0), Span(2.0, 3.0), Span(4.0, 5.0)]
+    assert within(speech, Span(0.5, 4.5)) == [Span(0.5, 1.0), Span(2.0, 3.0), Span(4.0, 4.5)]
+    assert (
+        within(speech, Span(1.0, 2.0)) == within(speech, Span(5.0, 9.0)) == within([], Span(0.0, 1.0)) == []
+    )
+
+
+def test_words_of_neighbouring_cues_keep_their_order(reading: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cue's words are looked for a little beyond it, so the next one's may be found before them."""
+
+    def align(words: list[str], _: Sound, spans: list[Span]) -> list[Word]:
+        return [Word(word, spans[0].start - 0.1, spans[-1].end + 0.1) for word in words]
+
+    monkeypatch.setattr(subtitles, "align_words", align)
+    cues = [(Span(1.0, 1.4), ["It", "was"]), (Span(1.4, 1.45), ["the", "best"])]
+    words = place_cues(cues, reading, [Span(0.0, 5.0)])
+    assert [word.word for word in words] == ["It", "was", "the", "best"]
+    starts = [word.start for word in words]
+    assert starts == sorted(starts)
+    assert all(word.end >= word.start for word in words)
+
+
+def test_a_first_word_that_cannot_be_pronounced_comes_first(tmp_path: Path, reading: Sound) -> None:
+    text = "1\n00:00:01,000 --> 00:00:04,800\n我 it was the best of times, it was the worst of times\n"
+    starts = [word.start for word in read(tmp_path / "a.srt", text, reading).words]
+    assert starts == sorted(starts)
+    found = {1: Word("it", 0.9, 1.2)}
+    assert [word.start for word in align._fill(["我", "it"], found, 1.0, 2.0)] == [0.9, 0.9]
 
 
 def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> None:
