@@ -38,6 +38,7 @@ HEAD = b"coupled-mamba 1 "
 BY_MODALITY = ("values", "presence", "confidence")  # of a grid
 PIECE = 1 << 22  # bytes of a file hashed at a time
 ENDING, ASIDE = ".npz", ".aside-"
+DAMAGED = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 FORGOTTEN = 3600.0  # seconds after which what was written aside, and never renamed, goes
 ASIDE_ROOMS = ("bench", "training")  # of this package, that no stage imports
 # What the stages import, and below it what those compute with.
@@ -109,13 +110,20 @@ class Cache:
 
     def get(self, key: str) -> tuple[Kept, list[str]] | None:
         """The result kept under the key and the warnings that came with it; None without, or where it is damaged."""
-        found = self._read(self.folder, key)
+        name = f"{key}{ENDING}"
+        try:
+            found = self._read(self.folder / name, key)
+        except DAMAGED:
+            found = None
+            with contextlib.suppress(OSError):
+                (self.folder / name).unlink()
         if found is None and self.known is not None:
-            found = self._read(self.known, key)
+            with contextlib.suppress(*DAMAGED):  # what is known beforehand is others' to mend
+                found = self._read(self.known / name, key)
         return found
 
-    def _read(self, folder: Path, key: str) -> tuple[Kept, list[str]] | None:
-        path = folder / f"{key}{ENDING}"
+    def _read(self, path: Path, key: str) -> tuple[Kept, list[str]] | None:
+        """The entry, or None where there is none or it cannot be read now. Raises DAMAGED where it can never be."""
         try:
             with path.open("rb") as file:
                 if file.read(len(HEAD) + 65) != _head(key, file):
@@ -126,11 +134,7 @@ class Cache:
             meta = json.loads(arrays.pop("meta").tobytes())
             found = unpack(arrays, meta["value"]), list(meta["warnings"])
             self._mark(path)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        except OSError:  # not there, or no file handle is free: that says nothing against what it holds
             return None
         return found
 

@@ -112,6 +112,31 @@ def test_a_flipped_bit_is_found_and_the_entry_goes(tmp_path: Path, place: int) -
     assert not path.exists()
 
 
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_an_entry_that_cannot_be_read_now_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path)
+    cache.put("a", WORDS, [])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        assert cache.get("a") is None
+    assert cache.get("a") == (WORDS, [])
+
+
+def test_a_damaged_entry_known_beforehand_is_left_to_its_owner(tmp_path: Path) -> None:
+    Cache(tmp_path / "known").put("a", WORDS, [])
+    (entry,) = (tmp_path / "known").iterdir()
+    half(entry)
+    assert Cache(tmp_path / "own", known=tmp_path / "known").get("a") is None
+    assert entry.exists()
+
+
 @pytest.mark.parametrize("left", [0, 10, 81, 300])
 def test_half_an_entry_is_none(tmp_path: Path, left: int) -> None:
     kept = Cache(tmp_path)
