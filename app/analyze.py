@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from extractors.cache import Cache
 from extractors.clip import ClipReader
 from extractors.cores import cores
 from extractors.records import Grid, InputError, MediaInfo, Sound, Span, Track, Transcript
+from extractors.threads import side_by_side
 from extractors.words.languages import ENGLISH, LanguageError, language_name
 
 if TYPE_CHECKING:
@@ -154,15 +155,13 @@ def _share_cores() -> None:
 
 def _hear_and_see(reader: ClipReader, stages: Stages) -> _Heard:
     """What the sound gave and, looked at beside it, the pictures."""
-    with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
-        looking = beside.submit(_look, reader, stages)
-        looking.add_done_callback(lambda done: stages.stop(done.exception()))
-        try:
-            heard = _listen(reader, stages)
-            faces, unseen = looking.result()
-        except BaseException as error:
-            stages.stop(error)
-            raise stages.cause or error from None  # not that this thread was stopped, but why
+    try:
+        looked, heard = side_by_side(
+            partial(_look, reader, stages), partial(_listen, reader, stages), stages.stop
+        )
+    except BaseException as error:
+        raise stages.cause or error from None  # not that this thread was stopped, but why
+    faces, unseen = looked
     if faces is None:
         heard.missing["visual"] = unseen
     else:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,6 +30,7 @@ from extractors.records import (
     Track,
     Transcript,
 )
+from extractors.threads import side_by_side
 from extractors.words.languages import ENGLISH, LanguageError, guess_language, language_setting, read_language
 
 FACES_A_SECOND = 5.0
@@ -42,12 +43,12 @@ T = TypeVar("T", bound=Kept)
 
 
 class ClipReader:
-    """The stages of one clip, each worked out at most once, by whoever asks first.
+    """The stages of one clip, each worked out by whoever asks first and, where there is a cache, not again.
 
-    `faces` may be asked for in another thread than the rest; the others follow one another. Where there are several
-    faces it asks for the sound itself, to see who speaks. `warnings` holds the sentences that opening and decoding
-    gave; `worked` names the stages that were worked out rather than read from the cache, in the order in which they
-    ended.
+    The sound is worked out once in any case. `faces` may be asked for in another thread than the rest; the others
+    follow one another. Where there are several faces it asks for the sound itself, to see who speaks. `warnings` holds
+    the sentences that opening and decoding gave; `worked` names the stages that were worked out rather than read from
+    the cache, in the order in which they ended.
 
     Raises:
         InputError: the clip cannot be used, or the language is none.
@@ -291,16 +292,37 @@ def read_tracks(reader: ClipReader) -> tuple[Transcript, dict[str, Track]]:
     Raises:
         InputError: as the stages do.
     """
+    run = _Run()
+    look = partial(reader.faces, run.report) if reader.info.has_video else lambda: None
+    try:
+        faces, (transcript, tracks) = side_by_side(look, partial(_read_sound, reader, run.report), run.stop)
+    except BaseException as error:
+        raise run.cause or error from None  # not that this thread was stopped, but why
+    return transcript, tracks if faces is None else {**tracks, "visual": faces}
+
+
+def _read_sound(reader: ClipReader, report: Progress) -> tuple[Transcript, dict[str, Track]]:
+    """The words, and the tracks of the words and the voice."""
     tracks = {}
-    with ThreadPoolExecutor(1, thread_name_prefix="faces") as beside:
-        looking = beside.submit(reader.faces) if reader.info.has_video else None
-        sound = reader.sound()
-        speech = reader.speech(sound)
-        transcript = reader.words(sound, speech)
-        if transcript.words and transcript.language == ENGLISH:
-            tracks["text"] = reader.text(transcript)
-        if sound is not None and speech:
-            tracks["audio"] = reader.voice(sound, speech)
-        if looking is not None:
-            tracks["visual"] = looking.result()
+    sound = reader.sound(report)
+    speech = reader.speech(sound, report)
+    transcript = reader.words(sound, speech, report)
+    if transcript.words and transcript.language == ENGLISH:
+        tracks["text"] = reader.text(transcript, report)
+    if sound is not None and speech:
+        tracks["audio"] = reader.voice(sound, speech, report)
     return transcript, tracks
+
+
+@dataclass
+class _Run:
+    """What ends one branch at its next report once the other has failed: nobody waits for half of a clip."""
+
+    cause: BaseException | None = None
+
+    def stop(self, cause: BaseException | None) -> None:
+        self.cause = self.cause or cause
+
+    def report(self, _: float) -> None:
+        if self.cause is not None:
+            raise RuntimeError("the clip's other branch failed") from self.cause

@@ -7,9 +7,7 @@ cropped in much the same way.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -22,13 +20,14 @@ from extractors.face.expression import EMBEDDING, EXPRESSIONS, SIDE, load_expres
 from extractors.face.follow import FaceFollower, Sightings
 from extractors.face.speaker import main_face, several
 from extractors.records import FloatArray, Frame, Glance, Progress, SecondsArray, Sound, Track
+from extractors.threads import OneThread
 
 COLUMNS = (*(f"embedding_{i:02d}" for i in range(EMBEDDING)), *EXPRESSIONS)
 BATCH = 16  # faces at once: with 64 the network takes 150 MB more and no less time
 # A frame stands for the time until the next one, but not for longer than this, seconds.
 LONGEST_LOOK = 1.0
-_THREADS = threading.Lock()
-_before: list[int] = []  # OpenCV's threads as they were, once for each analysis that is under way
+# Frames this small gain nothing from more threads, and torch's own lose by them.
+OPENCV = OneThread(cv2.getNumThreads, cv2.setNumThreads)
 
 Hear = Callable[[], Sound | None]
 
@@ -104,7 +103,7 @@ def find_faces(frames: Iterable[Frame | Glance], hear: Hear | None = None) -> Fa
     `hear` and what is raised are as in `describe_faces`.
     """
     times = []
-    with _one_thread():
+    with OPENCV.held():
         follower = FaceFollower()
         for frame in frames:
             if isinstance(frame, Glance):
@@ -162,21 +161,3 @@ def steady(weight: FloatArray, matched: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if last - first == 1 and weight[first] < STRONG:
             kept[first] = False
     return kept
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV on one thread: frames this small gain nothing from more, and torch's own threads lose by them.
-
-    The number is the whole process's: of analyses at once the first in sets it and the last out puts it back.
-    """
-    with _THREADS:
-        _before.append(_before[0] if _before else cv2.getNumThreads())
-        cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        with _THREADS:
-            before = _before.pop()
-            if not _before:
-                cv2.setNumThreads(before)

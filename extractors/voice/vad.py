@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from extractors.records import FloatArray, Progress, Sound, Span
+from extractors.threads import OneThread
 
 RATE = 16_000
 WINDOW = 512  # samples that the network judges at a time, 32 ms
@@ -24,26 +23,21 @@ _LOCK = threading.Lock()  # the network carries its state from window to window
 
 @cache
 def _network() -> Any:
-    """The network in the wheel, loaded once; the first import of its package is here, on `_one_thread`."""
+    """The network in the wheel, loaded once; the first import of its package is here, held by `_torch`."""
     from silero_vad import load_silero_vad
 
     return load_silero_vad()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
+@cache
+def _torch() -> OneThread:
     """Torch on one thread, and then on as many as before: importing silero_vad sets one for the whole process.
 
     While it runs it needs no more: with two, on two busy cores, so small a network takes fifteen times as long.
     """
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return OneThread(torch.get_num_threads, torch.set_num_threads, per_thread=True)
 
 
 def find_speech(sound: Sound, progress: Progress | None = None) -> tuple[Span, ...]:
@@ -58,7 +52,7 @@ def find_speech(sound: Sound, progress: Progress | None = None) -> tuple[Span, .
     if len(sound.samples) < WINDOW:
         return ()
     shares = speech_probabilities(sound.samples, progress)
-    from silero_vad import get_speech_timestamps_from_probs  # not before: see `_one_thread`
+    from silero_vad import get_speech_timestamps_from_probs  # not before: see `_torch`
 
     found = get_speech_timestamps_from_probs(
         shares.tolist(),
@@ -74,7 +68,7 @@ def speech_probabilities(samples: FloatArray, progress: Progress | None = None) 
     import torch
 
     gain = level_gain(samples)
-    with _LOCK, _one_thread(), torch.inference_mode():
+    with _torch().held(), _LOCK, torch.inference_mode():
         network = _network()
         network.reset_states()
         found: list[float] = []

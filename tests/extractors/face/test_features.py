@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from extractors.face.detect import Box, nearest
 from extractors.face.expression import EXPRESSIONS
-from extractors.face.features import COLUMNS, _one_thread, describe_faces, face_features, find_faces, steady
+from extractors.face.features import COLUMNS, OPENCV, describe_faces, face_features, find_faces, steady
 from extractors.face.follow import FaceFollower, Sightings
 from extractors.records import Frame
 
@@ -293,8 +293,8 @@ def test_opencvs_threads_are_left_as_they_were_by_analyses_that_overlap() -> Non
     cv2.setNumThreads(3)
     try:
         one, other = ExitStack(), ExitStack()
-        one.enter_context(_one_thread())
-        other.enter_context(_one_thread())
+        one.enter_context(OPENCV.held())
+        other.enter_context(OPENCV.held())
         assert cv2.getNumThreads() == 1
         one.close()
         assert cv2.getNumThreads() == 1  # the other is still at it
