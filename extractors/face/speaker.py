@@ -24,6 +24,7 @@ TAKE_OVER = 1.6
 # A face that is sure to speak counts as this much larger than one that is sure not to, less one.
 VOICE_GAIN = 2.0
 NEARBY = 1.5  # seconds before and after, over which it is judged who speaks
+ASIDE = NEARBY + 0.5  # and over which mouth and voice are looked at: smoothing needs some more at the ends
 STEADY_NEARBY = 5.0  # and how steadily a face is seen
 
 STEP = 0.04  # seconds between two readings of mouths and voice
@@ -82,22 +83,25 @@ def speaking(sightings: Sightings, kept: NDArray[np.bool_], times: SecondsArray,
     often enough to tell.
     """
     odds = np.zeros(len(kept))
-    voices = [syllables(loudness(sound, _grid(times) + lag)) for lag in LAGS]
+    grid = _grid(times)
+    voices = np.stack([syllables(loudness(sound, grid + lag)) for lag in LAGS])
     for rows in sightings.rows():
-        odds[rows] = _log_odds(sightings.mouths, int(sightings.face[rows[0]]), times, voices)[
-            sightings.look[rows]
-        ]
+        at = times[sightings.look[rows]]
+        near = _window(grid, at, ASIDE)
+        odds[rows] = _log_odds(
+            sightings.mouths, int(sightings.face[rows[0]]), at, grid[near], voices[:, near]
+        )
     likely = np.where(kept, np.exp(np.clip(odds, -50, 50)), 0)
     together = np.bincount(sightings.look, likely, len(times))[sightings.look]
     return (np.where(odds == 0, 0, likely) / (together + 1)).astype(np.float32)
 
 
 def _log_odds(
-    mouths: Mouths, face: int, times: SecondsArray, voices: list[NDArray[np.float64]]
+    mouths: Mouths, face: int, times: SecondsArray, grid: SecondsArray, voices: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What the face's mouth tells at each look [T] of whether it speaks; zero where it tells nothing."""
+    """What the face's mouth tells at each of its looks [T] of whether it speaks; zero where it tells nothing."""
     own = mouths.face == face
-    when, grid = mouths.time[own], _grid(times)
+    when = mouths.time[own]
     if len(when) < 2:
         return np.zeros(len(times))
     mouth = syllables(np.interp(grid, when, mouths.contrast[own]))
@@ -107,6 +111,13 @@ def _log_odds(
     agreement = np.max([_agreement(mouth * seen, voice * seen, seen, grid, times) for voice in voices], 0)
     seconds = STEP * _around(seen, grid, times)
     return ODDS * seconds * (agreement - AGREEMENT)
+
+
+def _window(when: SecondsArray, at: SecondsArray, reach: float) -> slice:
+    """What of the times (rising) lies within `reach` of the looks: a face that is soon gone costs no whole clip."""
+    return slice(
+        int(np.searchsorted(when, at[0] - reach)), int(np.searchsorted(when, at[-1] + reach, side="right"))
+    )
 
 
 def _agreement(
@@ -161,9 +172,11 @@ def _steadiness(sightings: Sightings, kept: NDArray[np.bool_], times: SecondsArr
     """0.5..1 [N]: half, and half the share of the looks nearby at which the row's face was detected."""
     steady = np.ones(len(kept), np.float32)
     for rows in sightings.rows():
-        present = np.zeros(len(times))
-        present[sightings.look[rows]] = kept[rows] & ~sightings.matched[rows]
-        steady[rows] = 0.5 + 0.5 * _near(present, times, STEADY_NEARBY)[sightings.look[rows]]
+        looks = sightings.look[rows]
+        near = _window(times, times[looks], STEADY_NEARBY)
+        present = np.zeros(near.stop - near.start)
+        present[looks - near.start] = kept[rows] & ~sightings.matched[rows]
+        steady[rows] = 0.5 + 0.5 * _near(present, times[near], STEADY_NEARBY)[looks - near.start]
     return steady
 
 

@@ -1,4 +1,5 @@
 import os
+import time
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -146,6 +147,32 @@ def test_only_rows_that_count_are_chosen() -> None:
     chosen = main_face(seen, kept, TIMES, voice(rhythm(0)))
     assert np.flatnonzero(chosen >= 0).tolist() == [5, 6, 7]
     assert kept[chosen[5:8]].all()
+
+
+def passers_by(faces: int, looks: int = 9000) -> Sightings:
+    """Half an hour of faces that come and go, one after another, each at twenty looks."""
+    rng = np.random.default_rng(0)
+    begins = np.linspace(0, looks - 20, faces).astype(int)
+    look = (begins[:, None] + np.arange(20)).ravel()
+    order = np.argsort(look, kind="stable")
+    face = np.repeat(np.arange(faces), 20)
+    when = (begins[:, None] * 0.2 + np.arange(48) * 0.08).ravel()
+    moving = rng.uniform(10, 30, len(when)).astype(np.float32)
+    mouths = Mouths(when, np.repeat(np.arange(faces), 48), moving)
+    none = np.zeros(len(look), np.float32)
+    return Sightings(
+        look[order], face[order], np.zeros((len(look), 4), np.float32), none + 8, none > 0, none + 50,
+        none, np.zeros((len(look), 1, 1), np.uint8), mouths,
+    )  # fmt: skip
+
+
+def test_many_faces_in_a_long_clip_take_no_time_by_their_product() -> None:
+    seen, times = passers_by(900), np.arange(9000) * 0.2
+    kept, noise = np.ones(len(seen.look), bool), np.random.default_rng(1).normal(0, 0.1, 1800 * 16_000)
+    sound = Sound(noise.astype(np.float32))
+    begin = time.process_time()
+    assert (main_face(seen, kept, times, sound) >= 0).sum() == len(np.unique(seen.look))
+    assert time.process_time() - begin < 6  # 15 where each face is looked for in all of the clip
 
 
 def portraits(openings: tuple[float, ...], right: int = 330) -> NDArray[np.uint8]:
