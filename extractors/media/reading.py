@@ -126,10 +126,10 @@ def _track(
     progress: Progress | None,
 ) -> Sound | None:
     """The sound track `number`, from 0; None where the clip has no so many."""
-    sound = _mix(path, number, "mono", warnings, limits, progress)
-    if sound is not None and _level(sound) < FAINT:
+    sound, channels = _mix(path, number, "mono", warnings, limits, progress)
+    if sound is not None and channels > 1 and _level(sound) < FAINT:
         # A microphone wired wrongly gives two channels that cancel each other out when they are mixed.
-        left = _mix(path, number, "stereo", None, limits, progress)
+        left, _ = _mix(path, number, "stereo", None, limits, progress)
         if left is not None and _level(left) > CANCELLED * _level(sound):
             return left
     return sound
@@ -142,14 +142,16 @@ def _mix(
     warnings: list[str] | None,
     limits: Limits,
     progress: Progress | None,
-) -> Sound | None:
-    """The sound track `number` mixed to the layout, of which the first channel is kept."""
+) -> tuple[Sound | None, int]:
+    """The sound track `number` mixed to the layout, of which the first channel is kept, and the channels it had."""
     with open_clip(path, limits) as container:
         stream = first_stream(container, "audio", number)
         if stream is None:
-            return None
+            return None, 0
+        channels = 0
         tally, mixer = Tally(), Mixer(limits.max_seconds, layout)
         for time, frame in decode(container, stream, clip_start(container), tally):
+            channels = max(channels, frame.layout.nb_channels)
             try:
                 if not mixer.add(time, frame):
                     break
@@ -159,7 +161,7 @@ def _mix(
                 progress(time or 0.0)
         tally.stopped |= mixer.overfull
         _report(damage("sound", container, stream, tally), warnings)
-        return mixer.sound()
+        return mixer.sound(), channels
 
 
 def _level(sound: Sound) -> float:

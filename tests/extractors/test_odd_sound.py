@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from extractors.media import reading
 from extractors.media.reading import read_sound
 from extractors.records import Transcript
 from tests.clips import RATE, make_clip, make_sound
@@ -70,6 +71,18 @@ def test_channels_that_cancel_each_other_out_are_heard_apart(tmp_path: Path) -> 
     heard = make_sound("speech", 4.0)
     write_channels(path, "stereo", {0: heard, 1: -heard})
     assert "times" in " ".join(word.word for word in extract(path).transcript.words)
+
+
+@pytest.mark.parametrize(("layout", "times"), [("mono", 1), ("stereo", 2)])
+def test_quiet_sound_of_one_channel_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, times: int
+) -> None:
+    path = make_clip(tmp_path / "a.mkv", 1.0, video=None, sound="quiet", layout=layout)
+    opened: list[object] = []
+    mixer = reading.Mixer
+    monkeypatch.setattr(reading, "Mixer", lambda *given: opened.append(given) or mixer(*given))
+    assert read_sound(path) is not None
+    assert len(opened) == times
 
 
 def test_a_silent_track_is_passed_over_for_one_that_is_not(tmp_path: Path) -> None:
