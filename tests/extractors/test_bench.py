@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,16 @@ def test_a_clip_is_looped_and_scaled_before_it_is_measured(
 
 def test_the_import_is_timed() -> None:
     assert 0 < command.import_seconds() < 60
+
+
+def test_the_import_loads_no_library_that_takes_its_time() -> None:
+    """In half a second there is time for numpy; the others are loaded with what needs them."""
+    heavy = "av cv2 torch librosa scipy pandas onnxruntime sentence_transformers transformers peft pocketsphinx numba"
+    script = "import sys, extractors; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = set(found.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & set(heavy.split())
 
 
 def test_a_bad_clip_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
