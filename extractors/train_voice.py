@@ -17,6 +17,7 @@ import argparse
 import csv
 import hashlib
 import json
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -79,7 +80,7 @@ def fold_files(data: Path, runs: Path = RUNS, recipe: Recipe = USUAL) -> dict[st
     """Where the head that did not hear each training speaker lies, or will lie once it is trained."""
     with (data / "labels.csv").open(encoding="utf-8", newline="") as file:
         ours = {r["speaker"] for r in csv.DictReader(file)} - HELD
-    fitting = statements_of(fit_voice, voice_head)
+    fitting = statements_of(fit_voice, voice_head, sys.modules[__name__])
     made = f"{sources_digest(data)} {fitting} {recipe}"
     name = hashlib.sha256(made.encode()).hexdigest()[:12]
     return {s: runs / f"fold-{k}-{name}.safetensors" for k, part in enumerate(folds(ours)) for s in part}

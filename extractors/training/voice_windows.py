@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.media import codecs, decode, lengths, mixing, opening, packets, reading
 from extractors.records import FloatArray, Sound, Span
 from extractors.training import augment_voice
 from extractors.training.statements import statements_of
@@ -98,12 +99,13 @@ def draw_windows(
 
 
 def sources_digest(data: Path) -> str:
-    """Names what windows are made from: labels, recordings, the frozen encoder, the code that describes it."""
+    """Names what windows are made from: labels, recordings, the frozen encoder, the code that reads and describes."""
     digest = hashlib.sha256((data / "labels.csv").read_bytes() + hearing.fingerprint().encode())
     for path in sorted((data / r["file"] for r in read_labels(data)), key=str):
         if path.is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     here = sys.modules[__name__]
-    for text in statements_of(features, encoder, hearing, augment_voice, vad, here):
+    media = (codecs, decode, lengths, mixing, opening, packets, reading)
+    for text in statements_of(*media, features, encoder, hearing, augment_voice, vad, here):
         digest.update(text.encode())
     return digest.hexdigest()[:12]

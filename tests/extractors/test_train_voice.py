@@ -3,15 +3,18 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from extractors import train_voice
+from extractors.media import decode, mixing
 from extractors.train_voice import FOLDS, figures, fold_heads, folds, train_head
 from extractors.training.fit_voice import Recipe
 from extractors.training.statements import statements
 from extractors.training.voice_windows import DRAWN, Windows, draw_windows, load_windows
+from extractors.voice import vad
 from extractors.voice.encoder import EMOTIONS, WIDTH
 from extractors.voice.head import load_head, save_head
 from tests.clips import RATE, speech
@@ -112,6 +115,18 @@ def test_other_sound_under_the_same_name_is_not_taken_for_what_was_heard(tmp_pat
     write_corpus(tmp_path)
     before = train_voice.fold_files(tmp_path, tmp_path, QUICK)
     shutil.copy(tmp_path / "1.flac", tmp_path / "0.flac")
+    assert not set(before.values()) & set(train_voice.fold_files(tmp_path, tmp_path, QUICK).values())
+
+
+@pytest.mark.parametrize("module", [train_voice, decode, mixing, vad])
+def test_code_that_does_something_else_makes_other_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    write_corpus(tmp_path)
+    before = train_voice.fold_files(tmp_path, tmp_path, QUICK)
+    code = Path(str(module.__file__)).read_text(encoding="utf-8")
+    (tmp_path / "other.py").write_text(f"{code}\nX = 1\n", encoding="utf-8")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "other.py"))
     assert not set(before.values()) & set(train_voice.fold_files(tmp_path, tmp_path, QUICK).values())
 
 
