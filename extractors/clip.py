@@ -157,7 +157,7 @@ class ClipReader:
         """
         from extractors.face.detect import yunet_content
         from extractors.face.features import describe_track, find_faces
-        from extractors.face.looks import join_looks, part_looks, tell_several
+        from extractors.face.looks import join_looks, part_looks, tell_several, tell_still
         from extractors.media.reading import read_looks
 
         def make(warnings: list[str]) -> Track:
@@ -167,6 +167,7 @@ class ClipReader:
             found = find_faces(looked, self.sound)
             track = describe_track(found, lambda done: told(LOOKING + (1 - LOOKING) * done))
             tell_several(found.count, warnings)
+            tell_still(found, self.info.duration, warnings)
             return join_looks(track, found)
 
         rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._model(yunet_content)]

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from extractors.face.detect import STRONG, SURE, Grey
 from extractors.face.expression import EMBEDDING, EXPRESSIONS, SIDE, load_expression
 from extractors.face.follow import FaceFollower, Sightings
+from extractors.face.looks import LONGEST_LOOK
 from extractors.face.speaker import main_face, several
 from extractors.records import FloatArray, Frame, Glance, Progress, SecondsArray, Sound, Track
 from extractors.threads import OneThread
 
 COLUMNS = (*(f"embedding_{i:02d}" for i in range(EMBEDDING)), *EXPRESSIONS)
 BATCH = 16  # faces at once: with 64 the network takes 150 MB more and no less time
-# A frame stands for the time until the next one, but not for longer than this, seconds.
-LONGEST_LOOK = 1.0
 # Frames this small gain nothing from more threads, and torch's own lose by them.
 OPENCV = OneThread(cv2.getNumThreads, cv2.setNumThreads)
 

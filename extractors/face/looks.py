@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from extractors.face.features import FaceTrack
 
 BESIDE = ("x", "y", "width", "height", "faces")  # columns that are kept beside those of the face's track
-OFTEN = 0.1  # the share of the looks with several faces from which that is told
+OFTEN = 0.1  # the share of the looks with several faces, or of the time that stands still, from which that is told
+# A frame stands for the time until the next one, but not for longer than this, seconds.
+LONGEST_LOOK = 1.0
 
 
 def join_looks(track: Track, found: FaceTrack) -> Track:
@@ -43,4 +45,15 @@ def tell_several(count: NDArray[np.int64], warnings: list[str]) -> None:
         warnings.append(
             f"Several faces were in the picture for {100 * share:.0f} % of the clip: of them one at a time is read, "
             "the one that stands out by its size and by moving its mouth with the voice."
+        )
+
+
+def tell_still(found: FaceTrack, duration: float, warnings: list[str]) -> None:
+    """Warn where a face was in pictures that stood for longer than one of it counts; `duration` is the clip's."""
+    gaps = np.diff(np.append(found.time, max(duration, found.time[-1]))) if len(found.time) else np.zeros(0)
+    share = float(gaps[(gaps > LONGEST_LOOK) & (found.confidence > 0)].sum()) / duration
+    if share >= OFTEN:
+        warnings.append(
+            f"The picture stood still for {100 * share:.0f} % of the clip: a face in it counts for one second each "
+            "time."
         )

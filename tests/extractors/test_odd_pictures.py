@@ -21,6 +21,15 @@ def test_a_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     assert found.grid.presence["visual"][14] > 0.1
 
 
+def test_a_face_in_a_picture_that_stands_still_is_told_to_count_for_a_second(tmp_path: Path) -> None:
+    found = extract(make_clip(tmp_path / "a.mp4", 6.0, times=[0, 3.0, 5.8]))
+    assert found.warnings == [
+        "The picture stood still for 97 % of the clip: a face in it counts for one second each time."
+    ]
+    plain = extract(make_clip(tmp_path / "b.mp4", 6.0, video="plain", times=[0, 3.0, 5.8]))
+    assert plain.warnings == []
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_turned_clip_is_turned_upright(tmp_path: Path, degrees: int) -> None:
     path = tmp_path / "a.mp4"
