@@ -166,8 +166,9 @@ class ClipReader:
             looked = self._counted(frames, lambda done: told(LOOKING * done))
             found = find_faces(looked, self.sound)
             track = describe_track(found, lambda done: told(LOOKING + (1 - LOOKING) * done))
+            if not warnings:  # pictures that are missing are told already, and are no still ones
+                tell_still(found, self.info.duration, warnings)
             tell_several(found.count, warnings)
-            tell_still(found, self.info.duration, warnings)
             return join_looks(track, found)
 
         rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._model(yunet_content)]
@@ -192,7 +193,8 @@ class ClipReader:
 
         def make(warnings: list[str]) -> Transcript:
             hear = self._recogniser(sound, speech, progress)
-            found = read_transcript(path, sound, speech, self.info.duration, hear, warnings)
+            english = self.language == ENGLISH
+            found = read_transcript(path, sound, speech, self.info.duration, hear, warnings, english)
             return replace(found, language=read_language("", self.language))
 
         try:
