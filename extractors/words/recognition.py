@@ -74,6 +74,13 @@ def recognise(
     return transcript_of(words, "recognised")
 
 
+def hear_stretch(sound: Sound, stretch: Sequence[Span]) -> list[str]:
+    """The English words of one stretch of speech, without their times."""
+    with _POOLING:
+        heard = _pool().submit(_hear, sound, stretch)
+    return heard.result().split()
+
+
 def stretch_speech(speech: Sequence[Span]) -> list[list[Span]]:
     """Spans gathered into stretches of at most LONGEST seconds, parted at long pauses; lone clicks left out.
 

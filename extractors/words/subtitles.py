@@ -12,7 +12,8 @@ from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words.agreement import matching
 from extractors.words.align import SPREAD, align_words, spread_words
 from extractors.words.cues import Cue, gather_cues, has_cues, one_after_another, plain_lines, tidy
-from extractors.words.recognition import recognise, transcript_of
+from extractors.words.languages import guess_language
+from extractors.words.recognition import hear_stretch, recognise, stretch_speech, transcript_of
 
 MAX_BYTES = 5_000_000
 SUBTITLES = {".srt": "srt", ".vtt": "vtt"}
@@ -25,7 +26,10 @@ LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time
 WESTERN = 0.3
 FAST = 6.0  # words a second of speech, about twice those of a conversation: a judgement, not measured
 SQUEEZED, CROWDED = 0.04, 0.2  # seconds in which no word is said, and the share of such words that is told
-MATCHED = 0.3  # share of the given words that must be heard in the speech for its times to be used
+# Share of the given words that must be heard in the speech for its times to be used, or not to be doubted: of one
+# reading, the right text had all of them and another's 17 %.
+MATCHED = 0.3
+LEAST_SAMPLE = 8  # words of a stretch that can be compared with what is heard in it
 _WEBVTT = re.compile(r"\s{0,9}WEBVTT\b")
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
@@ -37,6 +41,7 @@ def read_transcript(
     duration: float,
     heard: Callable[[], Transcript] | None = None,
     warnings: list[str] | None = None,
+    english: bool = False,
 ) -> Transcript:
     """The words of a transcript file with their times, source "given".
 
@@ -47,7 +52,7 @@ def read_transcript(
     their times are not. `duration` is the clip's, seconds. `heard` gives what is recognised in the speech, for
     whoever has it already; it is asked only where alignment fails. Text that holds subtitles is read as such,
     whatever its ending. `warnings` is told of cues after the clip's end, which are left out, and of plain text that
-    does not fit the speech.
+    does not fit the speech; in a clip that is known to be `english`, some of the speech is heard for that.
 
     Raises:
         InputError: no such file, another ending, over 5 MB, no text in it or in an encoding that cannot be told, no cue
@@ -67,6 +72,8 @@ def read_transcript(
         _check_count(path, said, duration)
         words = _place_text(said, sound, speech, duration, heard)
         _tell_misfit(words, speech, warnings)
+        if english and sound is not None and warnings is not None and not guess_language(said):
+            _tell_other(words, sound, speech, warnings)
     return transcript_of(words, "given")
 
 
@@ -227,11 +234,33 @@ def _tell_misfit(words: Sequence[Word], speech: Sequence[Span], warnings: list[s
         )
 
 
+def _tell_other(words: Sequence[Word], sound: Sound, speech: Sequence[Span], warnings: list[str]) -> None:
+    """Tell where the stretch of speech with the most words is heard to hold others: any text is aligned, if it fits."""
+    stretches = [(stretch, _said_in(words, stretch)) for stretch in stretch_speech(speech)]
+    stretch, placed = max(stretches, key=lambda pair: len(pair[1]), default=([], []))
+    if len(placed) < LEAST_SAMPLE:
+        return
+    heard = [plain for word in hear_stretch(sound, stretch) if (plain := _plain(word))]
+    if heard and len(matching(placed, heard)) < MATCHED * len(placed):
+        warnings.append(
+            f"Of {len(placed):,} words of the transcript {len(matching(placed, heard)):,} are heard where they are "
+            "placed: does it belong to this clip?"
+        )
+
+
+def _said_in(words: Sequence[Word], stretch: Sequence[Span]) -> list[str]:
+    """The words that begin within the stretch, as they are compared."""
+    return [_plain(w.word) for w in words if stretch[0].start <= w.start < stretch[-1].end and _plain(w.word)]
+
+
+def _plain(word: str) -> str:
+    """A word as it is compared with others: small letters, digits and apostrophes."""
+    return re.sub(r"[^\w']", "", word.lower())
+
+
 def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> list[Word]:
     """Times of heard words given to the same words as said, the rest between them; none where too few agree."""
-    plain = [re.sub(r"[^\w']", "", word.lower()) for word in said]
-    other = [re.sub(r"[^\w']", "", word.word.lower()) for word in heard]
-    times = {a: heard[b] for a, b in matching(plain, other)}
+    times = {a: heard[b] for a, b in matching([_plain(w) for w in said], [_plain(w.word) for w in heard])}
     if len(times) < MATCHED * len(said):
         return []
     words: list[Word] = []

@@ -269,6 +269,21 @@ def test_plain_text_is_laid_over_the_speech(tmp_path: Path, reading: Sound) -> N
     assert all(word.confidence == 1 for word in transcript.words)
 
 
+def test_plain_text_of_another_recording_is_told(tmp_path: Path, reading: Sound) -> None:
+    other = (
+        "We hold these truths to be self evident, that all men are created equal and free in their rights."
+    )
+    asked = ((SAID, True, 0), (other, True, 1), (other, False, 0))
+    for text, english, count in asked:
+        warnings: list[str] = []
+        (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+        read_transcript(
+            tmp_path / "a.txt", reading, find_speech(reading), 6.6, warnings=warnings, english=english
+        )
+        assert len(warnings) == count, warnings
+        assert all("are heard where they are placed: does it belong" in told for told in warnings)
+
+
 def test_plain_text_is_cleared_of_what_nobody_says(tmp_path: Path) -> None:
     text = "[00:00] ANNA: It was the best\n- of times (laughs)\n[00:04]\nit was <i>the worst</i>"
     assert said(read(tmp_path / "a.txt", text)) == "It was the best of times it was the worst"
