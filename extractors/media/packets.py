@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,9 @@ def packets(container: InputContainer, *streams: Any, tally: Tally | None = None
     # Where recordings are joined is seen in all streams alike, so that sound and pictures stay together.
     looked_at = [] if container.format.name in JOINED else list(streams)
     count: Counter[int] = Counter()
-    joints, reached = _Joints(), dict.fromkeys(range(len(container.streams)), 0.0)
+    joints = _Joints()
+    # By default zero: not every container names all its streams at its head.
+    reached: defaultdict[int, float] = defaultdict(float)
     try:
         for packet in container.demux(*looked_at):
             index = packet.stream.index

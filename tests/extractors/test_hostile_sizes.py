@@ -5,16 +5,39 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import av
 import pytest
+from av.stream import Disposition
 
 from extractors.media.reading import probe
-from tests.clips import Subtitles, make_clip
+from tests.clips import RATE, Subtitles, make_clip, make_sound
 from tests.extractors.whole_way import extract, refused, write_black
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "mjpeg")])
 def test_huge_pictures_are_refused(tmp_path: Path, name: str, codec: str) -> None:
     refused(write_black(tmp_path / name, (8192, 8192), [0.0], codec), "8,192 pixels across.*_MAX_WIDTH")
+
+
+def test_a_covers_pixels_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        voice = container.add_stream("aac", rate=RATE, layout="mono")
+        cover = container.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 5000, 20, "rgb24"
+        cover.disposition = Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(make_sound("tone", 1.0)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for packet in (
+            *voice.encode(frame),
+            *voice.encode(None),
+            *cover.encode(av.VideoFrame(5000, 20, "rgb24")),
+        ):
+            container.mux(packet)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].disposition & Disposition.attached_pic
+    info = probe(path)
+    assert (info.has_audio, info.has_video) == (True, False)
 
 
 def test_pictures_that_grow_too_large_are_passed_over_and_told(
