@@ -12,13 +12,12 @@ from extractors.records import FloatArray, Sound
 
 RATE = 16_000
 GAP = 0.05  # seconds by which sound may stray from its time stamps before it is placed anew
-LEAST_RATE = (
-    1_000  # Hz: no voice is in less, and a small packet of a few samples a second would last for hours
-)
+# Hz: no voice is in less, and a small packet of a few samples a second would last for hours.
+LEAST_RATE = 1_000
 SLACK = 10.0  # seconds past the longest clip that its last packet may last
-MOST_PIECES = (
-    5_000  # each takes some 5 ms to begin; one with a gap in every second has a third of that in half an hour
-)
+# Pieces at most, and at most at the beginning and for each second reached: each takes some 5 ms to begin. Half an hour
+# with a gap in every second has 1,800.
+MOST_PIECES, FIRST_PIECES, PIECES_A_SECOND = 5_000, 300, 10
 MIXED = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24}  # channels without names that ffmpeg knows how to mix
 
 
@@ -69,7 +68,8 @@ class Mixer:
         """Whether a frame that ends there is more than a clip can need: packets may all hold, or begin, at one time."""
         kept = sum(len(data) for _, data in self.pieces[-1:]) + self._before
         most = self.longest + SLACK
-        return end > most or kept > 4 * RATE * most or len(self.pieces) > MOST_PIECES
+        pieces = min(MOST_PIECES, FIRST_PIECES + PIECES_A_SECOND * end)
+        return end > most or kept > 4 * RATE * most or len(self.pieces) > pieces
 
     def _begin(self, time: float, kind: tuple[Any, ...]) -> None:
         """Begin a piece at `time` of frames of the kind."""

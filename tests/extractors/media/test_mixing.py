@@ -41,8 +41,11 @@ def test_frames_at_one_and_the_same_time_are_not_kept_without_end() -> None:
     assert mixer.overfull
 
 
-def test_sound_in_countless_pieces_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixing, "MOST_PIECES", 50)
+@pytest.mark.parametrize("limit", ["MOST_PIECES", "FIRST_PIECES"])
+def test_sound_in_countless_pieces_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(mixing, limit, 50)
     path = write_packets(tmp_path / "a.mkv", [(0, np.ones(1600, np.int16))] * 80)
     warnings: list[str] = []
     assert read_sound(path, warnings) is not None
