@@ -5,8 +5,8 @@
   const KEPT = 3; // sentences that stand in the status line
   const said = new Map(); // what each part of the page said last, by its id
 
-  // gradio puts new text in by replacing elements, and a live region that is new is not read out. So what cards have
-  // to say is in `data-said` (empty: their own text) and goes into one line that stays.
+  // Where a card is unlike the one before, gradio puts new elements in, and a live region that is new is not read out.
+  // So what cards have to say is in `data-said` (empty: their own text) and goes into one line that stays.
   const say = () => {
     const line = document.querySelector("#cm-status");
     if (!line) return;

@@ -18,7 +18,8 @@
     const axis = document.querySelector("#cm-timeline .js-plotly-plot")?._fullLayout?.xaxis;
     if (strip && axis) {
       const look = [...axis.range, axis._offset, axis._length].join();
-      if (strip.cmLook !== look) place(strip, axis);
+      // What gradio puts in takes their places from the faces, and leaves the mark on their strip.
+      if (strip.cmLook !== look || !strip.firstElementChild?.style.left) place(strip, axis);
       strip.cmLook = look;
     }
   };

@@ -21,7 +21,8 @@
 
   const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 
-  // `shown` is what the line says already: of sixty frames a second two or three change it.
+  // `shown` is what the line says already: of sixty frames a second two or three change it. In another language the
+  // line comes empty.
   let sent = null, known = null, shown = "";
   const tell = (line, picture, time) => {
     const now = picture.layout.meta?.readings;
@@ -29,10 +30,10 @@
     if (!known) return;
     const length = known.lines.all.length;
     const tick = Math.min(length - 1, Math.max(0, Math.floor((time - known.first) / known.step + 1e-6)));
-    const look = `${Math.round(10 * time)} ${tick}`;
-    if (look === shown && line.cmTold) return;
-    [shown, line.cmTold] = [look, true];
-    put(line.querySelector("time"), clock(time));
+    const look = `${Math.round(10 * time)} ${tick}`, when = line.querySelector("time");
+    if (look === shown && when.textContent) return;
+    shown = look;
+    put(when, clock(time));
     for (const told of line.querySelectorAll("[data-line]")) {
       const text = signed(known.lines[told.dataset.line]?.[tick]);
       put(told.lastElementChild, text);

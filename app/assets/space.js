@@ -169,7 +169,9 @@
         paths = layer(canvas.cmData, range, width, height, dense);
         drawn = NaN;
       }
-      if (time !== drawn) draw(canvas, time, paths, dense);
+      // What gradio puts in takes the canvas's size from it, and with that what was drawn.
+      const isEmpty = canvas.width !== paths.made.width || canvas.height !== paths.made.height;
+      if (time !== drawn || isEmpty) draw(canvas, time, paths, dense);
       [looked, drawn] = [look, time];
     }
   };

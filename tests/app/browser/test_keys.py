@@ -160,6 +160,14 @@ EVERYTHING = {
 choice of the speech's language where others than English are heard."""
 
 
+FACES_AND_SPACE = """() => {
+  const plot = document.querySelector("#cm-timeline").getBoundingClientRect(), canvas = document.querySelector("#cm-space");
+  const faces = [...document.querySelectorAll("button.cm-face")].map((face) => face.getBoundingClientRect());
+  const drawn = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return [faces.length, ...faces.map((face) => face.left >= plot.left && face.right <= plot.right), drawn.some(Boolean)];
+}"""
+
+
 def _unfold_by_keys(page: Any) -> None:
     """What is folded away, and the place for another clip to compare with."""
     for head in page.query_selector_all(".cm-accordion > button"):
@@ -200,6 +208,7 @@ def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: An
     # The last of what is told anew: until then a picture may be replaced by another one.
     page.wait_for_selector("#cm-faces img[alt*='顔']", state="attached")
     page.wait_for_selector("#cm-save-html:enabled")  # which it is once the report is made
+    page.wait_for_function(f"({FACES_AND_SPACE})().every(Boolean)", timeout=20_000)
     for picture in ("cm-why", "cm-coupling", "cm-switched"):
         page.wait_for_selector(f"#{picture} .js-plotly-plot[role=slider]", state="attached")
     _unfold_by_keys(page)
