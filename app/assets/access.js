@@ -78,6 +78,14 @@
     word.focus();
   };
 
+  // Any key, the tab key too, would start or stop gradio's player at its button; and a space would scroll.
+  const PLAYS = '#cm-video [aria-label="play-pause-replay-button"]';
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.closest?.(PLAYS)) return;
+    if (event.key === " ") event.preventDefault();
+    if (event.key !== "Enter" && event.key !== " ") event.stopPropagation();
+  }, true);
+
   document.addEventListener("keydown", (event) => {
     const card = event.target.closest?.(".cm-transcript");
     if (card && !event.ctrlKey && !event.metaKey && !event.altKey) go(card, event);

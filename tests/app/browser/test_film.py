@@ -29,6 +29,7 @@ def test_speed_and_repeating_are_reached_by_keys_and_the_time_is_always_seen(pag
     page.wait_for_selector("#cm-video video")
     page.wait_for_function(f"{VIDEO}.duration > 20")
     page.wait_for_selector("#cm-film >> text=0:00.0 / 0:2")
+    _the_keyboard_goes_past_the_player_without_starting_it(page)
     page.focus("#cm-film [data-rate='2']")
     page.keyboard.press("Enter")
     page.wait_for_function(f"{VIDEO}.playbackRate === 2")
@@ -79,6 +80,18 @@ def test_the_face_that_is_read_is_framed_in_the_video(page: Any, tmp_path: Path)
     upload(page, make_clip(tmp_path / "other.mp4", 2.0))
     page.wait_for_selector("#cm-film [data-box]", state="hidden")
     assert not page.locator("#cm-video .cm-box:visible").count()
+
+
+def _the_keyboard_goes_past_the_player_without_starting_it(page: Any) -> None:
+    starts = page.locator("#cm-video [aria-label='play-pause-replay-button']")
+    page.evaluate(f"{VIDEO}.muted = true")
+    for key, plays in (("Tab", False), ("Shift+Tab", False), ("x", False), ("Space", True), ("Enter", False)):
+        starts.focus()
+        page.keyboard.press(key)
+        page.wait_for_timeout(150)
+        assert page.evaluate(f"!{VIDEO}.paused") == plays, key
+    assert page.evaluate("scrollY") == 0
+    page.evaluate(f"{VIDEO}.currentTime = 0")
 
 
 def _framed(page: Any) -> list[float]:
