@@ -33,7 +33,10 @@ article { background: var(--cm-card); border: 1px solid var(--cm-line); border-r
 @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } article { padding: 18px 16px; } }
 """
 _STYLES = ("cards.css", "answers.css")
+TIME_HINT = "drag to look closer, double click to go back"
+TIME_TOUCH = "tap it to read what it shows there"  # a finger that moves scrolls
 SPACE_HINT = "drag or arrow keys to turn; point at the time line and the points go there"
+SPACE_TOUCH = "turn it with a finger, sideways; tap the time line and the points go there"
 WITHOUT_HINT = "the line without one of them (dashed) beside the line with all"
 FOLLOWS = "cm-follows"  # pictures that show the stretch that the time line shows (`windows.js`)
 FACES_KEPT = (
@@ -91,7 +94,7 @@ def _timeline(analysis: Analysis, portraits: Sequence[Portrait]) -> str:
     drawn = _figure(draw_timeline(analysis, target, tone=True), True)
     strip = portraits_card(portraits, seek=False)
     colours = legend(band=analysis.sentiment.interval is not None)
-    head = title("Time line", "drag to look closer, double click to go back", colours)
+    head = title("Time line", TIME_HINT, colours, TIME_TOUCH)
     picture = _wide(f'{strip}<div id="cm-timeline">{drawn}</div>', tell("timeline.title"))
     return f"{head}{picture}{FACES_KEPT if portraits else ''}{table_card(analysis)}"
 
@@ -113,9 +116,8 @@ def _answers(analysis: Analysis, answered: Answered) -> list[str]:
             "" if drawn is None else _wide(_figure(drawn), f"{tell('why.title')} {when}", f"narrow {FOLLOWS}")
         )
         why += f"<h4>{when}</h4>{picture}{moment_card(moment, words)}"
-    space = title(tell("space.title"), SPACE_HINT, legend(together=False)) + space_card(
-        analysis, answered.paths
-    )
+    space = title(tell("space.title"), SPACE_HINT, legend(together=False), SPACE_TOUCH)
+    space += space_card(analysis, answered.paths)
     without = title(tell("switches.title"), WITHOUT_HINT)
     for fewer in answered.fewer:
         kept = f"{tell('switches.title')}: {left_on(fewer.kept)}"

@@ -24,11 +24,16 @@
   const told = (picture) => document.querySelector("#cm-told")?.getAttribute(`data-${picture.closest("[id^=cm-]").id}`) ?? "";
   const press = (button) => document.querySelector(button)?.click();
 
-  // "[" and "]" put the window's start and end at the playhead, Escape shows all again.
+  // "[" and "]" put the window's start and end at the playhead, "+" goes closer to it, Escape shows all again. The
+  // buttons below the time line do the same for who has no keys and cannot drag.
   const restrict = (picture, key) => {
     const axis = picture._fullLayout.xaxis, [start, end] = axis.range.map(Number), last = axis.maxallowed;
     const now = film()?.currentTime ?? 0;
-    const range = { "[": [now, now < end ? end : last], "]": [now > start ? start : 0, now], Escape: [0, last] }[key];
+    const near = (end - start) / 4;
+    const range = {
+      "[": [now, now < end ? end : last], "]": [now > start ? start : 0, now], Escape: [0, last],
+      "+": [Math.max(0, now - near), Math.min(last, now + near)],
+    }[key];
     if (range && range[1] - range[0] > STEP) window.Plotly?.relayout(picture, { "xaxis.range": range });
   };
 
@@ -96,6 +101,11 @@
     hold();
   };
 
+  document.addEventListener("click", (event) => {
+    const key = event.target.closest?.("#cm-window button")?.dataset.key;
+    const picture = key && document.querySelector(`${MAIN} .js-plotly-plot`);
+    if (picture?._fullLayout) restrict(picture, key);
+  });
   document.addEventListener("click", (event) => {
     const start = event.target.closest?.(".cm-word")?.dataset.start;
     if (start === undefined) return;

@@ -14,6 +14,9 @@ from app.i18n import DEFAULT, name_of, tell
 from app.i18n.labels import html, label
 from app.telling.cards import behind, legend, table_card, title
 
+WINDOW = {"[": "start", "]": "end", "+": "closer", "Escape": "all"}
+"""The keys that choose the window, which `playhead.js` knows, and what the buttons are called that do the same."""
+
 
 @dataclass(frozen=True)
 class TimelinePanel:
@@ -45,6 +48,7 @@ def render() -> TimelinePanel:
             elem_id="cm-target",
         )
         tone = gr.Checkbox(False, label=label("timeline.tone"), container=False, elem_id="cm-tone")
+        gr.HTML(html(window_buttons), padding=False)
     return TimelinePanel(target, tone, faces, plot, gr.HTML(padding=False))
 
 
@@ -94,7 +98,8 @@ def choices(language: str = DEFAULT) -> list[tuple[str, str]]:
 def _head(language: str) -> str:
     keys = behind(tell("timeline.keys?", language), tell("timeline.keys", language))
     colours = legend(language, band=True)
-    return title(tell("timeline.title", language), tell("timeline.hint", language), keys + colours)
+    hint, touch = tell("timeline.hint", language), tell("timeline.touch", language)
+    return title(tell("timeline.title", language), hint, keys + colours, touch)
 
 
 def _reading(language: str) -> str:
@@ -112,6 +117,14 @@ def _reading(language: str) -> str:
         f'<button type="button" id="cm-aside-close" class="cm-aside-close" aria-label="{close}" title="{close}">'
         '<span aria-hidden="true">✕</span></button>'
     )
+
+
+def window_buttons(language: str) -> str:
+    """Buttons that choose the window, for who cannot drag: `playhead.js` does what the keys on them do."""
+    told = {key: tell(f"timeline.window_{name}", language) for key, name in WINDOW.items()}
+    buttons = "".join(f'<button type="button" data-key="{key}">{name}</button>' for key, name in told.items())
+    named = tell("timeline.window", language)
+    return f'<span id="cm-window" class="cm-window" role="group" aria-label="{named}">{buttons}</span>'
 
 
 def _target(language: str) -> str:

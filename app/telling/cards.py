@@ -150,9 +150,12 @@ def legend(language: str = DEFAULT, *, together: bool = True, band: bool = False
     return f'<span class="cm-legend">{told}</span>'
 
 
-def title(name: str, hint: str, keys: str = "") -> str:
-    """A card's heading, its hint and the colours' names."""
-    return f'<div class="cm-title"><h3>{escape(name)}</h3><span class="cm-hint">{escape(hint)}</span>{keys}</div>'
+def title(name: str, hint: str, keys: str = "", touch: str = "") -> str:
+    """A card's heading, its hint and the colours' names; `touch` is the hint where fingers do what a mouse does."""
+    told = f'<span class="cm-hint{" cm-pointed" if touch else ""}">{escape(hint)}</span>'
+    if touch:
+        told += f'<span class="cm-hint cm-touched">{escape(touch)}</span>'
+    return f'<div class="cm-title"><h3>{escape(name)}</h3>{told}{keys}</div>'
 
 
 def _spread_line(interval: Interval | None, language: str) -> str:

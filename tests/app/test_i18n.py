@@ -27,6 +27,7 @@ from app.i18n.visitors import settings_in
 from app.page import build_page
 from app.panels import status
 from app.panels.saving import TRANSLATED
+from app.panels.timeline import WINDOW
 from app.server.runs import Run
 from app.service import Service
 from app.several import table_of
@@ -102,6 +103,7 @@ MADE = {
     "status.{}": ["words", "voice", "face"],
     "stage.{}": STAGES,
     "timeline.{}": ["positive", "neutral", "negative"],
+    "timeline.window_{}": WINDOW.values(),
     "transcript.{}": SOURCES,
     "words.{}": ["from", "to", "word"],
     "why.{}{}.{}": [

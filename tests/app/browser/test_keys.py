@@ -140,7 +140,7 @@ EVERYTHING = {
     *("en", "zh", "ja", "cm-switch", "cm-video", "cm-film", "cm-analyse", "cm-sample", "cm-delete"),
     "cm-transcript-file",
     *(f"cm-save-{kind}" for kind in FORMATS),
-    *("cm-faces", "cm-timeline", "cm-target", "cm-tone", "cm-explain", "cm-why", "cm-space"),
+    *("cm-faces", "cm-timeline", "cm-target", "cm-tone", "cm-window", "cm-explain", "cm-why", "cm-space"),
     *(
         "cm-lead",
         "cm-layers",
@@ -161,10 +161,12 @@ choice of the speech's language where others than English are heard."""
 
 
 FACES_AND_SPACE = """() => {
-  const plot = document.querySelector("#cm-timeline").getBoundingClientRect(), canvas = document.querySelector("#cm-space");
+  const plot = document.querySelector("#cm-timeline").getBoundingClientRect();
+  const canvas = document.querySelector("#cm-space");
   const faces = [...document.querySelectorAll("button.cm-face")].map((face) => face.getBoundingClientRect());
   const drawn = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  return [faces.length, ...faces.map((face) => face.left >= plot.left && face.right <= plot.right), drawn.some(Boolean)];
+  const isThere = (face) => face.left >= plot.left && face.right <= plot.right;
+  return [faces.length, ...faces.map(isThere), drawn.some(Boolean)];
 }"""
 
 

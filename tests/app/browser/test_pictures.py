@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.page import ASSETS
+from app.panels.timeline import window_buttons
 from app.report import render_report
 from tests.app.browser.visit import DRIVES_A_BROWSER
 from tests.app.made import make_analysis
@@ -61,7 +62,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
     def open_(film: bool = False, phone: bool = False) -> Any:
         text = render_report(make_analysis(TICKS))
         if film:
-            more = FILM + STYLE + _script("playhead.js") + _script("sideways.js")
+            more = FILM + STYLE + window_buttons("en") + _script("playhead.js") + _script("sideways.js")
             text = text.replace("</body>", f"{more}</body>")
         path = tmp_path / "report.html"
         path.write_text(text, encoding="utf-8")
@@ -126,6 +127,24 @@ def test_a_tap_seeks_and_chooses_no_window(opened: Opened) -> None:
     page.wait_for_timeout(500)
     assert page.evaluate("window.clicks") == 1
     assert _range(page) == window
+
+
+def test_a_window_is_chosen_by_a_finger(opened: Opened) -> None:
+    page = opened(film=True, phone=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    page.evaluate("shown.currentTime = 8")
+
+    def choose(key: str) -> list[float]:
+        page.tap(f"#cm-window [data-key='{key}']")
+        return _range(page)
+
+    assert choose("+") == [2, 14]
+    assert choose("[") == [8, 14]
+    page.evaluate("shown.currentTime = 12")
+    assert choose("]") == [8, 12]
+    assert choose("Escape") == [0, 24]
+    hints = page.locator(".cm-title:has-text('Time line') .cm-hint:visible").all_inner_texts()
+    assert hints == ["tap it to read what it shows there"]
 
 
 def test_the_keys_work_once_a_picture_was_clicked(opened: Opened) -> None:
