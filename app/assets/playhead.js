@@ -11,6 +11,7 @@
   const film = () => document.querySelector("#cm-video video");
   const pictures = () => PICTURES.map((id) => document.querySelector(`${id} .js-plotly-plot`)).filter((p) => p?._fullLayout);
 
+  const play = (video) => video.play().catch(() => {}); // another video may come before this one has begun
   const seek = (seconds) => {
     const video = film();
     if (video && Number.isFinite(seconds)) video.currentTime = Math.min(Math.max(0, seconds), video.duration || seconds);
@@ -37,15 +38,24 @@
     if (range && range[1] - range[0] > STEP) window.Plotly?.relayout(picture, { "xaxis.range": range });
   };
 
+  // Where a key takes the video: by a step, by a tenth of the window, or to one of its ends.
+  const aim = (picture, { key, shiftKey }, now) => {
+    const [start, end] = picture._fullLayout.xaxis.range.map(Number), far = (end - start) / 10, step = STEP * (shiftKey ? 5 : 1);
+    return {
+      ArrowLeft: now - step, ArrowRight: now + step, PageDown: now - far, PageUp: now + far, Home: start, End: end,
+    }[key];
+  };
+
   const onKey = (event) => {
     const video = film(), picture = event.currentTarget;
+    if (picture.closest(MAIN) && !event.metaKey) restrict(picture, event.key); // "[" may need AltGr
+    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own, such as going back
     if (event.key === "Enter" && picture.closest(ASKING)) press("#cm-explain");
-    if (picture.closest(MAIN)) restrict(picture, event.key);
-    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!video || (way === undefined && event.key !== " ")) return;
+    const place = video ? aim(picture, event, video.currentTime) : undefined;
+    if (!video || (place === undefined && event.key !== " ")) return;
     event.preventDefault();
-    if (way !== undefined) seek(video.currentTime + way * STEP * (event.shiftKey ? 5 : 1));
-    else if (video.paused) video.play();
+    if (place !== undefined) seek(place);
+    else if (video.paused) play(video);
     else video.pause();
   };
 
@@ -110,7 +120,7 @@
     const start = event.target.closest?.(".cm-word")?.dataset.start;
     if (start === undefined) return;
     seek(Number(start));
-    film()?.play();
+    if (film()) play(film());
   });
   document.addEventListener("cm-frame", follow);
 }

@@ -138,7 +138,7 @@
     });
     canvas.addEventListener("keydown", (event) => {
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!way) return;
+      if (!way || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       turn(way[0] * TURN, way[1] * TURN);
     });

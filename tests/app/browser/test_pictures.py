@@ -159,6 +159,26 @@ def test_the_keys_work_once_a_picture_was_clicked(opened: Opened) -> None:
     )
 
 
+def test_the_keys_of_a_slider_move_the_video_and_the_browsers_own_are_left_to_it(opened: Opened) -> None:
+    page = opened(film=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    page.evaluate(f"shown.currentTime = 9; Plotly.relayout({PLOT}, {{ 'xaxis.range': [8, 18] }})")
+    page.evaluate(
+        "addEventListener('keydown', (e) => { window.kept = e.defaultPrevented; e.preventDefault() })"
+    )
+    page.focus("#cm-timeline .js-plotly-plot")
+
+    def press(key: str) -> tuple[float, bool]:
+        page.keyboard.press(key)
+        return round(page.evaluate("shown.currentTime"), 3), page.evaluate("kept")
+
+    assert [press(key) for key in ("End", "PageDown", "Home", "PageUp")] == [
+        *((18, True), (17, True), (8, True), (9, True))
+    ]
+    assert [press(f"{held}+ArrowLeft") for held in ("Alt", "Control", "Meta")] == [(9, False)] * 3
+    assert press("Shift+ArrowLeft") == (8, True)
+
+
 def test_while_it_plays_the_playhead_stays_in_view_unless_somebody_scrolls_away(opened: Opened) -> None:
     page = opened(film=True, phone=True)
     page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
