@@ -68,9 +68,10 @@
     picture.setAttribute("role", "slider");
     picture.addEventListener("keydown", onKey);
     const main = Boolean(picture.closest(MAIN));
-    picture.on("plotly_click", (click) => {
+    picture.on("plotly_click", ({ event }) => {
+      if (event.button || event.detail > 1) return; // a menu is opened, or the second click of two shows all again
       picture.focus({ preventScroll: true }); // which plotly keeps the browser from: its keys work from now on
-      seek(secondsAt(picture, click.event));
+      seek(secondsAt(picture, event));
       if (main) press("#cm-explain");
     });
     return line;

@@ -159,6 +159,23 @@ def test_the_keys_work_once_a_picture_was_clicked(opened: Opened) -> None:
     )
 
 
+def test_one_click_asks_once_and_other_buttons_of_the_mouse_ask_nothing(opened: Opened) -> None:
+    page = opened(film=True)
+    page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
+    page.evaluate(
+        "() => { const asks = document.createElement('button'); asks.id = 'cm-explain'; window.asked = 0;"
+        " asks.onclick = () => { asked += 1 }; document.body.append(asks) }"
+    )
+    for button in ("right", "middle"):
+        page.mouse.click(*_point(page), button=button)
+    page.wait_for_timeout(400)
+    assert page.evaluate("[asked, shown.currentTime]") == [0, 0]
+    page.mouse.dblclick(*_point(page))
+    page.wait_for_timeout(400)
+    assert page.evaluate("asked") == 1
+    assert page.evaluate("shown.currentTime") > 1
+
+
 def test_the_keys_of_a_slider_move_the_video_and_the_browsers_own_are_left_to_it(opened: Opened) -> None:
     page = opened(film=True)
     page.wait_for_selector("#cm-timeline .cm-playhead", state="attached")
