@@ -26,7 +26,7 @@
     if (!outer) return;
     outer.setAttribute("role", "group");
     outer.tabIndex = -1;
-    outer.ariaLabel = outer.querySelector("button").ariaLabel;
+    outer.setAttribute("aria-label", outer.querySelector("button").getAttribute("aria-label"));
     outer.removeAttribute("title");
   };
 
@@ -41,7 +41,8 @@
   // The transcript is one stop of the tab key, and arrows go from word to word: thousands of stops would be a wall.
   const current = (words) => {
     const now = document.querySelector("#cm-video video")?.currentTime ?? 0;
-    return Math.max(0, words.findLastIndex((word) => Number(word.dataset.start) <= now));
+    const next = words.findIndex((word) => Number(word.dataset.start) > now);
+    return Math.max(0, (next < 0 ? words.length : next) - 1);
   };
 
   const aim = (words, at, key) => {

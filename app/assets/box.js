@@ -66,7 +66,7 @@
     const button = document.querySelector("#cm-film [data-box]");
     if (button) {
       if (button.hidden === Boolean(known)) button.hidden = !known;
-      if (button.ariaPressed !== String(shown)) button.ariaPressed = String(shown);
+      if (button.getAttribute("aria-pressed") !== String(shown)) button.setAttribute("aria-pressed", shown);
     }
     const found = known && shown && video.videoWidth ? at(known, video.currentTime) : null;
     if (found) place(video, found);

@@ -29,7 +29,7 @@
     if (time.textContent !== told) time.textContent = told;
     for (const button of row.querySelectorAll("[data-rate], [data-again]")) {
       const pressed = String(button.dataset.rate ? Number(button.dataset.rate) === rate : loops);
-      if (button.ariaPressed !== pressed) button.ariaPressed = pressed;
+      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     }
   };
 

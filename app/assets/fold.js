@@ -7,7 +7,7 @@
     const button = document.querySelector("#cm-unfold");
     if (!button || !part()) return;
     button.setAttribute("aria-controls", "cm-folded");
-    button.ariaExpanded = String("open" in part().dataset);
+    button.setAttribute("aria-expanded", "open" in part().dataset);
   };
 
   document.addEventListener("click", (event) => {

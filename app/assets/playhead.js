@@ -23,6 +23,8 @@
   };
 
   const told = (picture) => document.querySelector("#cm-told")?.getAttribute(`data-${picture.closest("[id^=cm-]").id}`) ?? "";
+  // As attributes: Firefox before 119 knows no properties of these names.
+  const put = (element, name, text) => { if (element.getAttribute(name) !== text) element.setAttribute(name, text); };
   const press = (button) => document.querySelector(button)?.click();
 
   // "[" and "]" put the window's start and end at the playhead, "+" goes closer to it, Escape shows all again. The
@@ -80,11 +82,13 @@
   // What a slider of time is asked for. Not while it plays: nobody wants to hear every tenth of a second.
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
   const tell = (picture, video) => {
-    if (picture.ariaLabel !== told(picture)) picture.ariaLabel = told(picture);
-    const now = (video?.currentTime ?? 0).toFixed(1);
-    if (picture.ariaValueNow && (picture.ariaValueNow === now || !video || !video.paused)) return;
-    const last = (picture._fullLayout.xaxis.maxallowed ?? video?.duration ?? 0).toFixed(1);
-    Object.assign(picture, { ariaValueMin: "0", ariaValueMax: last, ariaValueNow: now, ariaValueText: clock(now) });
+    put(picture, "aria-label", told(picture));
+    const now = (video?.currentTime ?? 0).toFixed(1), known = picture.getAttribute("aria-valuenow");
+    if (known && (known === now || !video || !video.paused)) return;
+    put(picture, "aria-valuemin", "0");
+    put(picture, "aria-valuemax", (picture._fullLayout.xaxis.maxallowed ?? video?.duration ?? 0).toFixed(1));
+    put(picture, "aria-valuetext", clock(now));
+    put(picture, "aria-valuenow", now);
   };
 
   // A picture that is drawn anew is another element: where the keyboard was in the old one, it goes into the new one.
@@ -108,7 +112,7 @@
       line.style.transform = `translateX(${axis._offset + place}px)`;
     }
     const other = document.querySelector(`${OTHER} .js-plotly-plot`);
-    if (other) Object.assign(other, { role: "img", ariaLabel: told(other) });
+    if (other) [["role", "img"], ["aria-label", told(other)]].forEach(([name, text]) => put(other, name, text));
     hold();
   };
 

@@ -39,7 +39,7 @@
   const blocksOf = (words, length) => {
     const blocks = [];
     for (const [at, word] of words.entries()) {
-      const last = blocks.at(-1)?.words ?? [], wide = at ? word.begin - last[0].begin : 0;
+      const last = blocks[blocks.length - 1]?.words ?? [], wide = at ? word.begin - last[0].begin : 0;
       const least = Math.max(BLOCK * (at && ENDS.test(words[at - 1].text) ? 0.75 : 1), APART + Math.max(...last.map((w) => w.width)));
       const fits = () => length - word.begin >= Math.max(0.75 * BLOCK, ...words.slice(at).map((w) => w.width));
       if (at && !(wide >= least && fits())) last.push(word);
@@ -47,7 +47,7 @@
     }
     blocks.forEach((block, i) => {
       const right = blocks[i + 1] ? blocks[i + 1].left - APART : length;
-      block.room = Math.min(right - block.left, Math.max(BLOCK, block.words.at(-1).end - block.left));
+      block.room = Math.min(right - block.left, Math.max(BLOCK, block.words[block.words.length - 1].end - block.left));
     });
     return blocks;
   };
