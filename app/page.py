@@ -35,8 +35,8 @@ SCRIPTS = (
     "presence.js",
     "scheme.js",
     "language.js",
+    "reading.js",  # before what says it to screen readers
     "playhead.js",
-    "reading.js",
     "aside.js",
     "film.js",
     "box.js",

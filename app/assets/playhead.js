@@ -81,14 +81,19 @@
 
   // What a slider of time is asked for. Not while it plays: nobody wants to hear every tenth of a second.
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+  const reading = (picture) => {
+    const lines = picture.closest(MAIN) ? document.querySelectorAll("#cm-reading:not([hidden]) [data-line]") : [];
+    return [...lines].map((line) => line.textContent.trim());
+  };
   const tell = (picture, video) => {
     put(picture, "aria-label", told(picture));
-    const now = (video?.currentTime ?? 0).toFixed(1), known = picture.getAttribute("aria-valuenow");
-    if (known && (known === now || !video || !video.paused)) return;
+    const now = (video?.currentTime ?? 0).toFixed(1), text = [clock(now), ...reading(picture)].join(", ");
+    const known = picture.getAttribute("aria-valuetext");
+    if (known && (known === text || !video?.paused)) return;
     put(picture, "aria-valuemin", "0");
     put(picture, "aria-valuemax", (picture._fullLayout.xaxis.maxallowed ?? video?.duration ?? 0).toFixed(1));
-    put(picture, "aria-valuetext", clock(now));
     put(picture, "aria-valuenow", now);
+    put(picture, "aria-valuetext", text);
   };
 
   // A picture that is drawn anew is another element: where the keyboard was in the old one, it goes into the new one.

@@ -90,7 +90,9 @@ def _a_window_is_chosen_by_keys(page: Any) -> None:
 
     assert press(*["Shift+ArrowRight"] * 5, "[") == pytest.approx([5, 24], abs=0.05)
     assert press(*["Shift+ArrowRight"] * 6, "]") == pytest.approx([5, 11], abs=0.05)
-    assert plot.get_attribute("aria-valuetext") == "0:11.0"
+    read = [" ".join(line.split()) for line in page.locator("#cm-reading [data-line]").all_inner_texts()]
+    assert read[0].startswith("all together ")
+    assert plot.get_attribute("aria-valuetext") == ", ".join(["0:11.0", *read])
     page.wait_for_selector("#cm-shares >> text=Of the window 0:05")
     page.wait_for_function("said.at(-1).startsWith('Of the window 0:05')")
     assert press("Escape") == pytest.approx([0, 24], abs=0.05)
