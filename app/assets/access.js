@@ -40,7 +40,7 @@
 
   // The transcript is one stop of the tab key, and arrows go from word to word: thousands of stops would be a wall.
   const current = (words) => {
-    const now = document.querySelector("#cm-video video")?.currentTime ?? 0;
+    const now = document.querySelector("#cm-video video[src]")?.currentTime ?? 0;
     const next = words.findIndex((word) => Number(word.dataset.start) > now);
     return Math.max(0, (next < 0 ? words.length : next) - 1);
   };

@@ -33,7 +33,7 @@
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#cm-aside-close")) return;
-    away = document.querySelector("#cm-video video")?.src ?? "";
+    away = document.querySelector("#cm-video video[src]")?.src ?? "";
     settle();
     document.querySelector("#cm-timeline .js-plotly-plot")?.focus({ preventScroll: true });
   });

@@ -62,7 +62,7 @@
   };
 
   const follow = () => {
-    const video = document.querySelector("#cm-video video"), known = video && looked();
+    const video = document.querySelector("#cm-video video[src]"), known = video && looked();
     const button = document.querySelector("#cm-film [data-box]");
     if (button) {
       if (button.hidden === Boolean(known)) button.hidden = !known;

@@ -26,7 +26,7 @@
 
   document.addEventListener("click", (event) => {
     const start = event.target.closest?.("button.cm-face")?.dataset.start;
-    const video = document.querySelector("#cm-video video");
+    const video = document.querySelector("#cm-video video[src]");
     if (start !== undefined && video) video.currentTime = Number(start);
   });
   document.addEventListener("cm-frame", follow);

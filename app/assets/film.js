@@ -6,6 +6,7 @@
   let rate = 1, loops = false; // of whatever video is there
 
   const clock = (seconds) => {
+    if (!Number.isFinite(seconds)) return "–"; // some recordings do not say how long they are
     const tenths = Math.round(10 * seconds);
     return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
   };
@@ -24,7 +25,7 @@
   };
 
   const show = (row, video) => {
-    const told = `${clock(video.currentTime)} / ${clock(video.duration || 0)}`;
+    const told = `${clock(video.currentTime)} / ${clock(video.duration)}`;
     const time = row.querySelector("time");
     if (time.textContent !== told) time.textContent = told;
     for (const button of row.querySelectorAll("[data-rate], [data-again]")) {
@@ -34,7 +35,7 @@
   };
 
   const follow = () => {
-    const row = document.querySelector("#cm-film"), video = document.querySelector("#cm-video video");
+    const row = document.querySelector("#cm-film"), video = document.querySelector("#cm-video video[src]");
     if (row && row.hidden === Boolean(video)) row.hidden = !video;
     if (row && video) {
       if (video.playbackRate !== rate) video.playbackRate = rate; // another video begins with its own

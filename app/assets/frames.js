@@ -7,7 +7,7 @@
   const SIGNS = ["pointerdown", "pointermove", "keydown", "wheel", "resize", "play", "seeking", "loadeddata"];
   let until = 0, resting = 0;
 
-  const isPlaying = () => document.querySelector("#cm-video video")?.paused === false;
+  const isPlaying = () => document.querySelector("#cm-video video[src]")?.paused === false;
   const isShown = () => Boolean(document.querySelector(".js-plotly-plot, #cm-space"));
 
   const beat = () => {

@@ -8,7 +8,7 @@
   const ASKING = "#cm-timeline, #cm-why"; // Enter in these asks why
   const OTHER = "#cm-compared-other"; // of another clip, which no playhead goes through
   const STEP = 0.2; // seconds an arrow key moves: one tick of the analysis
-  const film = () => document.querySelector("#cm-video video");
+  const film = () => document.querySelector("#cm-video video[src]");
   const pictures = () => PICTURES.map((id) => document.querySelector(`${id} .js-plotly-plot`)).filter((p) => p?._fullLayout);
 
   const play = (video) => video.play().catch(() => {}); // another video may come before this one has begun

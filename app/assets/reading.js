@@ -62,7 +62,7 @@
 
   const follow = () => {
     const picture = document.querySelector("#cm-timeline .js-plotly-plot"), line = document.querySelector("#cm-reading");
-    const video = document.querySelector("#cm-video video");
+    const video = document.querySelector("#cm-video video[src]");
     if (picture?._fullLayout?.xaxis && line) {
       if (line.hidden === Boolean(video)) line.hidden = !video;
       if (video) tell(line, picture, video.currentTime);

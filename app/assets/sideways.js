@@ -17,7 +17,7 @@
   };
 
   document.addEventListener("cm-frame", () => {
-    const video = document.querySelector("#cm-video video"), isPlaying = video?.paused === false;
+    const video = document.querySelector("#cm-video video[src]"), isPlaying = video?.paused === false;
     if (isPlaying) {
       const anew = !wasPlaying || Math.abs(video.currentTime - last) > JUMP;
       for (const { parentElement: picture } of document.querySelectorAll(".cm-wide .cm-playhead")) {

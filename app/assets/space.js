@@ -159,7 +159,7 @@
       }
       if (!canvas.cmListens) listen(canvas);
       const dense = devicePixelRatio || 1;
-      const time = document.querySelector("#cm-video video")?.currentTime ?? Number(canvas.dataset.seconds ?? 0);
+      const time = document.querySelector("#cm-video video[src]")?.currentTime ?? Number(canvas.dataset.seconds ?? 0);
       const shown = document.querySelector("#cm-timeline .js-plotly-plot")?._fullLayout?.xaxis?.range ?? [0, Infinity];
       const range = shown.map((end) => at(canvas.cmData.seconds, Number(end)));
       const { clientWidth: width, clientHeight: height } = canvas;

@@ -18,7 +18,7 @@
   };
 
   const follow = () => {
-    const video = document.querySelector("#cm-video video");
+    const video = document.querySelector("#cm-video video[src]");
     if (!video) return;
     const card = document.querySelector(".cm-transcript");
     const shown = card?.offsetParent ? card : null; // hidden: it is another video's

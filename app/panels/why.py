@@ -18,7 +18,7 @@ from app.telling.answer_cards import brief_card, moment_card
 from app.telling.cards import title
 from extractors.records import Grid
 
-_NOW = "(...given) => [null, null, document.querySelector('#cm-video video')?.currentTime ?? 0]"
+_NOW = "(...given) => [null, null, document.querySelector('#cm-video video[src]')?.currentTime ?? 0]"
 
 
 @dataclass(frozen=True)

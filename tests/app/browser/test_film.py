@@ -42,6 +42,10 @@ def test_speed_and_repeating_are_reached_by_keys_and_the_time_is_always_seen(pag
     page.evaluate(f"{VIDEO}.pause()")
     page.wait_for_timeout(200)
     assert page.text_content("#cm-film time").startswith(f"0:{now(page):04.1f}")
+    page.evaluate(f"Object.defineProperty({VIDEO}, 'duration', {{ value: Infinity }})")  # as of some recordings
+    page.wait_for_function("document.querySelector('#cm-film time').textContent.endsWith(' / –')")
+    page.evaluate(f"{VIDEO}.removeAttribute('src')")  # as while one is recorded
+    page.wait_for_selector("#cm-film", state="hidden")
 
 
 def test_the_face_that_is_read_is_framed_in_the_video(page: Any, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ TICKS = 120  # 24 s
 PLOT = "document.querySelector('#cm-timeline .js-plotly-plot')"
 # A video whose time is set by hand, before the page's own scripts; its places are called as on the page.
 FILM = """
-<div id="cm-video"><video></video></div>
+<div id="cm-video"><video src="data:,"></video></div>
 <script>
   const film = document.querySelector("video"), shown = { currentTime: 0, paused: true, duration: 24 };
   for (const name of Object.keys(shown)) {
