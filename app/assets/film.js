@@ -3,7 +3,9 @@
   // the one that the time line shows, else the whole video.
   "use strict";
   const LEAST = 0.3, NEAR = 0.03; // seconds: a shorter stretch would only stutter; nearer to an end a frame may pass it
+  const FILM = "#cm-video video[src]";
   let rate = 1, loops = false; // of whatever video is there
+  let plays = false; // or did until it ended
 
   const clock = (seconds) => {
     if (!Number.isFinite(seconds)) return "–"; // some recordings do not say how long they are
@@ -18,10 +20,21 @@
   };
 
   const again = (video) => {
-    const [start, end] = stretch(video), { ended, paused } = video;
-    if (!ended && (paused || video.currentTime < end - NEAR)) return;
+    if (!loops || !plays || !video.duration) return;
+    const [start, end] = stretch(video), { ended } = video;
+    if (!ended && video.currentTime < end - NEAR) return;
     video.currentTime = start;
     if (ended) video.play().catch(() => {}); // a browser may not let it play without a press
+  };
+
+  // What played on to its end is played again, and not what stands there. In a tab that is not looked at frames are not
+  // drawn, and the video alone says how far it is.
+  const heard = ({ type, target: video }) => {
+    if (!video.matches?.(FILM)) return;
+    if (type === "playing") plays = true;
+    else if (type === "pause") plays &&= video.ended;
+    else again(video);
+    if (type === "ended") plays &&= loops;
   };
 
   const show = (row, video) => {
@@ -35,15 +48,16 @@
   };
 
   const follow = () => {
-    const row = document.querySelector("#cm-film"), video = document.querySelector("#cm-video video[src]");
+    const row = document.querySelector("#cm-film"), video = document.querySelector(FILM);
     if (row && row.hidden === Boolean(video)) row.hidden = !video;
     if (row && video) {
       if (video.playbackRate !== rate) video.playbackRate = rate; // another video begins with its own
-      if (loops && video.duration) again(video);
+      again(video);
       show(row, video);
     }
   };
 
+  for (const type of ["playing", "pause", "timeupdate", "ended"]) document.addEventListener(type, heard, true);
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("#cm-film :is([data-rate], [data-again])");
     if (!button) return;
