@@ -34,14 +34,21 @@
     return least > PLAIN ? STEPS.find((step) => step >= least) ?? null : null;
   };
 
+  // The marks of the stretch shown, and no others: a step alone would hold for all of the clip as well, for as long as
+  // it takes plotly to write hundreds of labels when a short stretch is left.
+  const within = (step, [start, end]) => {
+    const first = Math.ceil(start / step - 1e-6), count = Math.floor(end / step + 1e-6) - first + 1;
+    return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toFixed(1)));
+  };
+
   const mark = (picture, axis) => {
-    const look = [...axis.range, Math.round(axis._length)].join();
-    if (picture.cmTimed === picture.data && picture.cmMarked === look) return;
-    const step = stepOf(axis), anew = picture.cmTimed !== picture.data;
-    const marks = { "xaxis.tickmode": step ? "linear" : "auto", "xaxis.tick0": 0, "xaxis.dtick": step };
-    const change = anew ? { ...marks, "xaxis.labelalias": written } : step !== picture.cmStep && marks;
-    Object.assign(picture, { cmTimed: picture.data, cmMarked: look, cmStep: step });
-    if (change) window.Plotly.relayout(picture, change);
+    const look = [...axis.range, Math.round(axis._length)].join(), anew = picture.cmTimed !== picture.data;
+    if (!anew && picture.cmMarked === look) return;
+    const step = stepOf(axis), at = step ? within(step, axis.range.map(Number)) : [];
+    const text = at.map((seconds) => clock(seconds, Number.isInteger(seconds) ? 0 : 1));
+    const marks = { "xaxis.tickmode": step ? "array" : "auto", "xaxis.tickvals": at, "xaxis.ticktext": text };
+    Object.assign(picture, { cmTimed: picture.data, cmMarked: look });
+    window.Plotly.relayout(picture, anew ? { ...marks, "xaxis.labelalias": written } : marks);
   };
 
   const follow = () => {

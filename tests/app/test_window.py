@@ -77,6 +77,7 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
                 apart = left >= other[1] or right <= other[0] or top >= other[3] - 4 or bottom <= other[2] + 4
                 assert apart
         _shares_are_of(page, analysis, 60, 90)
+        _a_stretch_chosen_in_another_picture_is_shown_by_all(page)
         face = page.locator(".cm-face:not([hidden])")
         assert face.count() == 1
         box, plot = face.bounding_box(), page.locator("#cm-timeline .js-plotly-plot").bounding_box()
@@ -90,6 +91,24 @@ def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
         assert np.allclose(ranges(page), own)
         _shares_are_of(page, analysis, 0, TICKS * 0.2)
     assert not faults
+
+
+def _a_stretch_chosen_in_another_picture_is_shown_by_all(page: Any) -> None:
+    """And all of it, as a double click there does; afterwards it is 60 to 90 s as before."""
+    place = page.locator(".cm-follows .js-plotly-plot .nsewdrag").last
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 30, steps=5)
+    page.mouse.up()
+    main = f"{PLOT}._fullLayout.xaxis.range.map(end => Math.round(Number(end))).join()"
+    page.wait_for_function(f"{main} === '75,84'")
+    last = "[...document.querySelectorAll('.cm-follows .js-plotly-plot')].pop()"
+    page.evaluate(f"window.Plotly.relayout({last}, {{ 'xaxis.range': [0, 600] }})")
+    page.wait_for_function(f"{main} === '0,600'")
+    look_at(page, 60, 90)
+    page.wait_for_function(f"{WORDS}.x.length > 40 && {WORDS}.x.every(x => x > 59 && x < 91)")
 
 
 MARKS = "all => all.map(p => [...p.querySelectorAll('.xtick text')].map(text => text.textContent))"
@@ -114,6 +133,8 @@ def test_time_is_told_by_the_clock_however_close_one_looks(tmp_path: Path) -> No
             page.wait_for_function(
                 f"first => ({MARKS})([{PLOT}])[0].slice(0, 3).join() === first", arg=",".join(first)
             )
+            # Of this stretch alone: whatever is shown next, plotly has no hundreds of labels to write first.
+            page.wait_for_function(f"{PLOT}.layout.xaxis.tickvals?.every(at => at >= {start} && at <= {end})")
         page.wait_for_timeout(500)
         for marks in page.eval_on_selector_all(".js-plotly-plot", MARKS):
             assert marks
