@@ -1,6 +1,6 @@
 () => {
-  // The stretch of time that the time line shows is what the other pictures of the clip show, too. Nothing is asked of
-  // the server: each picture holds the whole clip, and only its axis moves.
+  // The stretch of time that the time line shows is what the other pictures of the clip show, too, and one chosen in one
+  // of these is the time line's. Nothing is asked of the server: each picture holds the whole clip, and only its axis moves.
   "use strict";
   const LEAST = 0.5; // seconds: a picture of another time, as of a moment's last minute, is left as it is
 
@@ -9,16 +9,30 @@
     return both[1] - both[0] >= LEAST ? both : own;
   };
 
-  const bring = (picture, wanted) => {
-    if (picture.cmData !== picture.data) { // drawn anew, over all of its own time
-      picture.cmData = picture.data;
-      picture.cmOwn = picture._fullLayout.xaxis.range.map(Number);
-      picture.cmShown = picture.cmOwn.join();
-    }
-    const range = shared(picture.cmOwn, wanted);
-    if (picture.cmShown === range.join()) return;
-    picture.cmShown = range.join();
+  const rangeOf = (picture) => picture._fullLayout.xaxis.range.map(Number);
+  const show = (picture, range) => {
     window.Plotly.relayout(picture, { "xaxis.range": range });
+    picture.cmShown = rangeOf(picture).join();
+  };
+
+  const know = (picture) => {
+    if (picture.cmData === picture.data) return; // else it is drawn anew, over all of its own time
+    const own = rangeOf(picture);
+    Object.assign(picture, { cmData: picture.data, cmOwn: own, cmShown: own.join(), cmWanted: own.join() });
+  };
+
+  const bring = (picture, wanted) => {
+    const range = shared(picture.cmOwn, wanted);
+    if (picture.cmWanted === range.join()) return;
+    picture.cmWanted = range.join();
+    show(picture, range);
+  };
+
+  // What somebody chose in one of the others; all of its own time, as a double click shows it, is all of the clip's.
+  const chosen = (picture, { minallowed, maxallowed }) => {
+    const range = rangeOf(picture);
+    picture.cmShown = range.join();
+    return range.join() === picture.cmOwn.join() ? [minallowed ?? 0, maxallowed ?? range[1]] : range;
   };
 
   // Drawn anew for the same clip, with another target or one band more, the time line shows the stretch it showed.
@@ -36,10 +50,12 @@
     const axis = main?._fullLayout?.xaxis;
     if (axis && main.data && window.Plotly) {
       keep(main, axis);
-      const wanted = axis.range.map(Number);
-      for (const picture of document.querySelectorAll(".cm-follows .js-plotly-plot")) {
-        if (picture._fullLayout?.xaxis && picture.data) bring(picture, wanted);
-      }
+      const pictures = [...document.querySelectorAll(".cm-follows .js-plotly-plot")].filter((p) => p._fullLayout?.xaxis && p.data);
+      pictures.forEach(know);
+      const leads = pictures.find((picture) => rangeOf(picture).join() !== picture.cmShown);
+      if (leads) window.Plotly.relayout(main, { "xaxis.range": chosen(leads, axis) });
+      const wanted = rangeOf(main);
+      pictures.forEach((picture) => bring(picture, wanted));
     }
   };
   document.addEventListener("cm-frame", follow);
