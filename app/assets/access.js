@@ -10,8 +10,10 @@
   const say = () => {
     const line = document.querySelector("#cm-status");
     if (!line) return;
-    for (const part of document.querySelectorAll("[data-said]")) {
-      const id = part.closest("[id]")?.id ?? "", text = part.dataset.said || part.innerText;
+    const parts = new Map([...document.querySelectorAll("[data-said]")].map((part) => [part.closest("[id]")?.id ?? "", part]));
+    for (const id of said.keys()) if (!parts.has(id)) said.delete(id); // it is said again when it comes again
+    for (const [id, part] of parts) {
+      const text = part.dataset.said || part.innerText;
       if (!text || said.get(id) === text) continue;
       said.set(id, text);
       line.append(Object.assign(document.createElement("p"), { textContent: text }));

@@ -42,6 +42,7 @@ def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any, tm
     _the_coupling_is_unfolded_by_keys(page)
     _a_window_is_chosen_by_keys(page)
     _focus_stays_where_a_picture_is_drawn_again(page)
+    _an_answer_that_comes_again_is_said_again(page)
     _words_are_reached_by_keys(page)
 
 
@@ -105,6 +106,16 @@ def _focus_stays_where_a_picture_is_drawn_again(page: Any) -> None:
     page.wait_for_selector("#cm-why-card >> text=At 0:11.0 the score is")
     page.wait_for_function("said.at(-1).startsWith('At 0:11.0 the score is')")
     page.wait_for_function("document.activeElement.closest('#cm-why') && !document.activeElement.isTheOld")
+
+
+def _an_answer_that_comes_again_is_said_again(page: Any) -> None:
+    told = "document.querySelector('#cm-why-card [data-said]')"
+    again = "said.filter(text => text.startsWith('At 0:11.0')).length"
+    before = page.evaluate(again)
+    page.evaluate(f"window.answer = {told}.dataset.said; delete {told}.dataset.said")  # as of no question
+    page.wait_for_timeout(1200)
+    page.evaluate("document.querySelector('#cm-why-card p').dataset.said = answer")
+    page.wait_for_function(f"{again} === {before + 1}")
 
 
 def _words_are_reached_by_keys(page: Any) -> None:
