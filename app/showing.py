@@ -188,14 +188,11 @@ class Showing:
         The edited rows and the face's pictures stay. Nothing changes while `show` itself is under way.
         """
 
-        def make(language: str, _: Work) -> list[Any]:
-            offered, shown, _faces, *pictures = timeline.show(analysis, target, tone, language)
-            return [
-                *(offered, shown, gr.skip()),
-                *pictures,
-                *coupling.show(analysis, language),
-                *transcript.show_again(analysis, rows, language),
-            ]
+        def make(language: str, work: Work) -> list[Any]:
+            offered, shown, _faces, drawn, table = timeline.show(analysis, target, tone, language)
+            rest = [table, *coupling.show(analysis, language), *transcript.show_again(analysis, rows, language)]
+            # Last: by now another chain may have been asked for, which then stays.
+            return [offered, shown, gr.skip(), *_unless(DRAW in work.met, [drawn]), *rest]
 
         if analysis is None or self._visits.is_under_way(session_of(request), SHOW):
             return gr.skip()

@@ -162,6 +162,20 @@ def test_what_a_visitor_asked_meanwhile_is_not_replaced(
     assert service.look_again(*shown, 1.0, ["audio"], ME)[2] == gr.skip()
 
 
+def test_another_chain_asked_for_meanwhile_is_not_replaced_by_a_new_language(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = make_analysis(20)
+
+    def ask(*_: object) -> list[str]:
+        assert service.draw(analysis, "visual", False, ME) != gr.skip()
+        return ["shares", "picture"]
+
+    assert service.retell(analysis, "text", False, [], ME)[3] != gr.skip()
+    monkeypatch.setattr(coupling, "show", ask)
+    assert service.retell(analysis, "text", False, [], ME)[3] == gr.skip()
+
+
 def test_an_analysis_in_place_of_another_takes_nothing_from_it(service: Service, tmp_path: Path) -> None:
     first = service.run(str(tmp_path / "a.mp4"), None, ME)
     next(first)
