@@ -5,13 +5,14 @@
   const HIDDEN = 48; // pixels of the player that may still be seen when it is shown small
   const ROOM = 240; // pixels below the bar's top: with less of the time line in view nobody looks at it
   const WIDE = matchMedia("(min-width: 900px) and (min-height: 560px)"); // elsewhere it would cover what is looked at
-  let away = ""; // the video that was sent away
+  let away = ""; // the video that was sent away, until its player is seen again
 
   // The bar's top where the player is to be shown in it: as the bar stays, or before; not when the time line is left.
   const place = (block, bar, video) => {
-    if (!WIDE.matches || !video || video.src === away || document.fullscreenElement) return null;
-    const { top } = bar.getBoundingClientRect();
-    return top > -1 && top < innerHeight - ROOM && block.getBoundingClientRect().bottom < HIDDEN ? top : null;
+    const { top } = bar.getBoundingClientRect(), isSeen = block.getBoundingClientRect().bottom >= HIDDEN;
+    if (isSeen) away = "";
+    if (isSeen || !WIDE.matches || !video || video.src === away || document.fullscreenElement) return null;
+    return top > -1 && top < innerHeight - ROOM ? top : null;
   };
 
   const settle = () => {

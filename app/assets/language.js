@@ -20,7 +20,7 @@
 
   document.addEventListener("click", async (event) => {
     const link = event.target.closest?.(".cm-languages a");
-    if (!link) return;
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // with a key: in a tab of its own
     event.preventDefault();
     const url = new URL(location.href);
     url.searchParams.set("lang", link.dataset.language);

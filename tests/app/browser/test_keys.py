@@ -214,6 +214,10 @@ def _reached_by_tab(page: Any, wanted: set[str]) -> list[str]:
 def test_another_language_is_chosen_and_the_keyboard_reaches_everything(page: Any) -> None:
     page.wait_for_selector("#cm-video video")
     analyse(page)
+    with page.context.expect_page() as other:  # a tab of its own, and this one stays as it is
+        page.click(".cm-languages a[data-language=zh]", modifiers=["Control"])
+    other.value.close()
+    assert page.evaluate("document.documentElement.lang") == "en"
     page.click(".cm-languages a[data-language=ja]")
     page.wait_for_selector("#cm-result >> text=動画全体")
     page.wait_for_selector("#cm-timeline text:has-text('聞こえた')", state="attached")

@@ -86,3 +86,8 @@ def _is_sent_away_by_keys(page: Any) -> None:
     page.evaluate("scrollBy(0, 60)")
     page.wait_for_timeout(600)
     assert not page.evaluate(SMALL)
+    place = page.evaluate("scrollY")
+    page.evaluate("scrollTo(0, 0)")  # to the player itself: where it is left again it is small again
+    page.wait_for_timeout(600)
+    page.evaluate(f"scrollTo(0, {place})")
+    page.wait_for_function(SMALL, timeout=60_000)
