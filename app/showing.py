@@ -190,7 +190,11 @@ class Showing:
 
         def make(language: str, work: Work) -> list[Any]:
             offered, shown, _faces, drawn, table = timeline.show(analysis, target, tone, language)
-            rest = [table, *coupling.show(analysis, language), *transcript.show_again(analysis, rows, language)]
+            rest = [
+                table,
+                *coupling.show(analysis, language),
+                *transcript.show_again(analysis, rows, language),
+            ]
             # Last: by now another chain may have been asked for, which then stays.
             return [offered, shown, gr.skip(), *_unless(DRAW in work.met, [drawn]), *rest]
 

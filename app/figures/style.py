@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from app.i18n import DEFAULT, tell
 
-COLOURS = {"text": "#3b6fd4", "audio": "#d98a00", "visual": "#12907f"}
+COLOURS = {"text": "#3b6fd4", "audio": "#c07a00", "visual": "#12907f"}
 TYPE = {"text": "#2f5fc0", "audio": "#9a6100", "visual": "#0c7567"}  # as --cm-*-type in `cards.css`
 INK = "#1d2430"
 GREY = "#667080"

@@ -14,12 +14,14 @@ from app.asking import Fewer
 from app.figures import draw_coupling, draw_timeline
 from app.figures.compare import draw_beside, draw_over
 from app.figures.moment import draw_moment
-from app.figures.style import GREY, INK, NEGATIVE, POSITIVE, TYPE
+from app.figures.style import COLOURS, GREY, INK, NEGATIVE, POSITIVE, TYPE
 from app.figures.switches import draw_switched
 from app.telling.differences import sides_of
 from tests.app.made import make_analysis, with_intervals, with_tone
 from tests.app.test_moments import make_moment
 
+LINE = 3.0  # that of lines
+REPLACED_LINES = {"#3b6fd4": "#5b8cf0"}  # in `cards.css`
 LEAST = 4.5  # contrast that WCAG 2.2 (1.4.3) asks for of type under 18 pt
 SHEET = (Path(__file__).parents[2] / "app" / "assets" / "cards.css").read_text(encoding="utf-8")
 REPLACED = (
@@ -93,6 +95,12 @@ def test_type_is_of_the_cards_colours() -> None:
 
 def test_contrast_is_as_published() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast("#d98a00", "#ffffff") == pytest.approx(
-        2.8, abs=0.05
-    )  # amber lines, too faint for letters
+    assert contrast("#d98a00", "#ffffff") == pytest.approx(2.8, abs=0.05)
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_lines_are_seen_on_light_and_dark(colour: str) -> None:
+    """Those that are not replaced on a dark ground are seen on both; WCAG 2.2 (1.4.11) asks for 3."""
+    dark = REPLACED_LINES.get(colour, colour)
+    assert contrast(colour, ground(":root")) >= LINE
+    assert contrast(dark, ground(".dark")) >= LINE

@@ -14,6 +14,6 @@ SCRIPTS = sorted(ASSETS.glob("*.js"))
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_older_browsers_know_what_is_called(script: Path) -> None:
-    """Firefox before 119 takes `element.ariaLabel = ...` for a property of one's own; Safari before 15.4 has no `at`."""
+    """Firefox before 119 takes `element.ariaLabel` for a property of one's own; Safari before 15.4 has no `at`."""
     text = script.read_text(encoding="utf-8")
     assert not re.findall(r"\baria[A-Z]\w+|\.role\b|\.(?:findLast|findLastIndex|at)\(-?\w", text)

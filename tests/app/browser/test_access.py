@@ -85,7 +85,11 @@ def test_nothing_is_in_the_way_of_anybody(
     if language != "en-US":
         said = set(re.findall("[A-Za-z]+", page.inner_text(".cm-transcript")))
         lines = [line for line in page.evaluate(SEEN).splitlines() if line.strip() not in OWN]
-        known = NAMES | said | {"COUPLED", "MAMBA", "WHISPER", "Enter", "Esc", "Page", "Up", "Down", "Home", "End"}
+        known = (
+            NAMES
+            | said
+            | {"COUPLED", "MAMBA", "WHISPER", "Enter", "Esc", "Page", "Up", "Down", "Home", "End"}
+        )
         left = [line for line in lines if set(re.findall("[A-Za-z]{2,}", line)) - known]
         assert not left
     unfold(page)

@@ -44,14 +44,18 @@ def test_speed_and_repeating_are_reached_by_keys_and_the_time_is_always_seen(pag
     page.evaluate(f"{VIDEO}.currentTime = {VIDEO}.duration - 0.6; {VIDEO}.play()")
     page.wait_for_function(f"{VIDEO}.currentTime < 5 && !{VIDEO}.paused")
     # As in a tab that is not looked at.
-    page.evaluate("[window.own, window.late] = [requestAnimationFrame, []]; requestAnimationFrame = f => late.push(f); 0")
+    page.evaluate(
+        "[window.own, window.late] = [requestAnimationFrame, []]; requestAnimationFrame = f => late.push(f); 0"
+    )
     page.wait_for_timeout(400)
     page.evaluate(f"{VIDEO}.currentTime = {VIDEO}.duration - 0.6")
     page.wait_for_function(f"{VIDEO}.currentTime < 5 && !{VIDEO}.paused", polling=100)
     page.evaluate(f"{VIDEO}.pause(); requestAnimationFrame = own; late.forEach(f => own(f))")
     page.wait_for_timeout(200)
     assert page.text_content("#cm-film time").startswith(f"0:{now(page):04.1f}")
-    page.evaluate(f"Object.defineProperty({VIDEO}, 'duration', {{ value: Infinity }})")  # as of some recordings
+    page.evaluate(
+        f"Object.defineProperty({VIDEO}, 'duration', {{ value: Infinity }})"
+    )  # as of some recordings
     page.wait_for_function("document.querySelector('#cm-film time').textContent.endsWith(' / –')")
     page.evaluate(f"{VIDEO}.removeAttribute('src')")  # as while one is recorded
     page.wait_for_selector("#cm-film", state="hidden")

@@ -49,7 +49,7 @@ def test_an_uploaded_clip_is_analysed_drawn_and_saved(page: Any, visit: Any, tmp
     upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
     analyse(page)
     lines = drawn(page)
-    for colour in ("rgb(29, 36, 48)", "rgb(59, 111, 212)", "rgb(217, 138, 0)", "rgb(18, 144, 127)"):
+    for colour in ("rgb(29, 36, 48)", "rgb(59, 111, 212)", "rgb(192, 122, 0)", "rgb(18, 144, 127)"):
         assert lines[colour] > 400
     assert "times" in page.inner_text(".cm-transcript").lower()
     assert page.is_visible("text=all together")
