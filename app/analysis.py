@@ -7,7 +7,7 @@ Numbers are finite: NaN never enters; what is not there at a tick is null, in `t
 
 Fields are added under the same schema name where they have a default: earlier readers ignore them, and files without
 them are read. The name changes when a field changes its meaning, moves or goes. Added so far: `transcript.sentences`,
-`sentiment.interval`, `sentiment.alone.*.interval`, `tone`, `confidence`.
+`transcript.language`, `sentiment.interval`, `sentiment.alone.*.interval`, `tone`, `confidence`.
 """
 
 from __future__ import annotations
@@ -75,12 +75,14 @@ class TimedWord:
 class Transcript:
     """Words in order; source is "given", "embedded", "recognised" or "none".
 
-    sentences[i] is the number of the sentence that words[i] is in; empty where that is not known.
+    sentences[i] is the number of the sentence that words[i] is in; empty where that is not known. language is the code
+    of ISO 639-1 of what is said, "und" where it is not English and nothing more is known; empty where it is not told.
     """
 
     source: str
     words: tuple[TimedWord, ...]
     sentences: tuple[int, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,12 @@ def build(
         clip=plain.Clip(
             float(info.duration), info.width, info.height, float(info.fps), info.has_audio, info.has_video
         ),
-        transcript=plain.Transcript(transcript.source if words else "none", words, transcript.sentences),
+        transcript=plain.Transcript(
+            transcript.source if words else "none",
+            words,
+            transcript.sentences,
+            transcript.language if words else "",
+        ),
         ticks=plain.Ticks(_line(grid.start), float(grid.step)),
         presence={m: _line(grid.presence.get(m, silence)) for m in MODALITIES},
         sentiment=sentiment_of(prediction),

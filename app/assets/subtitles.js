@@ -26,7 +26,7 @@
     if (video.cmSaid === text) return;
     if (!text && video.cmSaid === undefined) return;
     video.cmSaid = text;
-    video.cmTrack ??= video.addTextTrack("captions", document.querySelector("#cm-told")?.dataset.captions ?? "");
+    video.cmTrack ??= video.addTextTrack("captions", document.querySelector("#cm-told")?.dataset.captions ?? "", shown?.lang ?? "");
     for (const cue of [...(video.cmTrack.cues ?? [])]) video.cmTrack.removeCue(cue);
     video.cmTrack.mode = "showing";
     for (const paragraph of shown?.querySelectorAll("p") ?? []) captions(paragraph).forEach((cue) => video.cmTrack.addCue(cue));

@@ -72,7 +72,7 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "")
     for moved in words:
         word = moved.word
         if word.start - last_end > 0.7:
-            parts.append(f"{'</p>' if parts else ''}<p><time>{clock(word.start)}</time> ")
+            parts.append(f'{"</p>" if parts else ""}<p dir="auto"><time>{clock(word.start)}</time> ')
         kind = "" if abs(moved.pull) < MOVES else " up" if moved.pull > 0 else " down"
         strong = " much" if abs(moved.pull) >= MOVES_MUCH else ""
         hint = tell("transcript.pull", language, time=clock(word.start), score=signed(moved.pull, 2))
@@ -83,7 +83,8 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "")
     source = analysis.transcript.source
     note = tell(f"transcript.{source}", language) if source in SOURCES else source
     named = escape(keys or tell("transcript.title", language))
-    region = f'<div class="cm-transcript" tabindex="0" role="group" aria-label="{named}">'
+    spoken = f'lang="{escape(analysis.transcript.language)}"'  # empty: not known, and not the page's
+    region = f'<div class="cm-transcript" tabindex="0" role="group" aria-label="{named}" {spoken}>'
     return f'<p class="cm-quiet">{escape(note)}</p>{region}{"".join(parts)}</p></div>'
 
 

@@ -30,6 +30,7 @@ def test_json_has_the_fields_of_the_schema() -> None:
         "tone", "confidence",
     }  # fmt: skip
     assert set(data["clip"]) == {"duration", "width", "height", "fps", "has_audio", "has_video"}
+    assert set(data["transcript"]) == {"source", "words", "sentences", "language"}
     assert set(data["sentiment"]) == {"clip", "ticks", "alone", "interval"}
     assert set(data["sentiment"]["alone"]["text"]) == {"score", "ticks", "interval"}
     assert set(data["dynamics"]["share"]["audio"]) == {"text", "audio", "visual"}
@@ -85,6 +86,7 @@ def test_intervals_survive_json() -> None:
 def test_files_from_before_a_field_was_added_are_read() -> None:
     data = json.loads(make_analysis().to_json())
     del data["sentiment"]["interval"], data["transcript"]["sentences"], data["tone"]
+    del data["transcript"]["language"]
     del data["confidence"]
     for alone in data["sentiment"]["alone"].values():
         del alone["interval"]
@@ -92,6 +94,7 @@ def test_files_from_before_a_field_was_added_are_read() -> None:
     assert analysis.sentiment.interval is None
     assert analysis.sentiment.alone["text"].interval is None
     assert analysis.transcript.sentences == ()
+    assert analysis.transcript.language == ""
     assert analysis.tone is None
     assert analysis.confidence is None
 

@@ -34,7 +34,7 @@ def test_a_talking_face_gives_everything(whole: tuple[Analysis, list[tuple[str, 
     analysis, _ = whole
     assert set(analysis.sentiment.alone) == set(MODALITIES)
     assert all(max(analysis.presence[m]) > 0 for m in MODALITIES)
-    assert analysis.transcript.source == "recognised"
+    assert (analysis.transcript.source, analysis.transcript.language) == ("recognised", "en")
     assert "times" in " ".join(w.word for w in analysis.transcript.words).lower()
     assert len(analysis.ticks.start) == pytest.approx(6.0 / 0.2, abs=1)
     assert analysis.clip.duration == pytest.approx(6.0, abs=0.2)
@@ -59,7 +59,7 @@ def test_each_missing_modality_is_named(tmp_path: Path) -> None:
     silent = analyze(make_clip(tmp_path / "silent.mp4", 2.0, sound=None))
     assert silent.warnings == ("The clip has no sound: the answer rests on the face alone.",)
     assert set(silent.sentiment.alone) == {"visual"}
-    assert silent.transcript.source == "none"
+    assert (silent.transcript.source, silent.transcript.language) == ("none", "")
     faceless = analyze(make_clip(tmp_path / "plain.mp4", 3.0, video="plain"))
     assert "No face was found in the video: the answer rests on words and voice." in faceless.warnings
     assert max(faceless.presence["visual"]) == 0

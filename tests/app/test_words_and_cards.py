@@ -83,6 +83,14 @@ def test_cards_escape_what_comes_from_outside() -> None:
     assert "&lt;b&gt;me&lt;/b&gt;" in transcript_card(analysis)
 
 
+def test_the_words_say_their_language_and_run_in_its_direction() -> None:
+    analysis = make_analysis()
+    assert 'lang=""' in transcript_card(analysis, "ja")  # it is not told, and not the page's
+    told = transcript_card(replace(analysis, transcript=replace(analysis.transcript, language="he")), "ja")
+    assert 'lang="he"' in told
+    assert told.count('<p dir="auto"><time>') == told.count("<time>") > 0
+
+
 def test_result_card_says_what_was_not_observed() -> None:
     html = result_card(make_analysis(modalities=("text", "audio")))
     face = html[html.index("face alone") :]

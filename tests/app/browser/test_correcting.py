@@ -27,5 +27,6 @@ def test_a_corrected_word_changes_the_words_and_nothing_else(page: Any) -> None:
     page.wait_for_function(
         "[...document.querySelector('#cm-video video').cmTrack.cues].some(c => c.text.includes('horrible'))"
     )
+    assert page.evaluate("document.querySelector('#cm-video video').cmTrack.language") == "en"
     after = page.evaluate(read)
     assert {name for name in before if before[name] != after[name]} == {"words alone"}
