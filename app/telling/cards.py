@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Sequence
 from html import escape
 
@@ -84,8 +85,14 @@ def transcript_card(analysis: Analysis, language: str = DEFAULT, keys: str = "")
     note = tell(f"transcript.{source}", language) if source in SOURCES else source
     named = escape(keys or tell("transcript.title", language))
     spoken = f'lang="{escape(analysis.transcript.language)}"'  # empty: not known, and not the page's
-    region = f'<div class="cm-transcript" tabindex="0" role="group" aria-label="{named}" {spoken}>'
+    about = f'aria-label="{named}" {spoken} data-of="{_mark(analysis)}"'
+    region = f'<div class="cm-transcript" tabindex="0" role="group" {about}>'
     return f'<p class="cm-quiet">{escape(note)}</p>{region}{"".join(parts)}</p></div>'
+
+
+def _mark(analysis: Analysis) -> str:
+    """What changes with the words and their times, and with nothing else: `subtitles.js` compares it."""
+    return f"{zlib.crc32(repr(analysis.transcript).encode()):08x}"
 
 
 def coupling_card(analysis: Analysis, language: str = DEFAULT) -> str:

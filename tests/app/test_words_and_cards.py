@@ -91,6 +91,18 @@ def test_the_words_say_their_language_and_run_in_its_direction() -> None:
     assert told.count('<p dir="auto"><time>') == told.count("<time>") > 0
 
 
+def test_the_mark_of_the_words_changes_with_them_alone() -> None:
+    def mark(card: str) -> str:
+        return re.findall('data-of="([^"]+)"', card)[0]
+
+    analysis = make_analysis()
+    said = analysis.transcript
+    others = (*said.words[:-1], replace(said.words[-1], word="you"))
+    assert mark(transcript_card(analysis, "ja")) == mark(transcript_card(with_tone(analysis)))
+    corrected = replace(analysis, transcript=replace(said, words=others))
+    assert mark(transcript_card(corrected)) != mark(transcript_card(analysis))
+
+
 def test_result_card_says_what_was_not_observed() -> None:
     html = result_card(make_analysis(modalities=("text", "audio")))
     face = html[html.index("face alone") :]

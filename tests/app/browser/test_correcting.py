@@ -28,5 +28,19 @@ def test_a_corrected_word_changes_the_words_and_nothing_else(page: Any) -> None:
         "[...document.querySelector('#cm-video video').cmTrack.cues].some(c => c.text.includes('horrible'))"
     )
     assert page.evaluate("document.querySelector('#cm-video video').cmTrack.language") == "en"
+    _captions_are_switched_off_and_stay_as_they_are(page)
     after = page.evaluate(read)
     assert {name for name in before if before[name] != after[name]} == {"words alone"}
+
+
+def _captions_are_switched_off_and_stay_as_they_are(page: Any) -> None:
+    track = "document.querySelector('#cm-video video').cmTrack"
+    page.evaluate(f"window.cue = {track}.cues[0]")
+    page.evaluate("document.querySelector('.cm-word').setAttribute('role', 'button')")  # as the arrow keys do
+    assert page.evaluate(f"{track}.mode") == "showing"
+    page.click("#cm-film [data-captions][aria-pressed=true]")
+    page.wait_for_selector("#cm-film [data-captions][aria-pressed=false]")
+    page.wait_for_timeout(600)
+    assert page.evaluate(f"[{track}.mode, {track}.cues[0] === cue]") == ["hidden", True]
+    page.evaluate(f"{track}.mode = 'showing'")  # by the browser's own menu
+    page.wait_for_selector("#cm-film [data-captions][aria-pressed=true]")
