@@ -37,6 +37,7 @@ SCRIPTS = (
     "language.js",
     "reading.js",  # before what says it to screen readers
     "playhead.js",
+    "stay.js",
     "aside.js",
     "film.js",
     "box.js",

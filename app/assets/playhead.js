@@ -96,16 +96,6 @@
     put(picture, "aria-valuetext", text);
   };
 
-  // A picture that is drawn anew is another element: where the keyboard was in the old one, it goes into the new one.
-  let held = null;
-  const hold = () => {
-    const active = document.activeElement, picture = active?.closest?.(".js-plotly-plot");
-    if (picture) held = { picture, id: picture.closest("[id^=cm-]").id };
-    else if (active !== document.body || held?.picture.isConnected) held = null;
-    if (!held || held.picture.isConnected) return;
-    document.querySelector(`#${held.id} .js-plotly-plot[role]`)?.focus({ preventScroll: true });
-  };
-
   const follow = () => {
     const video = film();
     for (const picture of pictures()) {
@@ -118,7 +108,6 @@
     }
     const other = document.querySelector(`${OTHER} .js-plotly-plot`);
     if (other) [["role", "img"], ["aria-label", told(other)]].forEach(([name, text]) => put(other, name, text));
-    hold();
   };
 
   document.addEventListener("click", (event) => {

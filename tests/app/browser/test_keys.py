@@ -31,6 +31,7 @@ def test_what_is_seen_is_also_said_and_what_is_pointed_at_has_keys(page: Any, tm
     page.evaluate(SAID)
     _an_analysis_is_begun_and_could_be_cancelled_by_keys(page)
     await_result(page)
+    page.wait_for_function("document.activeElement.id === 'cm-analyse'")  # what could be cancelled is done
     page.wait_for_function("said.at(-1).startsWith('Analysed. The clip as a whole: ')")
     stages = page.evaluate("said.slice(0, -1)")
     # A line that stays, and not a list that is replaced six times a second: each sentence is another one.
