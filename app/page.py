@@ -48,6 +48,7 @@ SCRIPTS = (
     "words.js",
     "space.js",
     "subtitles.js",
+    "pictures.js",
     "fold.js",
     "folder.js",
     "access.js",

@@ -109,7 +109,7 @@
       if (look !== looked || picture.data !== drawn) {
         [looked, drawn] = [look, picture.data];
         clearTimeout(later);
-        later = setTimeout(() => lay(picture), REST);
+        later = setTimeout(() => picture.isConnected && lay(picture), REST);
       }
     }
   };
