@@ -50,6 +50,7 @@ SCRIPTS = (
     "subtitles.js",
     "pictures.js",
     "fold.js",
+    "details.js",
     "folder.js",
     "access.js",
     "sideways.js",

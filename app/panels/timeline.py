@@ -49,7 +49,7 @@ def render() -> TimelinePanel:
         )
         tone = gr.Checkbox(False, label=label("timeline.tone"), container=False, elem_id="cm-tone")
         gr.HTML(html(window_buttons), padding=False)
-    return TimelinePanel(target, tone, faces, plot, gr.HTML(padding=False))
+    return TimelinePanel(target, tone, faces, plot, gr.HTML(padding=False, elem_id="cm-timeline-table"))
 
 
 def listen(panel: TimelinePanel, state: gr.State, delete: gr.Button, draw_again: Callable[..., Any]) -> None:
