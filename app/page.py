@@ -52,6 +52,7 @@ SCRIPTS = (
     "fold.js",
     "details.js",
     "folder.js",
+    "hints.js",
     "access.js",
     "sideways.js",
     "touch.js",

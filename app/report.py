@@ -76,7 +76,7 @@ def render_report(
         f"<title>{escape(name)} – Coupled Mamba</title><style>{style}{_STYLE}</style><script>{_DARK}</script></head>"
         f"<body><main><header><h1>Coupled Mamba</h1><p>{escape(name)} · {_facts(analysis)}</p></header>{body}"
         "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
-        f"{_scripts('windows.js', 'clock.js', 'shares.js', 'words.js')}"
+        f"{_scripts('windows.js', 'clock.js', 'shares.js', 'words.js', 'hints.js')}"
         f"{_scripts('space.js', 'report.js') if answered else ''}"
         f"{_scripts(*(('faces.js',) if portraits else ()), 'touch.js', 'frames.js')}</body></html>"
     )

@@ -164,12 +164,12 @@ def _layer(index: int, memory: Memory, language: str) -> str:
         name = f'<th scope="row" class="cm-{target}">{name_of(target, language)}</th>'
         body += f'<tr>{name}{cells}<td class="cm-life">{life}</td></tr>'
     together = half_life(float(memory.together[index]), language)
+    life_head = behind(tell("coupling.life", language), tell("coupling.life_hint", language))
     count = len(memory.coupling)
     caption = tell("coupling.layer", language, number=index + 1, count=count, life=together)
     return (
         f'<table class="cm-matrix cm-learnt"><caption>{caption}</caption><thead><tr><td></td>{head}'
-        f'<th scope="col" class="cm-life" title="{tell("coupling.life_hint", language)}">'
-        f"{tell('coupling.life', language)}</th></tr></thead><tbody>{body}</tbody></table>"
+        f'<th scope="col" class="cm-life">{life_head}</th></tr></thead><tbody>{body}</tbody></table>'
     )
 
 

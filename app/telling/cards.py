@@ -140,11 +140,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def behind(words: str, explained: str) -> str:
-    """A few words, and what they mean for who points at them, comes to them by keys, or listens."""
-    told = escape(explained)
+    """A few words, and what they mean for who points at them or taps them, comes to them by keys, or listens."""
     return (
-        f'<span class="cm-how" tabindex="0" title="{told}">{escape(words)}'
-        f'<span class="cm-unseen"> {told}</span></span>'
+        f'<span class="cm-how" tabindex="0">{escape(words)}'
+        f'<span class="cm-unseen"> {escape(explained)}</span></span>'
     )
 
 
@@ -153,8 +152,8 @@ def legend(language: str = DEFAULT, *, together: bool = True, band: bool = False
     keys = [(m, name_of(m, language)) for m in (("all", *MODALITIES) if together else MODALITIES)]
     told = "".join(f'<i class="cm-key-{k}">{n}</i>' for k, n in keys)
     if band:
-        hint = escape(tell("result.spread_hint", language))
-        told += f'<i class="cm-key-band" title="{hint}">{tell("legend.band", language)}</i>'
+        hint = behind(tell("legend.band", language), tell("result.spread_hint", language))
+        told += f'<i class="cm-key-band">{hint}</i>'
     return f'<span class="cm-legend">{told}</span>'
 
 
@@ -170,8 +169,9 @@ def _spread_line(interval: Interval | None, language: str) -> str:
     """The clip's interval as a line under the score, and behind it what is meant."""
     if interval is None:
         return ""
-    hint = tell("result.spread_hint", language)
-    return f'<p class="cm-spread" title="{hint}">{escape(spread(interval, language))}</p>'
+    return (
+        f'<p class="cm-spread">{behind(spread(interval, language), tell("result.spread_hint", language))}</p>'
+    )
 
 
 def _row(

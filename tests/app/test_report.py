@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from app.report import render_report
 from app.telling.moments import Moment
 from model.inference.answers import Memory, Paths
 from tests.app.browser.visit import CHROMIUM, chromium
-from tests.app.made import make_analysis
+from tests.app.made import make_analysis, with_intervals
 from tests.app.test_moments import make_moment
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -94,7 +95,7 @@ def test_a_modality_that_comes_late_is_not_waited_for() -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)")
 def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    path.write_text(render_report(make_analysis(60), "clip", answered(60)), encoding="utf-8")
+    path.write_text(render_report(with_intervals(make_analysis(60)), "clip", answered(60)), encoding="utf-8")
     SHOTS.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         for name, width, scheme in (
@@ -102,7 +103,8 @@ def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None
             ("dark", 1280, "dark"),
             ("phone", 390, "light"),
         ):
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            size = {"width": width, "height": 900}
+            context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=name == "phone")
             context.set_offline(True)
             page, faults = context.new_page(), []
             page.on("pageerror", lambda error, faults=faults: faults.append(str(error)))
@@ -116,7 +118,26 @@ def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None
                 before = page.evaluate(canvas)
                 page.hover("#cm-timeline .nsewdrag >> nth=0", position={"x": 500, "y": 60})
                 page.wait_for_function(f"b => {canvas} != b", arg=before)
+            _explanations_are_read(page, by_finger=name == "phone")
             page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert not faults
             context.close()
+
+
+def _explanations_are_read(page: Any, by_finger: bool) -> None:
+    """Below their words and within the screen, until Escape is pressed; by keys, by a mouse or by a finger."""
+    hows = page.locator(".cm-how")
+    assert hows.count() >= 5
+    for how in hows.all():
+        told = how.locator(".cm-unseen")
+        assert told.bounding_box()["height"] <= 1
+        how.tap() if by_finger else how.hover()
+        box, words = told.bounding_box(), how.bounding_box()
+        assert 0 <= box["x"] <= words["x"] + words["width"] < box["x"] + box["width"] + 80
+        assert box["x"] + box["width"] <= page.viewport_size["width"]
+        assert 0 <= box["y"] - words["y"] - words["height"] < 12  # the pointer can go there
+        assert box["height"] > 30
+        how.focus()
+        page.keyboard.press("Escape")
+        assert told.bounding_box()["height"] <= 1
