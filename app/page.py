@@ -29,7 +29,7 @@ from app.several import MOST as MOST_CLIPS
 from app.wiring import wire
 
 ASSETS = Path(__file__).parent / "assets"
-STYLES = ("cards.css", "page.css", "answers.css", "compare.css", "reading.css")
+STYLES = ("cards.css", "page.css", "answers.css", "compare.css", "reading.css", "print.css")
 SCRIPTS = (
     "lean.js",
     "presence.js",
@@ -45,6 +45,7 @@ SCRIPTS = (
     "windows.js",
     "clock.js",
     "shares.js",
+    "print.js",  # before the words, which are laid in the width that it gives
     "words.js",
     "space.js",
     "subtitles.js",

@@ -32,7 +32,7 @@ article { background: var(--cm-card); border: 1px solid var(--cm-line); border-r
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
 @media (max-width: 900px) { .two { grid-template-columns: minmax(0, 1fr); } article { padding: 18px 16px; } }
 """
-_STYLES = ("cards.css", "answers.css")
+_STYLES = ("cards.css", "answers.css", "print.css")
 TIME_HINT = "drag to look closer, double click to go back"
 TIME_TOUCH = "tap it to read what it shows there"  # a finger that moves scrolls
 SPACE_HINT = "drag or arrow keys to turn; point at the time line and the points go there"
@@ -76,7 +76,7 @@ def render_report(
         f"<title>{escape(name)} – Coupled Mamba</title><style>{style}{_STYLE}</style><script>{_DARK}</script></head>"
         f"<body><main><header><h1>Coupled Mamba</h1><p>{escape(name)} · {_facts(analysis)}</p></header>{body}"
         "<footer>A reading of expression by a model, not of a person’s inner state.</footer></main>"
-        f"{_scripts('windows.js', 'clock.js', 'shares.js', 'words.js', 'hints.js')}"
+        f"{_scripts('windows.js', 'clock.js', 'shares.js', 'print.js', 'words.js', 'hints.js')}"
         f"{_scripts('space.js', 'report.js') if answered else ''}"
         f"{_scripts(*(('faces.js',) if portraits else ()), 'touch.js', 'frames.js')}</body></html>"
     )

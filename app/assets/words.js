@@ -114,4 +114,10 @@
     }
   };
   document.addEventListener("cm-frame", follow);
+  for (const sheet of ["beforeprint", "afterprint"]) {
+    addEventListener(sheet, () => { // at once: what is printed does not wait
+      const picture = document.querySelector("#cm-timeline .js-plotly-plot");
+      if (picture?._fullLayout?.xaxis?._length > 0 && window.Plotly) lay(picture);
+    });
+  }
 }

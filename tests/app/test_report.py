@@ -120,6 +120,9 @@ def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None
                 page.wait_for_function(f"b => {canvas} != b", arg=before)
             _explanations_are_read(page, by_finger=name == "phone")
             page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
+            if name == "dark":
+                _is_printed_in_light_colours_and_within_the_sheet(page)
+                _keeps_its_colours_among_the_systems_few(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert not faults
             context.close()
@@ -141,3 +144,30 @@ def _explanations_are_read(page: Any, by_finger: bool) -> None:
         how.focus()
         page.keyboard.press("Escape")
         assert told.bounding_box()["height"] <= 1
+
+
+PRINTED = """() => ["beforeprint", "afterprint"].forEach((event) => addEventListener(event, () => {
+  const svg = document.querySelector("#cm-timeline .main-svg");
+  const texts = document.querySelectorAll("#cm-timeline .textpoint text");
+  const right = Math.max(...[...texts].map((text) => text.getBoundingClientRect().right));
+  const box = svg.getBoundingClientRect();
+  (window.printed ??= []).push([document.documentElement.className, Math.round(box.width), right <= box.right]);
+}))"""
+
+
+def _is_printed_in_light_colours_and_within_the_sheet(page: Any) -> None:
+    """Its words too; and then all is as it was."""
+    page.evaluate(PRINTED)
+    before = page.evaluate("document.querySelector('#cm-timeline .main-svg').getBoundingClientRect().width")
+    page.pdf(format="A4")
+    assert page.evaluate("printed") == [["", 646, True], ["dark", round(before), True]]
+
+
+def _keeps_its_colours_among_the_systems_few(page: Any) -> None:
+    page.emulate_media(forced_colors="active")
+    colours = (
+        "all => all.map(mark => getComputedStyle(mark, mark.matches('b') ? '' : '::before').backgroundColor)"
+    )
+    for marks in (".cm-row .cm-track b", ".cm-legend >> nth=0 >> i:not(.cm-key-band)"):
+        found = page.locator(marks).evaluate_all(colours)
+        assert len(set(found)) == 4, marks
