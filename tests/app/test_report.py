@@ -120,6 +120,8 @@ def test_the_report_works_in_a_browser_without_a_network(tmp_path: Path) -> None
                 page.wait_for_function(f"b => {canvas} != b", arg=before)
             _explanations_are_read(page, by_finger=name == "phone")
             page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
+            if name == "light":
+                assert set(page.eval_on_selector_all(".cm-word:is(.up, .down)", LINED)) == {"solid", "dotted"}
             if name == "dark":
                 _is_printed_in_light_colours_and_within_the_sheet(page)
                 _keeps_its_colours_among_the_systems_few(page)
@@ -146,6 +148,7 @@ def _explanations_are_read(page: Any, by_finger: bool) -> None:
         assert told.bounding_box()["height"] <= 1
 
 
+LINED = "words => words.map(word => getComputedStyle(word).textDecorationStyle)"
 PRINTED = """() => ["beforeprint", "afterprint"].forEach((event) => addEventListener(event, () => {
   const svg = document.querySelector("#cm-timeline .main-svg");
   const texts = document.querySelectorAll("#cm-timeline .textpoint text");

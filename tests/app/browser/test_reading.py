@@ -76,6 +76,8 @@ def test_a_click_its_picture_and_its_answer_are_on_one_screen(page: Any) -> None
     page.wait_for_timeout(1000)
     assert not page.evaluate(SMALL)  # on a phone it would cover what is looked at
     assert page.locator("#cm-reading").bounding_box()["y"] >= 0
+    page.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 enlarged four times
+    assert page.evaluate("getComputedStyle(document.querySelector('#cm-reading')).position") == "static"
 
 
 def _is_sent_away_by_keys(page: Any) -> None:
