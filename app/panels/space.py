@@ -16,7 +16,7 @@ from extractors.records import Grid
 def render() -> gr.HTML:
     """Lay out the panel."""
     gr.HTML(html(_head), padding=False)
-    return gr.HTML(padding=False, elem_id="cm-space-card")
+    return gr.HTML(padding=False)
 
 
 def show(analysis: Analysis, grid: Grid, language: str = DEFAULT) -> str:

@@ -117,10 +117,11 @@ def space_card(analysis: Analysis, paths: Paths, language: str = DEFAULT) -> str
     names = [name_of(m, language) for m in data["paths"]]
     told = tell("space.picture", language, names=joined(names, language))
     header = [tell("table.time", language), tell("table.score", language), *names]
+    same = f'<div id="cm-space-table">{folded(header, _space_rows(data), language)}</div>'
     return (
         f'<canvas id="cm-space" class="cm-space" tabindex="0" role="img" aria-label="{told}" '
         f'data-paths="{escape(json.dumps(data, separators=(",", ":")))}"></canvas>'
-        f'<p class="cm-small">{_shown(paths, language)}</p>{folded(header, _space_rows(data), language)}'
+        f'<p class="cm-small">{_shown(paths, language)}</p>{same}'
     )
 
 
