@@ -115,7 +115,9 @@ def test_result_card_says_the_interval_in_words_and_draws_it() -> None:
     score = analysis.sentiment.clip.score
     html = result_card(analysis)
     told = f"90 % range: {signed(score - 0.8)} to {signed(score + 0.8)}"
-    assert f">{told}</p>" in html
+    assert re.search(
+        rf">{re.escape(told)}<span[^>]*> Measured on synthetic streams[^<]*</span></span></p>", html
+    )
     assert html.count("<b style=") == 4
     assert f'<b style="left:{100 * (score - 0.8 + 3) / 6:.2f}%;width:{100 * 1.6 / 6:.2f}%">' in html
     assert told in render_report(analysis)
