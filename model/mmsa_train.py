@@ -25,7 +25,7 @@ def table(runs: Sequence[Mapping[str, Figures]]) -> str:
     """Mean and standard deviation over the seeds of each figure on the test split, of those that all seeds have."""
     shared = set.intersection(*(set(run["test"]) for run in runs))
     tests = [{k: v for k, v in run["test"].items() if k in shared} for run in runs]
-    return "\n".join(f"{name:16s} {m:.4f} +- {d:.4f}" for name, (m, d) in mean_and_deviation(tests).items())
+    return "\n".join(f"{name:16s} {told}" for name, told in mean_and_deviation(tests).items())
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -204,11 +204,11 @@ def ablate(bench: Bench, which: str, seeds: int, kept: Path | None = None) -> Ru
 
 
 def table(runs: Runs) -> str:
-    """One line an arm and share, every figure as mean +- deviation."""
+    """One line an arm and share, every figure as mean +- deviation over the runs."""
     lines = []
     for arm, by_share in runs.items():
         for share, figures in by_share.items():
-            cells = (f"{k} {m:.4f} +- {d:.4f}" for k, (m, d) in mean_and_deviation(figures).items())
+            cells = (f"{k} {told}" for k, told in mean_and_deviation(figures).items())
             lines.append(f"{arm:18s} hidden {share:4s} {len(figures)} runs  " + "  ".join(cells))
     return "\n".join(lines)
 

@@ -89,8 +89,11 @@ def read_split(
     wanted = [*MODALITIES.values(), "regression_labels"]
     wanted += [] if aligned else ["audio_lengths", "vision_lengths"]
     if missing := [key for key in wanted if key not in data]:
-        ids = ": text_bert holds token ids, which need a BERT to become features"
-        hint = ids if "text" in missing else ""
+        hint = ""
+        if "text" in missing:
+            hint = ": text_bert holds token ids, which need a BERT to become features"
+        elif all(key.endswith("_lengths") for key in missing):
+            hint = ": of an aligned file, set aligned = true in the config"
         raise ValueError(f"{split} lacks {', '.join(missing)}{hint}; it has {', '.join(map(str, data))}")
     score = scores(data["regression_labels"], f"{split}: regression_labels", limit)
     repairs: list[str] = []
@@ -206,7 +209,9 @@ def mend(
         utterance, row = np.argwhere(broken)[0]
         found = f"{int(broken.sum())} rows of {key} hold nan or infinity (the first: utterance {utterance}, row {row})"
         if not repair:
-            raise ValueError(f"{split}: {found}; read with repair=True to leave them out as unobserved")
+            raise ValueError(
+                f"{split}: {found}; set repair = true in the config (repair=True in Python) to leave them out as unobserved"
+            )
         repairs.append(f"{split}: {found}; they count as unobserved")
         observed = observed & ~broken
     return np.where(observed[..., None], rows, np.float32(0)), observed

@@ -116,12 +116,11 @@ def _correlation(p: Float, r: Float) -> float:
     return float("nan") if constant else float(np.corrcoef(p, r)[0][1])
 
 
-def mean_and_deviation(runs: Sequence[Figures]) -> dict[str, tuple[float, float]]:
-    """Of several seeds: (mean, standard deviation with n - 1) a measure; 0 for the deviation of one run."""
-    return {
-        name: (
-            float(np.mean([run[name] for run in runs])),
-            float(np.std([run[name] for run in runs], ddof=1)) if len(runs) > 1 else 0.0,
-        )
-        for name in runs[0]
-    }
+def mean_and_deviation(runs: Sequence[Figures]) -> dict[str, str]:
+    """Of several seeds "mean +- standard deviation" (n - 1) a measure; of one run its figure, which has none."""
+    return {name: _told([run[name] for run in runs]) for name in runs[0]}
+
+
+def _told(figures: Sequence[float]) -> str:
+    deviation = f" +- {np.std(figures, ddof=1):.4f}" if len(figures) > 1 else ""
+    return f"{np.mean(figures):.4f}{deviation}"

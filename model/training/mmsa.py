@@ -34,7 +34,7 @@ SCALE = 3.0
 
 @dataclass(frozen=True)
 class MmsaSettings:
-    """One run on one corpus; defaults are the paper's."""
+    """One run on one corpus; defaults are the paper's. Raises ValueError for a number that no run can have."""
 
     corpus: str = "mosei"
     aligned: bool = False
@@ -46,6 +46,13 @@ class MmsaSettings:
     weight_decay: float = 5e-4
     bidirectional: bool = False
     network: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "ticks"):
+            if not isinstance(count := getattr(self, name), int) or count < 1:
+                raise ValueError(f"{name} is {count!r}: give a whole number of 1 or more")
+        if not isinstance(self.learning_rate, (int, float)) or not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate!r}: give a number above 0")
 
 
 def read_settings(path: Path) -> MmsaSettings:

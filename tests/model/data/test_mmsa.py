@@ -100,6 +100,11 @@ def test_token_ids_alone_are_told_from_features(unaligned):
         read_split(unaligned, "train", CORPORA["mosi"], aligned=False)
 
 
+def test_an_aligned_file_taken_for_another_is_told(aligned):
+    with pytest.raises(ValueError, match="of an aligned file, set aligned = true in the config"):
+        read_split(aligned, "train", CORPORA["mosi"], aligned=False)
+
+
 def test_what_is_not_read_may_be_missing(unaligned):
     for key in ("id", "raw_text", "classification_labels", "annotations"):
         del unaligned[key]
@@ -119,7 +124,7 @@ def test_minus_infinity_in_audio_becomes_zero(unaligned):
 def test_other_broken_numbers_are_an_error_or_unobserved(aligned, key, bad):
     aligned[key] = aligned[key].astype(np.float64)
     aligned[key][3, 1, 0] = bad
-    with pytest.raises(ValueError, match=f"1 rows of {key}.*utterance 3, row 1.*repair=True"):
+    with pytest.raises(ValueError, match=f"1 rows of {key}.*utterance 3, row 1.*repair = true in the config"):
         read_split(aligned, "valid", CORPORA["mosi"], aligned=True)
     found = read_split(aligned, "valid", CORPORA["mosi"], aligned=True, repair=True)
     m = ["text", "audio", "vision"].index(key)

@@ -101,5 +101,5 @@ def test_classes_out_of_range_are_refused(p, r):
 
 
 def test_seeds_are_summed_up():
-    assert mean_and_deviation([{"MAE": 1.0}, {"MAE": 3.0}]) == {"MAE": (2.0, pytest.approx(2**0.5))}
-    assert mean_and_deviation([{"MAE": 1.0}]) == {"MAE": (1.0, 0.0)}
+    assert mean_and_deviation([{"MAE": 1.0}, {"MAE": 3.0}]) == {"MAE": "2.0000 +- 1.4142"}
+    assert mean_and_deviation([{"MAE": 1.0}]) == {"MAE": "1.0000"}  # nobody knows how far another would lie

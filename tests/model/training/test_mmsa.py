@@ -30,6 +30,22 @@ def test_the_papers_settings_are_as_printed():
         assert list(sizes.values()) == [128, 2, 4, 64, 3]
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("epochs", 0),
+        ("batch", 0),
+        ("batch", 2.5),
+        ("ticks", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", "1"),
+    ],
+)
+def test_numbers_that_no_run_can_have_are_refused_as_such(name, number):
+    with pytest.raises(ValueError, match=f"{name} is {number!r}"):
+        MmsaSettings("mosi", **{name: number})
+
+
 def test_training_learns_and_repeats(pickled):
     parts = read(pickled, "mosi", True)
     settings = MmsaSettings("mosi", aligned=True, epochs=40, batch=8, learning_rate=1e-2, network=NETWORK)
