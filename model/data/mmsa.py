@@ -210,7 +210,7 @@ def mend(
         found = f"{int(broken.sum())} rows of {key} hold nan or infinity (the first: utterance {utterance}, row {row})"
         if not repair:
             raise ValueError(
-                f"{split}: {found}; set repair = true in the config (repair=True in Python) to leave them out as unobserved"
+                f"{split}: {found}; set repair = true in the config (repair=True in Python) to leave them out"
             )
         repairs.append(f"{split}: {found}; they count as unobserved")
         observed = observed & ~broken
