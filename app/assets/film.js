@@ -41,10 +41,9 @@
     const told = `${clock(video.currentTime)} / ${clock(video.duration)}`;
     const time = row.querySelector("time");
     if (time.textContent !== told) time.textContent = told;
-    for (const button of row.querySelectorAll("[data-rate], [data-again]")) {
-      const pressed = String(button.dataset.rate ? Number(button.dataset.rate) === rate : loops);
-      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
-    }
+    const speed = row.querySelector("[data-rate]"), button = row.querySelector("[data-again]"), pressed = String(loops);
+    if (speed.value !== String(rate)) speed.value = rate;
+    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
   };
 
   const follow = () => {
@@ -58,11 +57,11 @@
   };
 
   for (const type of ["playing", "pause", "timeupdate", "ended"]) document.addEventListener(type, heard, true);
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches?.("#cm-film [data-rate]")) rate = Number(target.value);
+  });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#cm-film :is([data-rate], [data-again])");
-    if (!button) return;
-    if (button.dataset.rate) rate = Number(button.dataset.rate);
-    else loops = !loops;
+    if (event.target.closest?.("#cm-film [data-again]")) loops = !loops;
   });
   document.addEventListener("cm-frame", follow);
 }

@@ -83,16 +83,13 @@ def _film(language: str) -> str:
 
     `film.js`, `box.js` and `subtitles.js` do it.
     """
-    speeds = "".join(
-        f'<button type="button" data-rate="{rate}" aria-pressed="{"true" if rate == 1 else "false"}">{rate} ×</button>'
-        for rate in RATES
-    )
+    speeds = "".join(f"<option value={rate}{' selected' * (rate == 1)}>{rate} ×</option>" for rate in RATES)
     again, hint = tell("video.again", language), tell("video.again_hint", language)
     captions, shown = tell("video.captions", language), tell("video.captions_hint", language)
     face, whose = tell("video.box", language), tell("video.box_hint", language)
     return (
         f'<div id="cm-film" class="cm-film" role="group" aria-label="{tell("video.player", language)}" hidden>'
-        f'<time></time><span role="group" aria-label="{tell("video.speed", language)}">{speeds}</span>'
+        f'<time></time><select data-rate aria-label="{tell("video.speed", language)}">{speeds}</select>'
         f'<button type="button" data-again aria-pressed="false" title="{hint}">⟲ {again}</button>'
         f'<button type="button" data-box aria-pressed="true" title="{whose}" hidden>▢ {face}</button>'
         f'<button type="button" data-captions aria-pressed="true" title="{shown}" hidden>≡ {captions}</button></div>'

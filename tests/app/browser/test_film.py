@@ -30,13 +30,13 @@ def test_speed_and_repeating_are_reached_by_keys_and_the_time_is_always_seen(pag
     page.wait_for_function(f"{VIDEO}.duration > 20")
     page.wait_for_selector("#cm-film >> text=0:00.0 / 0:2")
     _the_keyboard_goes_past_the_player_without_starting_it(page)
-    page.focus("#cm-film [data-rate='2']")
-    page.keyboard.press("Enter")
+    page.focus("#cm-film [data-rate]")
+    page.keyboard.press("2")  # as in any list to choose from
     page.wait_for_function(f"{VIDEO}.playbackRate === 2")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.wait_for_function("document.querySelector('#cm-film [data-again]').ariaPressed === 'true'")
-    assert page.eval_on_selector_all("#cm-film button", PRESSED) == ["2 ×", "⟲ Repeat"]
+    assert page.eval_on_selector_all("#cm-film button", PRESSED) == ["⟲ Repeat"]
     page.evaluate(f"{VIDEO}.muted = true; {VIDEO}.currentTime = {VIDEO}.duration")
     page.wait_for_function(f"{VIDEO}.ended")
     page.wait_for_timeout(500)
