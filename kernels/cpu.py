@@ -19,13 +19,13 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from kernels.cpu_backward import STRIP, backward, backward_room
 from kernels.cpu_forward import SPACING, forward, forward_room, trace_room
 from kernels.cpu_forward import trace as trace_kernel
 from kernels.inputs import ScanInputs, Traced
 from kernels.lanes import LANES
+from kernels.once import history, once
 from kernels.reference import as_shares
 
 # Below this many vectors of state a second thread costs more than it brings (about 1 ms of work).
@@ -34,7 +34,7 @@ THREAD_WORK = 200_000
 
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
-    return _Scan.apply(inputs.delta_softplus, with_state, inputs.differentiated, *inputs.in_order)
+    return _Scan.apply(inputs.delta_softplus, with_state, history(inputs), *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
@@ -68,28 +68,30 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, softly: bool, with_state: bool, differentiated: bool, *tensors: Tensor | None
+        ctx: Any, softly: bool, with_state: bool, past: Tensor | None, *tensors: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         u, A = cast(Tensor, tensors[0]), cast(Tensor, tensors[2])
         layout = _Layout.of(u, A)
         given, h0 = _prepare(tensors)
-        kept = _floats(layout.checkpoints * layout.states) if differentiated else None
+        kept = _floats(layout.checkpoints * layout.states) if past is not None else None
         y, last = torch.empty_like(cast(Tensor, given[0])), _floats(layout.states) if with_state else None
         _spread(forward, forward_room, layout, softly, given, h0, y, last, kept, None)
-        ctx.save_for_backward(*given, h0, kept, u)
+        ctx.save_for_backward(past, *given, h0, kept, u)
         ctx.softly, ctx.layout = softly, layout
         ctx.dtypes = [None if value is None else value.dtype for value in tensors]
         ctx.set_materialize_grads(False)
         return _unrows(y, u), None if last is None else _unpack(last, layout)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        *given, h0, kept, u = ctx.saved_tensors
+    @once
+    def backward(
+        ctx: Any, saved: list[Any], dy: Tensor | None, dlast: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        *given, h0, kept, u = saved
         dy = torch.zeros_like(given[0]) if dy is None else _rows(dy)
         dlast = None if dlast is None else _pack(dlast.float())
-        saved = (tuple(given), h0, kept)
-        found = _gradients(ctx.layout, ctx.softly, saved, dy, dlast, u, ctx.needs_input_grad[-1])
+        held = (tuple(given), h0, kept)
+        found = _gradients(ctx.layout, ctx.softly, held, dy, dlast, u, ctx.needs_input_grad[-1])
         typed = [None if t is None or g is None else g.to(t) for g, t in zip(found, ctx.dtypes, strict=True)]
         return None, None, None, *typed
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from kernels import triton_backward as back
 from kernels import triton_forward as ahead
 from kernels.inputs import ScanInputs, Traced
+from kernels.once import history, once
 from kernels.reference import as_shares
 
 SPACING = 16  # ticks between checkpoints, and held in a program's scratch in the backward
@@ -37,7 +37,7 @@ ROOM_AHEAD, ROOM_BACK, ROOM_JOINT = 3072, 2304, 2304
 def scan(inputs: ScanInputs, with_state: bool) -> tuple[Tensor, Tensor | None]:
     """Give y [B, L, M, E] in u's dtype and, if wanted, the final state [B, M, E, N] in float32."""
     with torch.cuda.device_of(inputs.u):  # Triton launches on the current device
-        return _Scan.apply(inputs.delta_softplus, with_state, inputs.differentiated, *inputs.in_order)
+        return _Scan.apply(inputs.delta_softplus, with_state, history(inputs), *inputs.in_order)
 
 
 def trace(inputs: ScanInputs, shares: bool) -> Traced:
@@ -123,7 +123,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, softplus: bool, with_state: bool, differentiated: bool, *given: Tensor | None
+        ctx: Any, softplus: bool, with_state: bool, past: Tensor | None, *given: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         tensors = _prepare(given)
         u, h0 = tensors[0], tensors[-1]
@@ -131,7 +131,7 @@ class _Scan(torch.autograd.Function):
         B, L, M, E = u.shape
         y = torch.empty_like(u)
         last = _empty(u, B, M, E, plan.N) if with_state else None
-        kept = _empty(u, B, plan.kept, M, E, plan.N) if differentiated else None
+        kept = _empty(u, B, plan.kept, M, E, plan.N) if past is not None else None
         P = None
         if u.numel():
             start, P = _starts(plan, tensors, softplus)
@@ -143,16 +143,18 @@ class _Scan(torch.autograd.Function):
             )  # fmt: skip
         elif last is not None:
             last = _start(h0, last)
-        ctx.save_for_backward(*tensors, kept, P)
+        ctx.save_for_backward(past, *tensors, kept, P)
         ctx.plan, ctx.softplus = plan, softplus
         ctx.dtypes = [None if value is None else value.dtype for value in given]
         ctx.set_materialize_grads(False)
         return y, last
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor | None, dlast: Tensor | None) -> tuple[Tensor | None, ...]:
-        *tensors, kept, P = ctx.saved_tensors
+    @once
+    def backward(
+        ctx: Any, saved: list[Any], dy: Tensor | None, dlast: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        *tensors, kept, P = saved
         dy = torch.zeros_like(tensors[0]) if dy is None else dy.contiguous()
         with torch.cuda.device_of(dy):
             found = _gradients(ctx.plan, tensors, ctx.softplus, kept, P, dy, dlast)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -207,3 +208,23 @@ def check_inference_keeps_nothing(sizes: tuple[int, int, int, int, int], backend
         taken.append(allocated.floats)
     assert taken[0] == taken[1]
     assert taken[2] >= taken[0] + kept
+
+
+SECOND = r"differentiated again.*differentiable once: call coupled_scan with backend='reference'"
+
+
+def detached(given: dict[str, Any]) -> dict[str, Any]:
+    """The float32 arguments without gradients."""
+    return {name: v.detach() if isinstance(v, Tensor) else v for name, v in cast(given).items()}
+
+
+def check_refuses_second_derivatives(
+    sizes: tuple[int, int, int, int, int], backend: str, name: str, device: str = "cpu"
+) -> None:
+    """Fail unless a penalty on the gradient of one argument raises, beside a term that has a gradient of its own."""
+    given = cast(arguments(sizes), device=device)
+    y, state = coupled_scan(**given, return_final_state=True, backend=backend)
+    slope = torch.autograd.grad(y.sum() + state.sum(), given[name], create_graph=True)[0]
+    assert slope.requires_grad
+    with pytest.raises(RuntimeError, match=SECOND):
+        (slope.square().sum() + given[name].sum()).backward()

@@ -6,8 +6,6 @@ share a process with the rest. A program-step takes about 2 ms there: the sizes 
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import triton
@@ -25,7 +23,9 @@ from tests.kernels.cases import (
     check_inference_keeps_nothing,
     check_nan_stays,
     check_others_stay,
+    check_refuses_second_derivatives,
     check_spoilt,
+    detached,
     run,
 )
 
@@ -118,7 +118,7 @@ def test_blocks_that_share_a_part_match_float64(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("shares", [True, False], ids=["shares", "norms"])
 @pytest.mark.parametrize("options", [(), OPTIONS], ids=["plain", "all"])
 def test_a_trace_matches_the_reference(shares: bool, options: tuple[str, ...]) -> None:
-    given = plain(arguments((2, 4, 3, 5, 3), "real", options))
+    given = detached(arguments((2, 4, 3, 5, 3), "real", options))
     ours = coupled_trace(**given, return_final_state=True, backend="triton", shares=shares)
     exact = coupled_trace(**given, return_final_state=True, backend="reference", shares=shares)
     for found, expected in zip(ours, exact, strict=True):
@@ -128,7 +128,7 @@ def test_a_trace_matches_the_reference(shares: bool, options: tuple[str, ...]) -
 
 
 def test_steps_are_the_scan() -> None:
-    given = plain(arguments((1, 3, 2, 3, 2)))
+    given = detached(arguments((1, 3, 2, 3, 2)))
     whole, last = coupled_scan(**given, return_final_state=True, backend="triton")
     state = given.pop("initial_state")
     for t in range(3):
@@ -141,7 +141,7 @@ def test_steps_are_the_scan() -> None:
 @pytest.mark.parametrize("sizes", [(0, 5, 3, 4, 2), (2, 0, 3, 4, 2)], ids=["batch 0", "length 0"])
 def test_empty_inputs_give_empty_outputs(sizes: tuple[int, int, int, int, int]) -> None:
     found = run(cast(arguments(sizes)), "triton")
-    given = plain(arguments(sizes))
+    given = detached(arguments(sizes))
     assert found["y"].shape == given["u"].shape
     assert float(found["dcoupling"].abs().sum()) == 0
     if sizes[1] == 0:
@@ -207,6 +207,5 @@ def test_without_gradients_no_checkpoints_are_kept() -> None:
     check_inference_keeps_nothing((1, 6, 2, 4, 2), "triton", 2)
 
 
-def plain(given: dict[str, Any]) -> dict[str, Any]:
-    """The float32 arguments without gradients."""
-    return {name: v.detach() if isinstance(v, Tensor) else v for name, v in cast(given).items()}
+def test_a_second_derivative_is_refused_and_not_left_out() -> None:
+    check_refuses_second_derivatives((1, 2, 2, 2, 2), "triton", "delta")

@@ -15,6 +15,7 @@ from tests.kernels.cases import (
     check,
     check_nan_stays,
     check_others_stay,
+    check_refuses_second_derivatives,
     run,
 )
 
@@ -85,6 +86,10 @@ def test_a_delta_that_is_nan_makes_nan(length: int) -> None:
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf], ids=str)
 def test_a_delta_that_is_not_finite_leaves_the_others_alone(value: float) -> None:
     check_others_stay((1, 40, 2, 20, 4), "triton", value, True, "cuda")
+
+
+def test_a_second_derivative_is_refused_and_not_left_out() -> None:
+    check_refuses_second_derivatives((1, 40, 2, 5, 16), "triton", "delta", "cuda")
 
 
 def test_auto_picks_triton() -> None:
