@@ -156,19 +156,44 @@ def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
 
     An overflowed state stays infinite or NaN, so the last tick of y tells; it costs B M E reads on a CPU and
     is left out on a GPU, where it would stall the stream.
+    Only then are the arguments looked at, since NaN in one of them ends in the same way.
     """
-    if y.device.type != "cpu" or y.numel() == 0 or _kept_finite(inputs, torch.isfinite(y[:, -1])):
+    if y.device.type != "cpu" or y.numel() == 0:
         return
-    row = float(inputs.coupling.detach().abs().sum(-1).max())
-    advice = "use a coupling whose rows sum to at most 1 (the mean, or a softmax of logits)"
-    if row <= 1 + 1e-6:
-        advice = "the coupling's rows are within 1, so look for inf, NaN or very large values in the inputs"
+    if _kept_finite(inputs, torch.isfinite(y[:, -1])):
+        return
     warnings.warn(
-        f"coupled_scan: the states overflowed by tick {y.shape[1]}, where the largest row sum of |coupling| "
-        f"is {row:g}: {advice}",
+        f"coupled_scan: y is not finite at the last tick, {y.shape[1]}, {_reason(inputs, y)}",
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def _reason(inputs: ScanInputs, y: Tensor) -> str:
+    """Why y ended so, with the remedy: arguments that are not finite before an overflow, which is ruled out last."""
+    if spoilt := _not_finite(inputs):
+        return (
+            f"and NaN or infinities stand in {', '.join(spoilt)}: mask the ticks that have no value; weights that "
+            "became so need a smaller learning rate or clipped gradients"
+        )
+    row = float(inputs.coupling.detach().abs().sum(-1).max())
+    advice = "use a coupling whose rows sum to at most 1 (the mean, or a softmax of logits)"
+    if row <= 1 + 1e-6:
+        advice = "the coupling's rows are within 1, so look for very large values, or a delta below 0 (S > 1)"
+    what = "y or the states" if y.dtype == torch.float16 else "the states"  # float16 ends at 65,504
+    return f"while all arguments are: {what} overflowed, where the largest row sum of |coupling| is {row:g}: {advice}"
+
+
+def _not_finite(inputs: ScanInputs) -> list[str]:
+    """The names of the arguments with NaN or an infinity, but for what masked ticks keep from the states."""
+    found = []
+    for name, value in inputs.tensors.items():
+        finite = torch.isfinite(value.detach())
+        if inputs.mask is not None and name in ("u", "delta", "B"):
+            finite |= ~inputs.mask[..., None]
+        if not finite.all():
+            found.append(name)
+    return found
 
 
 def _kept_finite(inputs: ScanInputs, finite: Tensor) -> bool:

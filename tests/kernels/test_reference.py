@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kernels import coupled_conv, coupled_scan, coupled_step
-from tests.kernels.cases import COUPLINGS, arguments, cast, check
+from tests.kernels.cases import COUPLINGS, arguments, cast, check, detached
 
 
 def selective_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
@@ -128,7 +128,9 @@ def _at_mambas_start(kind: str, length: int, channels: int = 64) -> dict[str, Te
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_the_literal_sum_overflows_near_tick_85_and_says_so(backend: str) -> None:
     given = _at_mambas_start("sum", 100)
-    with pytest.warns(RuntimeWarning, match="states overflowed by tick 100.*row sum of .coupling. is 3"):
+    with pytest.warns(
+        RuntimeWarning, match="last tick, 100, while all .*states overflowed.*row sum of .coupling. is 3"
+    ):
         y = coupled_scan(**given, backend=backend)
     finite = torch.isfinite(y).flatten(2).all(-1)[0]
     assert 75 <= int(finite.sum()) <= 95
@@ -147,8 +149,39 @@ def test_what_the_skip_brings_from_a_masked_tick_is_no_overflow(backend: str) ->
         assert y[1, -1, 2].isnan().all()
         given["u"][1, 0, 2] = torch.inf
         given["mask"][1, 0, 2] = True
-        with pytest.warns(RuntimeWarning, match="states overflowed by tick 5"):
+        with pytest.warns(RuntimeWarning, match="last tick, 5, and NaN or infinities stand in u: mask"):
             coupled_scan(**given, backend=backend)
+
+
+@pytest.mark.parametrize("name", ["u", "C", "coupling", "D", "initial_state"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf], ids=str)
+def test_an_argument_that_is_not_finite_is_named_and_no_overflow(name: str, value: float) -> None:
+    given = detached(arguments((1, 5, 2, 3, 2), options=("D", "initial_state")))
+    given[name][(-1,) * given[name].dim()] = value
+    with pytest.warns(
+        RuntimeWarning, match=f"last tick, 5, and NaN or infinities stand in {name}: mask"
+    ) as seen:
+        coupled_scan(**given)
+    assert "overflowed" not in str(seen[0].message)
+    assert seen[0].filename == __file__
+
+
+def test_what_masked_ticks_hold_is_not_named_where_the_states_overflow() -> None:
+    given = detached(arguments((1, 5, 2, 3, 2), "real", ("D", "mask")))
+    given["mask"].fill_(True)
+    given["mask"][0, 1, 0] = False
+    given["coupling"] *= 1e30
+    for name in ("u", "delta", "B"):
+        given[name][0, 1, 0] = torch.nan
+    with pytest.warns(RuntimeWarning, match="last tick, 5, while all arguments are: the states overflowed"):
+        coupled_scan(**given)
+
+
+def test_a_delta_below_zero_is_named_where_the_rows_of_the_coupling_are_not_to_blame() -> None:
+    given = detached(arguments((1, 5, 2, 3, 2), "mean", (), softplus=False))
+    given["delta"] = -100 * given["delta"]
+    with pytest.warns(RuntimeWarning, match=r"overflowed.* is 1: .*or a delta below 0 \(S > 1\)"):
+        coupled_scan(**given)
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
@@ -171,7 +204,7 @@ def test_ticks_one_by_one_are_the_scan(backend: str) -> None:
     torch.testing.assert_close(state, last, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:coupled_scan. the states overflowed")
+@pytest.mark.filterwarnings("ignore:coupled_scan. y is not finite")
 def test_a_comparison_with_what_is_no_number_is_no_pass() -> None:
     given = arguments((1, 4, 2, 3, 2))
     given["u"][0, 1, 0, 0] = torch.nan
