@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from torch import Tensor
 
-from kernels.inputs import ScanInputs, Traced
+from kernels.inputs import ScanInputs, Traced, transforming
 
 # Name -> its module and the package it needs beside torch.
 BACKENDS: dict[str, tuple[str, str | None]] = {
@@ -64,6 +64,8 @@ def explain(u: Tensor) -> str:
 
 def obstacle(name: str, u: Tensor) -> str | None:
     """Why a backend cannot run u here, or None."""
+    if name != "reference" and transforming():
+        return "torch.func does not see into it: use backend='reference', or backend='auto', which picks that"
     module, package = BACKENDS[name]
     if package is not None and find_spec(package) is None:
         return f"{package} is not installed: pip install {package}"

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from kernels.inputs import ScanInputs
+from kernels.inputs import ScanInputs, transforming
 
 MAX_MODALITIES = 8
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -140,8 +140,10 @@ def _check_devices(inputs: ScanInputs) -> None:
 
 
 def _check_sign(A: Tensor) -> None:
-    """A >= 0 would make S >= 1, a state that never forgets. On a GPU the look would stall the stream."""
-    if A.device.type != "cpu":
+    """A >= 0 would make S >= 1, a state that never forgets. On a GPU the look would stall the stream, and inside
+    torch.func.vmap there is no one value to look at.
+    """
+    if A.device.type != "cpu" or transforming():
         return
     largest = float(A.detach().max())
     if not largest < 0:
@@ -155,10 +157,10 @@ def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
     """Warn when the states ran out of float32's range, which the literal sum does (paper.md: near step 85).
 
     An overflowed state stays infinite or NaN, so the last tick of y tells; it costs B M E reads on a CPU and
-    is left out on a GPU, where it would stall the stream.
+    is left out on a GPU, where it would stall the stream, and inside torch.func.vmap, where it cannot be read.
     Only then are the arguments looked at, since NaN in one of them ends in the same way.
     """
-    if y.device.type != "cpu" or y.numel() == 0:
+    if y.device.type != "cpu" or y.numel() == 0 or transforming():
         return
     if _kept_finite(inputs, torch.isfinite(y[:, -1])):
         return

@@ -57,6 +57,11 @@ class ScanInputs:
         return replace(self, **{name: value.detach() for name, value in self.tensors.items()})  # type: ignore[arg-type]
 
 
+def transforming() -> bool:
+    """Whether torch.func's grad, jvp or vmap is at work; autograd functions ask the same before they refuse it."""
+    return torch._C._are_functorch_transforms_active()
+
+
 class Traced(NamedTuple):
     """What a trace gives: y [B, L, M, E], the norms [B, L, M], the shares [B, L, M, M], the final state."""
 

@@ -1,13 +1,16 @@
-"""Gradients of gradients and checkpoints: what the fast backends can do, and how they refuse the rest."""
+"""Gradients of gradients, checkpoints and transforms: what the fast backends can do, and how they refuse the rest."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from kernels import coupled_scan
+from kernels import coupled_scan, explain_backend
 from tests.kernels.cases import SECOND, arguments, cast, check_refuses_second_derivatives, detached
 
 SIZES = (1, 70, 2, 3, 2)
@@ -107,3 +110,39 @@ def test_every_leaf_is_told_once_of_its_gradient() -> None:
     coupled_scan(**given).sum().backward()
     assert sorted(told) == sorted(leaves)
     assert all(leaf.grad is not None for leaf in leaves.values())
+
+
+def _jvp(call: Callable[[Tensor], Tensor], u: Tensor) -> Tensor:
+    return torch.func.jvp(call, (u,), (u,))[1]
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {
+    "grad": lambda call, u: torch.func.grad(lambda value: call(value).sum())(u),
+    "jvp": _jvp,
+    "vmap": lambda call, u: torch.func.vmap(call)(u[None])[0],
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_torch_func_runs_on_the_reference_and_a_fast_backend_names_it(
+    transform: Callable[..., Tensor],
+) -> None:
+    given = detached(arguments((1, 4, 2, 3, 2)))
+
+    def found(backend: str) -> Tensor:
+        return transform(lambda u: coupled_scan(**{**given, "u": u}, backend=backend), given["u"])
+
+    assert torch.equal(found("auto"), found("reference"))
+    with pytest.raises(
+        ValueError, match=r"'cpu' cannot run this input: torch\.func does not see into it: use"
+    ):
+        found("cpu")
+    assert explain_backend(given["u"]).startswith("cpu: picked")
+
+
+def test_weights_can_be_stacked_under_vmap() -> None:
+    given = detached(arguments((1, 4, 2, 3, 2)))
+    rates = torch.stack([given["A"], 2 * given["A"]])
+    found = torch.func.vmap(lambda A: coupled_scan(**{**given, "A": A}))(rates)
+    for one, A in zip(found, rates, strict=True):
+        torch.testing.assert_close(one, coupled_scan(**{**given, "A": A}, backend="reference"))
