@@ -44,9 +44,15 @@ def coupled_scan(
 ) -> Any:
     """Run the coupled recurrence over a sequence; differentiable in every floating-point argument.
 
+    Backend "reference" is differentiable any number of times, by torch.func too. "cpu" and "triton" are so once, and
+    by autograd's backward alone: the gradient of a gradient raises RuntimeError. Under torch.func.grad, jvp or vmap
+    "auto" is "reference". torch.compile runs this outside its graphs, so `fullgraph=True` is refused; given
+    `torch.compiler.disable(coupled_scan)` in its place it breaks the graph here once, otherwise a dozen times.
+
     Args:
         u: input [B, L, M, E]; batch and length may be 0, M is 1 to 8.
-        delta: step size [B, L, M, E], before `delta_bias` and softplus.
+        delta: step size [B, L, M, E], before `delta_bias` and softplus. Without softplus give delta >= 0: it is not
+            looked at, and where it is negative S > 1, so the state grows at that tick, and overflows if it goes on.
         A: decay rates [M, E, N], every entry below 0.
         B: input projection [B, L, M, N].
         C: output projection [B, L, M, N].
@@ -69,9 +75,11 @@ def coupled_scan(
     Raises:
         TypeError: an argument of the wrong type or dtype.
         ValueError: a wrong shape, device or sign of A, or a backend that cannot run here.
+        RuntimeError: from a later backward, where the gradient of a fast backend is differentiated again.
 
     Warns:
-        RuntimeWarning: on a CPU, when the states overflowed (the literal sum does so near tick 85).
+        RuntimeWarning: on a CPU, when y is not finite at the last tick: which arguments are not finite there or
+            before, or that the states overflowed (the literal sum does so near tick 85).
     """
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, initial_state, mask)
     check_inputs(inputs)
