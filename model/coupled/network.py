@@ -71,6 +71,8 @@ class Features(nn.Module):
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
+        if not config.modalities:
+            raise ValueError("config.modalities is empty: name at least one, with its feature width")
         self.standardise = nn.ModuleDict({m: Standardise(w) for m, w in config.features.items()})
         shares = config.feature_dropout
         assert isinstance(shares, tuple)  # the config made one of it
@@ -128,8 +130,6 @@ class CoupledMamba(
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
-        if not config.modalities:
-            raise ValueError("config.modalities is empty: name at least one, with its feature width")
         if config.fusion not in self.fusions:
             raise ValueError(f"{type(self).__name__} is no {config.fusion!r} fusion: use model.build_network")
         self.config = config

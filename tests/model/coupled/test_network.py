@@ -136,31 +136,3 @@ def test_standardise_makes_no_nan_of_a_single_row_or_of_none(rows, mean):
 def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
     with pytest.raises(ValueError, match=said):
         network(*spoil(*random_clip(5)))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"coupling": "tight"}, "tight"),
-        ({"opinions": "strong"}, "strong"),
-        ({"layers": 0}, "layers"),
-        ({"self_weight": 1.0}, "self_weight must lie between 0 and 1, got 1.0"),
-        ({"class_spread": 0.0}, "class_spread must be above 0, got 0.0"),
-        ({"widths": (0,)}, "text"),
-        ({"widths": (1, 2)}, "one width"),
-        ({"readouts": (1, 2)}, "readouts"),
-        ({"readouts": (4,)}, "some of the columns"),
-        ({"readouts": (-1,)}, "some of the columns"),
-        ({"modalities": ("a", "a"), "widths": (1, 2)}, "a name of its own"),
-        ({"feature_dropout": (0.5, 0.5)}, "one for each"),
-        ({"feature_dropout": 1.5}, "from 0 to 1"),
-    ],
-)
-def test_a_wrong_config_is_refused(change, said):
-    with pytest.raises(ValueError, match=said):
-        CoupledMambaConfig(**{"modalities": ("text",), "widths": (3,), **change})
-
-
-def test_a_network_needs_a_modality():
-    with pytest.raises(ValueError, match="at least one"):
-        CoupledMamba(CoupledMambaConfig())
