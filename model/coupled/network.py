@@ -80,9 +80,15 @@ class Features(nn.Module):
         self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
         self.dropout = nn.Dropout(config.dropout)
 
-    def prepare(self, values: Mapping[str, Float[Tensor, "B L width"]]) -> dict[str, Tensor]:
-        """Name -> [B, L, width], in the order of the modality axis."""
-        return {m: self.hide(m, layer(values[m])) for m, layer in self.standardise.items()}
+    def prepare(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
+    ) -> dict[str, Tensor]:
+        """Name -> [B, L, width], in the order of the modality axis; what was not observed is read as 0.
+
+        NaN there is often padding. Left for later, behind a weight, it would make no score but every gradient NaN.
+        """
+        seen = {m: values[m].masked_fill(~mask[..., i, None], 0) for i, m in enumerate(self.standardise)}
+        return {m: self.hide(m, layer(seen[m])) for m, layer in self.standardise.items()}
 
     def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
         """In training, some of a stream's features for all its ticks, and `dropout` of the numbers that are left.
@@ -111,7 +117,7 @@ class Embed(Features):
         self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
     ) -> Float[Tensor, "B L M D"]:
         """Stack the chains along the modality axis."""
-        chains = [self.project[m](x) for m, x in self.prepare(values).items()]
+        chains = [self.project[m](x) for m, x in self.prepare(values, mask).items()]
         return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
 
 

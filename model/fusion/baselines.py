@@ -33,7 +33,7 @@ class Zeroed(Features):
 
     def forward(self, values: Values, mask: Bool[Tensor, "B L M"]) -> dict[str, Tensor]:
         """Name -> [B, L, width]."""
-        features = enumerate(self.prepare(values).items())
+        features = enumerate(self.prepare(values, mask).items())
         return {m: torch.where(mask[..., i, None], x, 0.0) for i, (m, x) in features}
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba, Standardise
 from tests.model.conftest import WIDTHS, random_clip, small_config
 

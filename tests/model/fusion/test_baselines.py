@@ -61,6 +61,26 @@ def test_values_at_absent_ticks_do_not_count(fusion):
 
 
 @every_fusion
+def test_nan_at_absent_ticks_reaches_no_gradient(fusion):
+    network, (values, presence) = made(fusion).train(), random_clip(9)
+    presence[:, 6:] = 0
+    presence[:, 2:4, 1] = 0
+    padded = {
+        m: v.masked_fill(presence[..., i, None] == 0, torch.nan) for i, (m, v) in enumerate(values.items())
+    }
+    assert all(v.isnan().any() for v in padded.values())
+    found = []
+    for given in (values, padded):
+        network.zero_grad()
+        output = network(given, presence)
+        (output.ticks.sum() + output.clip.sum() + output.clip_scale.sum()).backward()
+        found.append({n: p.grad for n, p in network.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        assert torch.equal(gradient, found[1][name]), name
+
+
+@every_fusion
 def test_every_present_modality_counts(fusion):
     network, (values, presence) = made(fusion), random_clip(15)
     clip = network(values, presence).clip
