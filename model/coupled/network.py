@@ -7,6 +7,7 @@ tick depends on that tick and those before it, never on later ones.
 """
 
 # No postponed annotations here: the hub mixin reads __init__'s to turn config.json back into the dataclass.
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from model.coupled.head import build_head
 from model.coupled.layers import CoupledLayer, Trace
 from model.coupled.split import Split, split_score
 from model.coupled.streaming import Stream
+
+CUT = 5.0  # deviations beyond which a feature counts no more
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Output:
 
 
 class Standardise(nn.Module):
-    """(value - mean) / deviation, cut at 5 deviations, so that one loud tick cannot rule a clip."""
+    """(value - mean) / deviation, cut at CUT deviations, so that one loud tick cannot rule a clip."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -57,9 +60,13 @@ class Standardise(nn.Module):
         if len(rows) > 1:
             self.get_buffer("deviation").copy_(rows.std(0).clamp_min(1e-4))
 
+    def fitted(self) -> bool:
+        """Whether mean and deviation are other than the 0 and 1 that stand there before any fit."""
+        return bool(self.get_buffer("mean").any() or self.get_buffer("deviation").ne(1).any())
+
     def forward(self, x: Float[Tensor, "*shape width"]) -> Float[Tensor, "*shape width"]:
         """Standardise the last axis."""
-        return ((x - self.get_buffer("mean")) / self.get_buffer("deviation")).clamp(-5, 5)
+        return ((x - self.get_buffer("mean")) / self.get_buffer("deviation")).clamp(-CUT, CUT)
 
 
 class Features(nn.Module):
@@ -79,6 +86,24 @@ class Features(nn.Module):
         self.hidden_share = dict(zip(config.modalities, shares, strict=True))
         self.readouts = dict(zip(config.modalities, config.readouts, strict=True))
         self.dropout = nn.Dropout(config.dropout)
+        self.looked = False
+
+    @torch.no_grad()
+    def fit(self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]) -> None:
+        """Fit each modality's standardisation to its observed ticks; one without any keeps what it had.
+
+        Raises ValueError for NaN or infinity among them, before anything is fitted.
+        """
+        rows = {m: values[m][mask[..., i]] for i, m in enumerate(self.standardise)}
+        for m, seen in rows.items():
+            if not seen.isfinite().all():
+                raise ValueError(
+                    f"values[{m!r}] holds NaN or infinity at an observed tick: mend it, or give presence 0 there"
+                )
+        for m, seen in rows.items():
+            layer = self.standardise[m]
+            assert isinstance(layer, Standardise)
+            layer.fit(seen)
 
     def prepare(
         self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
@@ -88,7 +113,32 @@ class Features(nn.Module):
         NaN there is often padding. Left for later, behind a weight, it would make no score but every gradient NaN.
         """
         seen = {m: values[m].masked_fill(~mask[..., i, None], 0) for i, m in enumerate(self.standardise)}
+        self.warn_if_cut(seen, mask)
         return {m: self.hide(m, layer(seen[m])) for m, layer in self.standardise.items()}
+
+    @torch.no_grad()
+    def warn_if_cut(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], mask: Bool[Tensor, "B L M"]
+    ) -> None:
+        """Warn where a standardisation was never fitted and cuts most of what was observed.
+
+        At the first batch in training alone: to look at numbers makes a GPU wait, and a compiled graph break.
+        """
+        if self.looked or not self.training or torch.compiler.is_compiling():
+            return
+        self.looked = True
+        cut = []
+        for i, (m, layer) in enumerate(self.standardise.items()):
+            assert isinstance(layer, Standardise)
+            rows = values[m][mask[..., i]]
+            if (rows.abs() > CUT).sum() > rows.numel() / 2 and not layer.fitted():
+                cut.append(m)
+        if cut:
+            warnings.warn(
+                f"most features of {', '.join(cut)} lie beyond {CUT:g} and are cut there: fit the standardisation to "
+                "the training data first, with fit_standardisation, or with embed.fit of a late or concat fusion",
+                stacklevel=2,
+            )
 
     def hide(self, modality: str, x: Float[Tensor, "B L width"]) -> Float[Tensor, "B L width"]:
         """In training, some of a stream's features for all its ticks, and `dropout` of the numbers that are left.
@@ -129,6 +179,10 @@ class CoupledMamba(
 ):
     """The network. `save_pretrained` and `push_to_hub` write safetensors, config.json and a card, never a pickle.
 
+    Features are read as deviations from a mean and cut at 5 of them. A fresh network has mean 0 and deviation 1: call
+    `fit_standardisation` with the training data before training, or features on any other scale are mostly cut. What
+    was fitted is saved with the weights.
+
     The card names no licence: which one a network may have depends on the data that it learnt from.
     """
 
@@ -148,6 +202,17 @@ class CoupledMamba(
         """What stands between the embedding and the head."""
         return nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
 
+    def fit_standardisation(
+        self, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
+    ) -> None:
+        """Take every modality's mean and deviation from its observed ticks in the training data, given as to forward.
+
+        A modality observed at no tick keeps what it had. Late and concat fusion have the same in
+        `embed.fit(values, presence > 0)`. Raises as forward does, and ValueError for NaN or infinity where observed.
+        """
+        check_inputs(self.config, values, presence)
+        self.embed.fit(values, presence > 0)
+
     def forward(
         self,
         values: Mapping[str, Float[Tensor, "B L width"]],
@@ -156,6 +221,9 @@ class CoupledMamba(
     ) -> Output:
         """Scores of every tick and of the clip; with `trace` the last layer's state norms and source shares.
 
+        Values are whole features, which the network standardises by what `fit_standardisation` found. Pad clips behind
+        and not before: an unobserved tick enters the convolutions as the learnt token of what is absent, where before
+        the first tick they find zeros, so ticks of padding before a clip change its scores and those behind it do not.
         Raises ValueError where there is no tick, or a modality is missing from `values` or has another width or length.
         """
         x, mask = self.encode(values, presence, len(self.layers) - 1)

@@ -123,6 +123,67 @@ def test_standardise_makes_no_nan_of_a_single_row_or_of_none(rows, mean):
     assert layer(torch.tensor([mean, [m + 1 for m in mean]])).tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
+def test_standardisation_is_fitted_to_what_was_observed():
+    network, (values, presence) = CoupledMamba(small_config()), random_clip(40)
+    raw = {m: 300 + 20 * v for m, v in values.items()}
+    padded = {
+        m: v.masked_fill(presence[..., i, None] == 0, torch.nan) for i, (m, v) in enumerate(raw.items())
+    }
+    network.fit_standardisation(padded, presence)
+    for i, (m, rows) in enumerate(raw.items()):
+        by_hand = Standardise(WIDTHS[m])
+        by_hand.fit(rows[presence[..., i] > 0])
+        assert torch.equal(network.embed.standardise[m].mean, by_hand.mean)
+        assert torch.equal(network.embed.standardise[m].deviation, by_hand.deviation)
+
+
+def test_a_modality_that_was_never_observed_keeps_its_standardisation():
+    network, (values, presence) = CoupledMamba(small_config()), random_clip(9)
+    presence[..., 1] = 0
+    network.fit_standardisation(values, presence)
+    fitted = {m: layer.fitted() for m, layer in network.embed.standardise.items()}
+    assert fitted == {"text": True, "audio": False, "visual": True}
+
+
+def test_nothing_is_fitted_to_nan_that_counts_as_observed():
+    network, (values, presence) = CoupledMamba(small_config()), random_clip(9)
+    presence[:, 3] = 1
+    values["visual"][:, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"values\['visual'\] holds NaN or infinity"):
+        network.fit_standardisation(values, presence)
+    assert not any(layer.fitted() for layer in network.embed.standardise.values())
+
+
+def test_training_warns_once_of_features_that_are_mostly_cut(recwarn):
+    network, (values, presence) = CoupledMamba(small_config()), random_clip(9)
+    network.train()
+    for _ in range(2):
+        network({**values, "audio": 300 + values["audio"]}, presence)
+    assert ["most features of audio lie" in str(w.message) for w in recwarn] == [True]
+
+
+def test_training_does_not_warn_of_features_that_were_fitted_to_or_are_absent(recwarn):
+    network, (values, presence) = CoupledMamba(small_config()), random_clip(9)
+    raw = {**values, "audio": 300 + values["audio"]}
+    presence[..., 2] = 0
+    network.fit_standardisation(raw, presence)
+    network.train()(raw, presence)
+    assert not list(recwarn)
+
+
+def test_padding_before_a_clip_goes_through_the_convolution_alone():
+    values, presence = random_clip(10)
+    padded = {m: torch.nn.functional.pad(v, (0, 0, 7, 0)) for m, v in values.items()}
+    later = torch.nn.functional.pad(presence, (0, 0, 7, 0))
+    apart = {}
+    for reach in (1, 4):
+        torch.manual_seed(0)
+        network = CoupledMamba(small_config(d_conv=reach)).eval()
+        apart[reach] = (network(padded, later).ticks[:, 7:] - network(values, presence).ticks).abs().max()
+    assert apart[1] < 1e-6
+    assert apart[4] > 1e-4
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

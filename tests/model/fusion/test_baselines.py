@@ -81,6 +81,17 @@ def test_nan_at_absent_ticks_reaches_no_gradient(fusion):
 
 
 @every_fusion
+def test_every_fusion_fits_its_standardisation_in_one_call(fusion):
+    network, (values, presence) = made(fusion), random_clip(30)
+    raw = {m: 300 + 20 * v for m, v in values.items()}
+    with pytest.warns(UserWarning, match="most features of text, audio, visual lie"):
+        made(fusion).train()(raw, presence)
+    network.embed.fit(raw, presence > 0)
+    assert all(layer.fitted() for layer in network.embed.standardise.values())
+    assert network(raw, presence).ticks.std() > 1e-4
+
+
+@every_fusion
 def test_every_present_modality_counts(fusion):
     network, (values, presence) = made(fusion), random_clip(15)
     clip = network(values, presence).clip
