@@ -111,7 +111,10 @@ class Features(nn.Module):
         """Name -> [B, L, width], in the order of the modality axis; what was not observed is read as 0.
 
         NaN there is often padding. Left for later, behind a weight, it would make no score but every gradient NaN.
+        Raises TypeError where the features have another dtype than the weights can take.
         """
+        for m, layer in self.standardise.items():
+            check_dtype(m, values[m], layer.get_buffer("mean"))
         seen = {m: values[m].masked_fill(~mask[..., i, None], 0) for i, m in enumerate(self.standardise)}
         self.warn_if_cut(seen, mask)
         return {m: self.hide(m, layer(seen[m])) for m, layer in self.standardise.items()}
@@ -224,7 +227,8 @@ class CoupledMamba(
         Values are whole features, which the network standardises by what `fit_standardisation` found. Pad clips behind
         and not before: an unobserved tick enters the convolutions as the learnt token of what is absent, where before
         the first tick they find zeros, so ticks of padding before a clip change its scores and those behind it do not.
-        Raises ValueError where there is no tick, or a modality is missing from `values` or has another width or length.
+        Raises ValueError where there is no tick, or a modality is missing from `values` or has another width or length,
+        and TypeError for what is no tensor or has another dtype than the weights.
         """
         x, mask = self.encode(values, presence, len(self.layers) - 1)
         x, traced = self.layers[-1](x, mask, trace=trace)
@@ -257,7 +261,19 @@ class CoupledMamba(
 
 
 def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:
-    """Raise ValueError where no tick is given, or a modality is missing or has another width or length."""
+    """Raise ValueError where no tick is given, or a modality is missing or has another width or length.
+
+    TypeError where presence is no tensor, or values no mapping to tensors: one clip's arrays are for `model.predict`.
+    """
+    if not isinstance(presence, Tensor):
+        raise TypeError(
+            f"expected presence as one tensor [B, L, M], got {type(presence).__name__}: stack the modalities in the "
+            "order of config.modalities, or give one clip's arrays by name to model.predict"
+        )
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"expected values by name, one tensor [B, L, width] a modality, got {type(values).__name__}"
+        )
     expected = (*presence.shape[:2], len(config.widths))
     if presence.ndim != 3 or tuple(presence.shape) != expected:
         raise ValueError(
@@ -269,7 +285,26 @@ def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], prese
     for name, width in config.features.items():
         if name not in values:
             raise ValueError(f"values lacks {name!r}: give zeros with presence 0 where it was not observed")
+        if not isinstance(values[name], Tensor):
+            raise TypeError(
+                f"expected values[{name!r}] as a tensor, got {type(values[name]).__name__}: use torch.as_tensor, "
+                "or give one clip's arrays to model.predict"
+            )
         if tuple(values[name].shape) != (*expected[:2], width):
             raise ValueError(
                 f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
             )
+
+
+def check_dtype(name: str, given: Tensor, own: Tensor) -> None:
+    """Raise TypeError where features are more exact than the network's numbers, which no product with them takes.
+
+    Less exact ones are widened by the standardisation. Autocast narrows what comes to a product, float64 aside.
+    """
+    found = torch.promote_types(given.dtype, own.dtype)
+    narrowed = found != torch.float64 and torch.is_autocast_enabled(given.device.type)
+    if found != own.dtype and not narrowed:
+        raise TypeError(
+            f"values[{name!r}] are {given.dtype} but the network's weights {own.dtype}: "
+            f"give values[{name!r}].to({own.dtype})"
+        )

@@ -196,3 +196,30 @@ def test_padding_before_a_clip_goes_through_the_convolution_alone():
 def test_wrong_input_is_told_with_the_value_seen(network, spoil, said):
     with pytest.raises(ValueError, match=said):
         network(*spoil(*random_clip(5)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda v, p: (v, dict(zip(v, p.unbind(-1), strict=True))), r"presence as one tensor .*, got dict"),
+        (lambda v, p: (v, p.numpy()), r"presence as one tensor .*, got ndarray"),
+        (lambda v, p: (torch.cat(list(v.values()), -1), p), "values by name, .*, got Tensor"),
+        (lambda v, p: ({**v, "audio": v["audio"].numpy()}, p), r"values\['audio'\] as a tensor, got ndarray"),
+        (
+            lambda v, p: ({**v, "audio": v["audio"].double()}, p),
+            r"values\['audio'\] are torch.float64 but .* torch.float32",
+        ),
+    ],
+)
+def test_input_of_another_kind_is_told_with_the_kind_seen(network, spoil, said):
+    with pytest.raises(TypeError, match=said):
+        network(*spoil(*random_clip(5)))
+
+
+def test_values_of_less_precision_than_the_weights_are_widened(network):
+    values, presence = random_clip(5)
+    half = {m: v.bfloat16() for m, v in values.items()}
+    assert torch.equal(
+        network(half, presence).ticks, network({m: v.float() for m, v in half.items()}, presence).ticks
+    )
+    assert network.double()(values, presence).ticks.dtype == torch.float64

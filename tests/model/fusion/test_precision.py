@@ -63,6 +63,13 @@ def test_weights_in_bfloat16_run_as_well(fusion):
 
 
 @every_fusion
+def test_values_more_exact_than_the_weights_are_told(fusion):
+    network, (values, presence) = made(fusion).bfloat16(), random_clip(5)
+    with pytest.raises(TypeError, match=r"values\['text'\] are torch.float32 but .* torch.bfloat16"):
+        network(values, presence)
+
+
+@every_fusion
 def test_what_is_saved_is_safetensors_json_and_a_card(fusion, tmp_path):
     made(fusion).save_pretrained(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
