@@ -34,16 +34,17 @@ def counterfactual(
     network: Network,
     values: Values,
     presence: Float[Tensor, "B L M"],
-    without: Sequence[str],
+    without: str | Sequence[str],
     during: slice = ALWAYS,
 ) -> Counterfactual:
-    """What the network says of the whole, with modalities removed, and with them held at neutral.
+    """What the network says of the whole, with one or several modalities removed, and with them held at neutral.
 
     Held at neutral is another question than removed: the modality is still there and says what is usual. `during`
     are the ticks at which it is so, all by default: a word or a look at one moment can be taken away. Goes through
     all layers and any fusion. Raises ValueError for an unknown modality, with its name.
     """
     names = list(network.config.modalities)
+    without = [without] if isinstance(without, str) else without
     if unknown := [m for m in without if m not in names]:
         raise ValueError(f"no modality is called {', '.join(unknown)}: choose from {', '.join(names)}")
     fewer, neutral = presence.clone(), dict(values)

@@ -15,6 +15,15 @@ def test_an_unknown_modality_is_told_with_those_that_there_are():
         counterfactual(network, values, presence, ["smell"])
 
 
+def test_one_modality_is_removed_by_its_name_alone():
+    network, (values, presence) = made(), clip(5)
+    named, listed = (counterfactual(network, values, presence, w) for w in ("audio", ["audio"]))
+    assert torch.equal(named.removed.clip, listed.removed.clip)
+    assert torch.equal(named.neutral.clip, listed.neutral.clip)
+    with pytest.raises(ValueError, match="no modality is called gaze: choose"):
+        counterfactual(network, values, presence, "gaze")
+
+
 def test_removing_nothing_changes_nothing():
     network, (values, presence) = made(), clip()
     answers = counterfactual(network, values, presence, [])
