@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Bool
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from model.coupled.network import CoupledMamba, Output
@@ -77,7 +77,8 @@ def predict(
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
     network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
     A clip of more than STRETCH ticks is read in stretches, in memory that does not grow. told(fraction) is called now
-    and then, and ends the reading if it raises. Raises ValueError where no modality was observed.
+    and then, and ends the reading if it raises. Raises ValueError where no modality was observed or lengths or widths
+    do not agree, and TypeError where values or presence are not given by name.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
@@ -115,20 +116,32 @@ def _read(
 ) -> Output:
     """One pass: in stretches where the clip is long and the network has states to carry from one to the next.
 
-    It runs where the network's weights are, and what comes back is on the CPU.
+    It runs where the network's weights are and in their dtype, and what comes back is on the CPU.
     """
-    device = next(network.parameters()).device
-    batch, observed = {m: rows.to(device) for m, rows in batch.items()}, observed.to(device)
+    like = next(network.parameters())
+    batch, observed = {m: rows.to(like) for m, rows in batch.items()}, observed.to(like)
     if (
         observed.shape[1] > STRETCH
         and isinstance(network, CoupledMamba)
         and network.config.fusion in CoupledMamba.fusions
     ):
-        return run_stretches(network, batch, observed, trace, told, STRETCH).cpu()
+        return _readable(run_stretches(network, batch, observed, trace, told, STRETCH))
     output = network(batch, observed, trace=trace)
     if told is not None:
         told(1.0)
-    return output.cpu()
+    return _readable(output)
+
+
+def _readable(output: Output) -> Output:
+    """On the CPU, and half precision widened, since NumPy has no bfloat16."""
+
+    def wide(x: Tensor) -> Tensor:
+        return x.cpu().float() if x.itemsize < 4 else x.cpu()
+
+    trace = None if output.trace is None else (wide(output.trace[0]), wide(output.trace[1]))
+    return Output(
+        wide(output.ticks), wide(output.clip), wide(output.tick_scale), wide(output.clip_scale), trace
+    )
 
 
 def interval(network: Network, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
@@ -156,7 +169,17 @@ def _name(network: Network, heard: list[bool]) -> str:
 def as_batch(
     network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M]."""
+    """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M].
+
+    Raises ValueError where no presence is given or lengths or widths do not agree, and TypeError where either is not
+    given by name.
+    """
+    for what, given in (("values", values), ("presence", presence)):
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"expected {what} by name, one array a modality, got {type(given).__name__}: "
+                "give {'text': ...}, as extractors.to_grid gives it"
+            )
     if not presence:
         raise ValueError(
             "presence names no modality: give [L] for each that was observed, as extractors.to_grid gives it"
@@ -165,11 +188,22 @@ def as_batch(
     batch, columns = {}, []
     for name, width in network.config.features.items():
         absent = np.zeros(length, np.float32)
-        rows = values.get(name, np.zeros((length, width), np.float32))
+        rows = _of_shape(f"values[{name!r}]", values.get(name, np.zeros((length, width))), (length, width))
         seen = presence.get(name, absent) if name in values else absent
-        batch[name] = torch.from_numpy(np.ascontiguousarray(rows, np.float32))[None]
-        columns.append(torch.from_numpy(np.ascontiguousarray(seen, np.float32)))
+        batch[name] = torch.from_numpy(rows)[None]
+        columns.append(torch.from_numpy(_of_shape(f"presence[{name!r}]", seen, (length,))))
     return batch, torch.stack(columns, dim=-1)[None]
+
+
+def _of_shape(what: str, given: ArrayLike, shape: tuple[int, ...]) -> Line:
+    """An array in float32. ValueError where it has another shape, with both."""
+    array = np.ascontiguousarray(given, np.float32)
+    if array.shape != shape:
+        raise ValueError(
+            f"expected {what} of shape {shape}, got {array.shape}: "
+            f"all modalities share one grid, and the first presence has {shape[0]} ticks"
+        )
+    return array
 
 
 def _only(network: Network, observed: Tensor, name: str) -> Tensor:

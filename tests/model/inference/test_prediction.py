@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.inference.prediction import predict
-from tests.model.conftest import WIDTHS
+from model.coupled.config import FUSIONS
+from model.coupled.stretches import STRETCH
+from model.fusion.baselines import build_network
+from model.inference.prediction import predict, scores
+from tests.model.conftest import WIDTHS, small_config
 
 
 def clip(length: int = 12) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -42,3 +45,51 @@ def test_nothing_observed_is_an_error(network):
         predict(network, values, {m: 0 * p for m, p in presence.items()})
     with pytest.raises(ValueError, match="names no modality"):
         predict(network, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (
+            lambda v, p: (v, {**p, "audio": p["audio"][:7]}),
+            r"presence\['audio'\] of shape \(12,\), got \(7,\)",
+        ),
+        (
+            lambda v, p: ({**v, "audio": v["audio"][:7]}, p),
+            r"values\['audio'\] of shape \(12, 5\), got \(7, 5\)",
+        ),
+        (
+            lambda v, p: ({**v, "text": v["text"][:, :2]}, p),
+            r"values\['text'\] of shape \(12, 6\), got \(12, 2\)",
+        ),
+    ],
+)
+def test_modalities_off_the_common_grid_are_told(network, spoil, said):
+    with pytest.raises(ValueError, match=said):
+        predict(network, *spoil(*clip()))
+
+
+def test_a_clip_that_is_not_given_by_name_is_told(network):
+    values, presence = clip()
+    with pytest.raises(TypeError, match=r"expected presence by name, .* got ndarray"):
+        predict(network, values, np.stack(list(presence.values()), -1))
+    with pytest.raises(TypeError, match=r"expected values by name, .* got list"):
+        predict(network, list(values.values()), presence)
+
+
+def test_values_in_float64_are_read_in_the_networks_own_precision(network):
+    values, presence = clip()
+    found, _ = predict(network, {m: v.astype(np.float64) for m, v in values.items()}, presence)
+    assert found.clip == predict(network, values, presence)[0].clip
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("length", [12, STRETCH + 5])
+def test_a_network_in_bfloat16_predicts(fusion, length):
+    network = build_network(small_config(fusion=fusion)).eval()
+    exact = scores(network, *clip(length))
+    found, dynamics = predict(network.bfloat16(), *clip(length))
+    assert found.ticks.dtype == np.float32
+    assert found.clip == pytest.approx(exact[0], abs=0.08)
+    np.testing.assert_allclose(found.ticks, exact[1], atol=0.08)
+    assert all(np.isfinite(norm).all() for norm in dynamics.state_norm.values())
