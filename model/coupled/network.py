@@ -10,6 +10,7 @@ tick depends on that tick and those before it, never on later ones.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -184,7 +185,8 @@ class CoupledMamba(
 
     Features are read as deviations from a mean and cut at 5 of them. A fresh network has mean 0 and deviation 1: call
     `fit_standardisation` with the training data before training, or features on any other scale are mostly cut. What
-    was fitted is saved with the weights.
+    was fitted is saved with the weights. `from_pretrained` gives float32 whatever was saved: a network saved in
+    bfloat16 has the same numbers then, and `.bfloat16()` takes it back.
 
     The card names no licence: which one a network may have depends on the data that it learnt from.
     """
@@ -199,6 +201,17 @@ class CoupledMamba(
         self.embed = Embed(config)
         self.layers = self.make_layers(config)
         self.head = build_head(config)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **given: Any) -> "CoupledMamba":
+        """As the hub mixin's, which lets a network without a config.json fail in its constructor."""
+        if "config" not in given:
+            raise FileNotFoundError(
+                f"there is no config.json in {model_id}: name a folder or a hub repository that save_pretrained or "
+                "push_to_hub wrote"
+            )
+        network: CoupledMamba = super()._from_pretrained(model_id=model_id, **given)
+        return network
 
     @staticmethod
     def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:

@@ -17,12 +17,14 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import Tensor, nn
 
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.layers import ModalityLinear, ModalityNorm
 from model.coupled.network import CoupledMamba, Features, Output, check_inputs
+from model.provenance.sums import DamagedWeightsError
 
 Values = Mapping[str, Float[Tensor, "B L width"]]
 HEADS = 4
@@ -227,12 +229,38 @@ def build_network(config: CoupledMambaConfig) -> Network:
     return BUILDERS[config.fusion](config)
 
 
-def load_network(folder: Path) -> Network:
-    """What `save_pretrained` of any fusion left in a folder, ready to predict."""
-    config = CoupledMambaConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    network = build_network(config)
-    load_model(network, folder / "model.safetensors")
+def load_network(folder: Path | str) -> Network:
+    """What `save_pretrained` of any fusion left in a folder, ready to predict.
+
+    In float32, also what was saved in another precision: see CoupledMamba. Raises FileNotFoundError where nothing was
+    saved there, and DamagedWeightsError for a file that is no network's config or no weights.
+    """
+    config_path, weights = saved_files(folder)
+    network = build_network(read_config(config_path))
+    try:
+        load_model(network, weights)
+    except SafetensorError as error:
+        raise DamagedWeightsError(f"{weights} cannot be read ({error}): save the network anew") from error
     return network.eval()
+
+
+def saved_files(folder: Path | str) -> tuple[Path, Path]:
+    """The config and the weights in a folder. Raises FileNotFoundError for the one that is not there."""
+    paths = Path(folder) / "config.json", Path(folder) / "model.safetensors"
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no {path}: put a network saved by save_pretrained there")
+    return paths
+
+
+def read_config(path: Path) -> CoupledMambaConfig:
+    """A config as `save_pretrained` writes it. Raises DamagedWeightsError, with what is wrong, for any other file."""
+    try:
+        return CoupledMambaConfig(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise DamagedWeightsError(
+            f"{path} is no network's config ({error}): save the network anew"
+        ) from error
 
 
 def parameters(network: nn.Module) -> int:

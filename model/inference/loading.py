@@ -10,7 +10,7 @@ from safetensors.torch import load_model
 
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.network import CoupledMamba
-from model.fusion.baselines import Network, load_network
+from model.fusion.baselines import Network, load_network, saved_files
 from model.provenance import made_from
 from model.provenance.sums import WEIGHTS, check
 
@@ -46,17 +46,13 @@ def _load_independent(folder: Path) -> Network:
     return load_checked(folder)
 
 
-def load_checked(folder: Path) -> Network:
+def load_checked(folder: Path | str) -> Network:
     """What `save_pretrained` of any fusion left in a folder, held against the folder's sums and ready to predict.
 
     Raises FileNotFoundError where nothing was saved there and DamagedWeightsError for a damaged file; warns where it
     was trained with other extractors than those installed.
     """
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"there is no {folder / name}: put a network saved by save_pretrained there"
-            )
+    folder = saved_files(folder)[0].parent
     for name in READ:
         check(folder / name)
     made_from.warn_of_folder(folder)

@@ -75,6 +75,19 @@ def test_saved_and_loaded_it_says_the_same(network, tmp_path):
     torch.testing.assert_close(network(values, presence).clip, loaded(values, presence).clip, rtol=0, atol=0)
 
 
+def test_a_folder_without_a_config_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no config.json in .*: name a folder"):
+        CoupledMamba.from_pretrained(tmp_path)
+
+
+def test_what_was_saved_in_bfloat16_comes_back_in_float32_with_the_same_numbers(network, tmp_path):
+    network.bfloat16().save_pretrained(tmp_path)
+    loaded = CoupledMamba.from_pretrained(tmp_path)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    state = loaded.bfloat16().state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
+
+
 def test_features_are_hidden_for_a_whole_stream_but_never_the_readouts():
     torch.manual_seed(0)
     embed = CoupledMamba(small_config(feature_dropout=0.5, readouts=(2, 0, 0))).embed
