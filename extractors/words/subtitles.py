@@ -241,10 +241,11 @@ def _tell_other(words: Sequence[Word], sound: Sound, speech: Sequence[Span], war
     if len(placed) < LEAST_SAMPLE:
         return
     heard = [plain for word in hear_stretch(sound, stretch) if (plain := _plain(word))]
-    if heard and len(matching(placed, heard)) < MATCHED * len(placed):
+    agreed = len(matching(placed, heard))
+    if heard and agreed < MATCHED * len(placed):
         warnings.append(
-            f"Of {len(placed):,} words of the transcript {len(matching(placed, heard)):,} are heard where they are "
-            "placed: does it belong to this clip?"
+            f"Of {len(placed):,} words of the transcript {agreed:,} are heard where they are placed: does it belong "
+            "to this clip?"
         )
 
 

@@ -23,6 +23,17 @@ def network() -> CoupledMamba:
     return CoupledMamba(small_config()).eval()
 
 
+def made(**changes: object) -> CoupledMamba:
+    """A small network whose head is not near indifference, where it starts and a wrong pooling would not show."""
+    torch.manual_seed(0)
+    network = CoupledMamba(small_config(**changes)).eval()
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if name.startswith("head."):
+                tensor.add_(0.5 * torch.randn(tensor.shape))
+    return network
+
+
 def random_clip(length: int, batch: int = 2, seed: int = 0) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     values = {m: torch.randn(batch, length, w, generator=generator) for m, w in WIDTHS.items()}

@@ -5,24 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.coupled.network import CoupledMamba
 from model.coupled.streaming import Stream
 from model.fusion.baselines import build_network
-from tests.model.conftest import random_clip, small_config
+from tests.model.conftest import made, random_clip, small_config
 from tests.model.coupled.test_head import every_kind
 
 COUPLINGS = ["learned", "mean", "sum", "none"]
-
-
-def made(**changes: object) -> CoupledMamba:
-    torch.manual_seed(0)
-    network = CoupledMamba(small_config(**changes)).eval()
-    with torch.no_grad():
-        for name, tensor in network.named_parameters():
-            # The head starts near indifference, where a wrong pooling would not show.
-            if name.startswith("head."):
-                tensor.add_(0.5 * torch.randn(tensor.shape))
-    return network
 
 
 def fed(stream: Stream, values, presence) -> tuple[torch.Tensor, torch.Tensor]:

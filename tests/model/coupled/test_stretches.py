@@ -5,22 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.coupled.network import CoupledMamba
 from model.coupled.stretches import run_stretches
 from model.fusion.baselines import build_network
 from model.inference.prediction import predict
-from tests.model.conftest import random_clip, small_config
-
-
-def made(**changes: object) -> CoupledMamba:
-    torch.manual_seed(0)
-    network = CoupledMamba(small_config(**changes)).eval()
-    with torch.no_grad():
-        for name, tensor in network.named_parameters():
-            # The head starts near indifference, where a wrong pooling would not show.
-            if name.startswith("head."):
-                tensor.add_(0.5 * torch.randn(tensor.shape))
-    return network
+from tests.model.conftest import made, random_clip, small_config
 
 
 def assert_same(network, values, presence, length: int) -> None:

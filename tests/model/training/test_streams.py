@@ -87,22 +87,27 @@ class StoppedError(Exception):
     pass
 
 
-def test_a_stopped_run_ends_where_an_uninterrupted_one_does(pools, tmp_path, monkeypatch):
-    settings = replace(SETTINGS, steps=20, checkpoint_every=10, network=SETTINGS.network | {"dropout": 0.2})
-    whole = train(settings, pools, tmp_path / "a").state_dict()
-    steps = [json.loads(line)["step"] for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
-    assert steps == list(range(20))
-    assert list((tmp_path / "a").glob("events.out.tfevents*")), "TensorBoard reads the log too"
+def stop_at_first_save(settings, pools, folder, monkeypatch):
+    """Train into the folder until the first checkpoint is there."""
     save = training.save
 
     def stop(*given):
         save(*given)
         raise StoppedError
 
-    monkeypatch.setattr(training, "save", stop)
-    with pytest.raises(StoppedError):
-        train(settings, pools, tmp_path / "b")
-    monkeypatch.setattr(training, "save", save)
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "save", stop)
+        with pytest.raises(StoppedError):
+            train(settings, pools, folder)
+
+
+def test_a_stopped_run_ends_where_an_uninterrupted_one_does(pools, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, steps=20, checkpoint_every=10, network=SETTINGS.network | {"dropout": 0.2})
+    whole = train(settings, pools, tmp_path / "a").state_dict()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(20))
+    assert list((tmp_path / "a").glob("events.out.tfevents*")), "TensorBoard reads the log too"
+    stop_at_first_save(settings, pools, tmp_path / "b", monkeypatch)
     assert torch.load(tmp_path / "b" / "last.pt", weights_only=True)["step"] == 10
     resumed = train(settings, pools, tmp_path / "b").state_dict()
     assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
@@ -175,16 +180,7 @@ def test_the_scale_of_a_loss_in_half_precision_goes_on_where_it_was(pools, tmp_p
 
     monkeypatch.setattr(training, "launched", with_scaler)
     whole = train(settings, pools, tmp_path / "a").state_dict()
-    save = training.save
-
-    def stop(*given):
-        save(*given)
-        raise StoppedError
-
-    monkeypatch.setattr(training, "save", stop)
-    with pytest.raises(StoppedError):
-        train(settings, pools, tmp_path / "b")
-    monkeypatch.setattr(training, "save", save)
+    stop_at_first_save(settings, pools, tmp_path / "b", monkeypatch)
     resumed = train(settings, pools, tmp_path / "b").state_dict()
     assert [scaler.get_scale() for scaler in scales] == [16.0, 8.0, 16.0]
     assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
