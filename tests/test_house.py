@@ -14,6 +14,7 @@ ROOMS = ("app", "extractors", "kernels", "model")
 TRAINING = {
     "model/data/corpora.py",
     "model/data/mosi.py",
+    "model/data/own.py",
     "model/data/streams.py",
     "model/evaluation/figures.py",
 }

@@ -8,7 +8,7 @@ knows which is right: the truth that an interval has to cover is then that of on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.grid import spread
+from model.data.own import own_scores
 
 if TYPE_CHECKING:
     from model.data.pool import Pool
 
 Array = NDArray[np.float32]
 STEP = 0.2
+LIMIT = 3.0
 TOLD = 0.999  # weight from which an utterance has lasted long enough to be asked for
 ALL = ("text", "audio", "visual")
 
@@ -35,6 +37,11 @@ class StreamSettings:
     disagree: float = 0.15
     everything: float = 0.4
     """Probability that all modalities are given; otherwise one or two of them, evenly."""
+    own: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of words, voice and face: the share of the extractor's own score in what a stream of it alone aims at.
+
+    The ratings of a few thousand examples are a noisy teacher; the extractor learnt from many more.
+    """
     word_seconds: tuple[float, float] = (0.22, 0.5)
     natural_faces: float = 0.0
     """Share of faces drawn as often as their corpus has them; others, and voices, evenly over signs and classes."""
@@ -58,8 +65,8 @@ class StreamSettings:
 class Batch:
     """values[m] [B, L, D_m], presence [B, L, M]; per tick [B, L] target, truth and weight; ends[b] last ticks.
 
-    target is the mean rating of the modalities given, truth that of one of them, weight 0..1 how far the utterance
-    has come; clip and clip_truth [B] are their weighted means.
+    target is the mean rating of the modalities given, or what `own` makes of it, truth the rating of one of them,
+    weight 0..1 how far the utterance has come; clip and clip_truth [B] are their weighted means.
     """
 
     values: dict[str, Array]
@@ -131,7 +138,7 @@ class Streams:
                     presence[end - 1, 2],
                 )
             scores = [float(self.pools[m].score[i]) for m, i in picked.items()]
-            target[at:gap], truth[at:gap] = np.mean(scores), self.rng.choice(scores)
+            target[at:gap], truth[at:gap] = self._aim(scores, parts), self.rng.choice(scores)
             weight[at:gap] = np.minimum(1, (np.arange(gap - at) + 1) * STEP / self.settings.patience)
             ends.append(end - 1)
             at = gap
@@ -143,6 +150,15 @@ class Streams:
             (heard.sum(), len(shift)), np.float32
         )
         return ends
+
+    def _aim(self, scores: Sequence[float], parts: Mapping[str, tuple[Array, Array]]) -> float:
+        """The mean rating; of one modality alone, in part what its extractor says of the same ticks."""
+        rated, (first, (rows, seen)) = float(np.mean(scores)), next(iter(parts.items()))
+        share = self.settings.own[ALL.index(first)]
+        if len(parts) > 1 or not share or not seen.any():
+            return rated
+        own = float(np.average(own_scores(first, rows), weights=seen))
+        return rated + share * (float(np.clip(own, -LIMIT, LIMIT)) - rated)
 
     def _pick(self, given: tuple[str, ...], speaker: NDArray[np.intp]) -> dict[str, int]:
         """An utterance of each modality: one drawn freely, the others near its score unless they disagree."""
