@@ -71,7 +71,8 @@ def borrow(duration: Callable[..., int]) -> Callable[[Function], Function]:
 def on_borrowed(values: Mapping[str, Line], presence: Mapping[str, Line]) -> tuple[Prediction, Dynamics]:
     """The network's answer from a GPU that was lent; arrays in and out, since they cross to another process.
 
-    Raises gr.Error where none is to be had, and torch.OutOfMemoryError where its memory is full.
+    Raises what keeps it from a GPU, as the package does: gr.Error where the quota is spent, RuntimeError where the
+    lender fails or hangs up, httpx's errors where it is not reached, torch.OutOfMemoryError where the memory is full.
     """
     import torch
 
@@ -87,7 +88,8 @@ def predict_clip(
 ) -> tuple[Prediction, Dynamics]:
     """The packaged network's answer, as `model.predict` gives it, from wherever it runs best.
 
-    A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers.
+    A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers. What
+    told(fraction) raises ends it, also between the two.
 
     Raises:
         InputError: COUPLED_MAMBA_DEVICE names what torch does not know, or this machine does not have.
@@ -98,12 +100,12 @@ def predict_clip(
     from model.inference.prediction import predict
 
     if is_zerogpu() and not _at_home.get():
-        import gradio as gr
-
         try:
             return on_borrowed(values, presence)
-        except (gr.Error, torch.OutOfMemoryError) as error:
+        except Exception as error:  # of kinds that nobody lists
             _log.warning("no GPU was lent, or not enough of it (%s): the CPU is used", type(error).__name__)
+        if told is not None:
+            told(0.0)  # a visitor who left while waiting for a GPU is not answered by the CPU either
     elif not is_zerogpu() and (device := chosen_device()) != "cpu":
         try:
             return predict(_network(device), values, presence, told)

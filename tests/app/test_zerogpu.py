@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import torch
 
 from app import zerogpu
+from app.stages import StoppedError
 from extractors.records import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -97,9 +99,17 @@ print(spaces.asked)
     assert wanted in (done.stdout if installed else done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("why", [gr.Error("quota exceeded"), torch.OutOfMemoryError("CUDA out of memory")])
+@pytest.mark.parametrize(
+    "why",
+    [
+        gr.Error("quota exceeded"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("Unexpected end of stream of a-secret"),
+        httpx.ConnectError("a-secret is not there"),
+    ],
+)
 def test_without_a_gpu_after_all_the_cpu_answers(
-    clip: Any, why: Exception, monkeypatch: pytest.MonkeyPatch
+    clip: Any, why: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any) -> None:
         raise why
@@ -108,9 +118,27 @@ def test_without_a_gpu_after_all_the_cpu_answers(
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
     monkeypatch.setattr(zerogpu, "on_borrowed", refuse)
     assert zerogpu.predict_clip(*clip)[0].clip == here.clip
+    assert type(why).__name__ in caplog.text
+    assert "secret" not in caplog.text
     monkeypatch.setattr(zerogpu, "on_borrowed", pytest.fail)
     with zerogpu.at_home():
         assert zerogpu.predict_clip(*clip)[0].clip == here.clip
+
+
+def test_who_left_while_a_gpu_was_waited_for_is_not_answered(
+    clip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(*_: Any) -> None:
+        raise RuntimeError("Connection closed by visitor while queueing")
+
+    def stop(_: float) -> None:
+        raise StoppedError("ended by 'leave'")
+
+    monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(zerogpu, "on_borrowed", hang_up)
+    monkeypatch.setattr("model.inference.prediction.predict", lambda *_: pytest.fail("the CPU began"))
+    with pytest.raises(StoppedError):
+        zerogpu.predict_clip(*clip, stop)
 
 
 def test_the_device_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
