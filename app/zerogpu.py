@@ -1,4 +1,4 @@
-"""Where the coupled network runs: on a GPU that is there, on one that ZeroGPU lends for seconds, or on the CPU.
+"""Where the coupled network runs: on a GPU that is there, on one that ZeroGPU lends for a long clip, or on the CPU.
 
 Only the network does: everything before it is quick on a CPU. ZeroGPU (Hugging Face Spaces) runs what is decorated with
 `spaces.GPU` in a process of its own, forked when it is called. So what crosses is plain arrays, the network is moved
@@ -28,6 +28,11 @@ SETTING = "COUPLED_MAMBA_DEVICE"
 # Seconds that a GPU is asked for: kernels are compiled at the first use, then a minute of clip takes well under one.
 # Not measured on ZeroGPU; whoever asks for less is served sooner, and whoever needs more is cut off.
 FIRST, A_MINUTE, MOST = 15, 1, 60
+MINUTE = 300  # ticks
+# Ticks from which on a GPU is asked for. Measured once, one CPU thread took 0.2 s for 24 s of clip, 0.4 s for a minute,
+# 3.6 s for ten and 9.9 s for thirty: of a shorter clip nobody's quota is to be spent, nor a place in line waited for.
+# From where on lending really is quicker was not measured on ZeroGPU.
+WORTH = 10 * MINUTE
 _log = logging.getLogger(__name__)
 _at_home: ContextVar[bool] = ContextVar("at_home", default=False)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,8 +55,11 @@ def at_home() -> Iterator[None]:
 
 def seconds_asked(values: Mapping[str, Line], presence: Mapping[str, Line]) -> int:
     """For how long a GPU is asked, by the clip's length at five ticks a second."""
-    ticks = max((len(line) for line in presence.values()), default=0)
-    return min(MOST, FIRST + A_MINUTE * -(-ticks // 300))
+    return min(MOST, FIRST + A_MINUTE * -(-_ticks(presence) // MINUTE))
+
+
+def _ticks(presence: Mapping[str, Line]) -> int:
+    return max((len(line) for line in presence.values()), default=0)
 
 
 def borrow(duration: Callable[..., int]) -> Callable[[Function], Function]:
@@ -88,6 +96,7 @@ def predict_clip(
 ) -> tuple[Prediction, Dynamics]:
     """The packaged network's answer, as `model.predict` gives it, from wherever it runs best.
 
+    On ZeroGPU a GPU is borrowed for clips of WORTH ticks and more; what is shorter the CPU answers as soon.
     A GPU that is not lent after all, or whose memory is full, costs time and nothing else: the CPU answers. What
     told(fraction) raises ends it, also between the two.
 
@@ -99,7 +108,7 @@ def predict_clip(
     from model.inference.loading import load_default
     from model.inference.prediction import predict
 
-    if is_zerogpu() and not _at_home.get():
+    if is_zerogpu() and not _at_home.get() and _ticks(presence) >= WORTH:
         try:
             return on_borrowed(values, presence)
         except Exception as error:  # of kinds that nobody lists

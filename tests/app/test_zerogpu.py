@@ -84,11 +84,14 @@ import sys, numpy as np
 sys.path.insert(0, {str(tmp_path)!r})
 import app.page
 assert 'torch' not in sys.modules or {installed}
-from app.zerogpu import predict_clip
+from app import zerogpu
 from model.inference.loading import load_default
 widths = load_default().config.features
 given = {{m: np.ones((9, w), np.float32) for m, w in widths.items()}}, {{m: np.ones(9, np.float32) for m in widths}}
-print(predict_clip(*given)[0].clip)
+zerogpu.WORTH = 10
+zerogpu.predict_clip(*given)  # too short: no GPU is asked for
+zerogpu.WORTH = 9
+print(zerogpu.predict_clip(*given)[0].clip)
 import spaces
 print(spaces.asked)
 """
@@ -116,6 +119,7 @@ def test_without_a_gpu_after_all_the_cpu_answers(
 
     here, _ = zerogpu.predict_clip(*clip)
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(zerogpu, "WORTH", 12)
     monkeypatch.setattr(zerogpu, "on_borrowed", refuse)
     assert zerogpu.predict_clip(*clip)[0].clip == here.clip
     assert type(why).__name__ in caplog.text
@@ -135,6 +139,7 @@ def test_who_left_while_a_gpu_was_waited_for_is_not_answered(
         raise StoppedError("ended by 'leave'")
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
+    monkeypatch.setattr(zerogpu, "WORTH", 12)
     monkeypatch.setattr(zerogpu, "on_borrowed", hang_up)
     monkeypatch.setattr("model.inference.prediction.predict", lambda *_: pytest.fail("the CPU began"))
     with pytest.raises(StoppedError):
