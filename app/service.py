@@ -35,8 +35,9 @@ class Service(Showing):
         super().__init__(cache)
         self._runs = Runs(self._rooms)
         # By session, why its last analysis gave nothing; "" where it was stopped.
-        self._failed: dict[str, str] = {}
-        self._asked: dict[str, Path] = {}  # by session, the clip of the analysis under way or shown
+        self._failed: dict[str, str] = self._visits.notes()
+        # By session, the clip of the analysis under way or shown.
+        self._asked: dict[str, Path] = self._visits.notes()
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
         """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot.
@@ -94,7 +95,8 @@ class Service(Showing):
         if self._visits.is_late(request, at):
             yield gr.skip()
             return
-        self._asked[request.session_hash or ""] = clip  # first: news of the video that comes now ends nothing
+        if request.session_hash:
+            self._asked[session] = clip  # first: news of the video that comes now ends nothing
         self._visits.end(session, "another")
         work = self._visits.begin(session, ANALYSIS)
         self._failed.pop(session, None)
@@ -108,7 +110,7 @@ class Service(Showing):
                 stop=work.stop,
                 also=lambda: self._visits.language(request),
             )
-            yield from self._ended(run, work, request)
+            yield from self._ended(run, work, request, session)
         finally:
             self._visits.finished(session, work)
 
@@ -116,15 +118,16 @@ class Service(Showing):
         card = status.progress_card(run, self._visits.language(request))
         return [card, None, *buttons(busy=True), *parts(seen=False), None]
 
-    def _ended(self, run: Run, work: Work, request: gr.Request) -> Iterator[Any]:
+    def _ended(self, run: Run, work: Work, request: gr.Request, session: str) -> Iterator[Any]:
         """The last values of a run, in the language the visitor has chosen by then; none where it was replaced."""
-        session, sentence = session_of(request), explain(run.error)
+        sentence = explain(run.error)
         while not work.is_replaced:
             language = self._visits.language(request)
             if run.result is not None:
                 yield result(run.result, run.grid, language)
             else:
-                self._failed[session] = sentence
+                if request.session_hash:
+                    self._failed[session] = sentence
                 yield [
                     failure_card(sentence, language),
                     None,

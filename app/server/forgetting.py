@@ -3,7 +3,7 @@
 Gradio keeps the last value of every component for every session, what was said and the whole answer of /analyze among
 them, so that a page can be opened again by a link: an hour after the page was left, and often much longer. No such link
 can be made here (see `guard`), so nothing needs those values. It also keeps answers that a program asked for and
-never fetched, and the names of files.
+never fetched, and the names of files. What we note of a visit ourselves (`visits`) goes in the same way.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 
 from app.server.keeping import KEPT
+from app.server.visits import visits_of
 
 
 def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> None:
@@ -41,23 +42,28 @@ def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> No
 def forget_by_age(page: gr.Blocks) -> Callable[[], None]:
     """What is to be called every few minutes: forgets what pages show, and sessions not heard of for KEPT seconds.
 
-    Their unfetched answers too. A page that was left while something was under way for it is such a session: the
-    end of that work has gradio remember it again.
+    Their unfetched answers and what is noted of them too. A page that was left while something was under way for it is
+    such a session: the end of that work has gradio remember it again.
     """
 
     def forget() -> None:
-        holder, before = page.state_holder, time.time() - KEPT
+        holder, visits, before = page.state_holder, visits_of(page.GRADIO_CACHE), time.time() - KEPT
+
+        def is_old(session: str) -> bool:
+            used = holder.time_last_used.get(session)
+            return used is None or used.timestamp() < before
+
         _forget_names(page)
         for state in list(holder.session_data.values()):
             for shown in list(state.config_values.values()):
                 if shown and "props" in shown:
                     shown["props"]["value"] = None
         for session in list(page._queue.pending_messages_per_session):
-            used = holder.time_last_used.get(session)
-            if used is None or used.timestamp() < before:
+            if is_old(session):
                 _forget_answers(page, session)
-        for session, used in list(holder.time_last_used.items()):
-            if used.timestamp() < before:
+        visits.forget(filter(is_old, visits.noted()))
+        for session in list(holder.time_last_used):
+            if is_old(session):
                 _forget_values(page, session)
 
     return forget

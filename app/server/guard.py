@@ -35,6 +35,9 @@ SHUT = (
 TOOLS = f"{API}/mcp"
 MOST, MOST_TOOLS = 8_000_000, 100_000_000
 """Bytes of a request; that of a tool's call holds a clip, a third longer than its file."""
+MOST_NAME = 64  # characters of a session's name, which is a client's choice and kept while the session is
+LONG_NAME = f"A session's name may have at most {MOST_NAME} characters."
+BEATS = f"{API}/heartbeat/"
 NO_ADDRESS = "Addresses are not fetched here: upload the file itself."
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -79,8 +82,8 @@ class Guard:
         body = await _read(receive, most)
         if body is None:
             await _refuse(send, 413, f"A request may hold at most {most:,} bytes.")
-        elif asks_for_address(body, tools):
-            await _refuse(send, 400, NO_ADDRESS)
+        elif why := refusal_of(body, tools):
+            await _refuse(send, 400, why)
         else:
             await self._app(scope, _again(body, receive), _with_headers(send))
 
@@ -92,25 +95,30 @@ def path_of(scope: Scope) -> str:
 
 
 def is_shut(path: str) -> bool:
-    """Whether nothing is answered under the path: see SHUT; files by an address are shut too."""
+    """Whether nothing is answered under the path: see SHUT; files by an address and long names are shut too."""
     # Twice: a server before this one may have left the sign for a slash as it was.
     plain = unquote(path).replace("//", "/")
     if plain.startswith((f"{API}/file=", f"{API}/file/")):
         name = plain[len(f"{API}/file=") :].lstrip("/ ").lower()
         return name.split(":")[0] in ("http", "https", "ftp", "file", "data")
-    return plain.startswith(SHUT)
+    return plain.startswith(SHUT) or (plain.startswith(BEATS) and len(plain) > len(BEATS) + MOST_NAME)
 
 
-def asks_for_address(body: bytes, tools: bool = False) -> bool:
-    """Whether JSON gives an address where a file's path belongs, or in a call of a tool anywhere; other bytes do not.
+def refusal_of(body: bytes, tools: bool = False) -> str:
+    """Why the JSON is refused; "" where it is not, nor are other bytes.
 
+    For a session's name that is too long, or an address where a file's path belongs, or in a call of a tool anywhere.
     The page's own requests name a file's address on this server under "url", beside its path; gradio does not read it.
     """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return False  # gradio refuses it
-    return any(_is_address(value) for key, value in _texts(data) if tools or key == "path")
+        return ""  # gradio refuses it
+    name = data.get("session_hash") if isinstance(data, dict) else None
+    if isinstance(name, str) and len(name) > MOST_NAME:
+        return LONG_NAME
+    asks = any(_is_address(value) for key, value in _texts(data) if tools or key == "path")
+    return NO_ADDRESS if asks else ""
 
 
 def _texts(data: Any) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.i18n.labels import language_of
 from app.server.turns import answers_of_server
@@ -84,10 +84,28 @@ class Visits:
 
     def __init__(self) -> None:
         self._under_way: dict[str, list[Work]] = {}
-        self._spoken: dict[str, str] = {}
+        self._notes: list[dict[str, Any]] = []
+        self._spoken: dict[str, str] = self.notes()
         # When each visit, by its page's own clock, did what is newest of its video.
-        self._newest: dict[str, float] = {}
+        self._newest: dict[str, float] = self.notes()
         self._lock = threading.RLock()
+
+    def notes(self) -> dict[str, Any]:
+        """A new mapping by session, of which a visit's part goes with the visit."""
+        self._notes.append({})
+        return self._notes[-1]
+
+    def noted(self) -> set[str]:
+        """The sessions of which something is noted and nothing is under way."""
+        with self._lock:
+            return {session for notes in self._notes for session in list(notes)} - set(self._under_way)
+
+    def forget(self, sessions: Iterable[str]) -> None:
+        """Nothing is noted of the sessions any more, whose pages never said that they were left."""
+        with self._lock:
+            for session in sessions:
+                for notes in self._notes:
+                    notes.pop(session, None)
 
     def language(self, request: gr.Request | None) -> str:
         """The language the visitor chose last, also after what is asked for was begun."""
@@ -95,9 +113,10 @@ class Visits:
         return chosen or language_of(request)
 
     def speak(self, request: gr.Request) -> None:
-        """From now on the visit is told in the request's language."""
-        with self._lock:
-            self._spoken[session_of(request)] = language_of(request)
+        """From now on the visit is told in the request's language; nothing is noted where it has no name."""
+        if request.session_hash:
+            with self._lock:
+                self._spoken[request.session_hash] = language_of(request)
 
     def is_late(self, request: gr.Request | None, at: float | None) -> bool:
         """Whether something newer is known of the page's video than what the page did `at`, in ms of its own clock.
@@ -138,8 +157,7 @@ class Visits:
             under_way = self._under_way.get(session, [])
             _end([work for work in under_way if only in (None, work)], ENDS[event], event)
             if event == "leave":
-                self._spoken.pop(session, None)
-                self._newest.pop(session, None)
+                self.forget([session])
 
     def is_under_way(self, session: str, kind: str) -> bool:
         """Whether the session has work of the kind that was not ended."""

@@ -21,6 +21,7 @@ from app.page import build_page, launch
 from app.server.forgetting import forget_by_age
 from app.server.keeping import KEPT
 from app.server.presence import Presence
+from app.server.visits import visits_of
 from tests.app.made import make_analysis, with_words
 
 WORD, NAME = "Quorngluffel", "Zwirbelquast"
@@ -152,6 +153,19 @@ def test_what_was_said_goes_when_the_page_is_left(page: gr.Blocks, visitor: Visi
     assert not remembered(page, NAME)
     time.sleep(0.5)  # whatever else listens for the end of a page is not to begin the session anew
     assert visitor.session not in page.state_holder.session_data
+
+
+def test_what_is_noted_of_visits_goes_though_they_never_say_that_they_left(
+    page: gr.Blocks, visitor: Visitor, tmp_path: Path
+) -> None:
+    analyse(visitor, tmp_path)
+    visitor.press("Service.speak")
+    visits = visits_of(page.GRADIO_CACHE)
+    forget_by_age(page)()
+    assert visits.noted() == {visitor.session}
+    page.state_holder.time_last_used[visitor.session] -= timedelta(seconds=KEPT + 1)
+    forget_by_age(page)()
+    assert not visits.noted()
 
 
 def test_what_programs_asked_for_goes_though_they_never_say_that_they_left(

@@ -18,7 +18,7 @@ from gradio.data_classes import FileData
 
 from app import page as page_room
 from app.server import guard as guard_room
-from app.server.guard import MOST, NO_ADDRESS, TOOLS, Guard, asks_for_address, is_shut
+from app.server.guard import LONG_NAME, MOST, MOST_NAME, NO_ADDRESS, TOOLS, Guard, is_shut, refusal_of
 from app.server.uploads import PATH, counted
 from tests.clips import make_clip
 
@@ -352,4 +352,22 @@ def test_a_form_is_no_way_around_the_limit(house: tuple[str, Path]) -> None:
     ],
 )
 def test_where_an_address_counts(body: bytes, tools: bool, asks: bool) -> None:
-    assert asks_for_address(body, tools) is asks
+    assert refusal_of(body, tools) == (NO_ADDRESS if asks else "")
+
+
+def test_a_session_has_a_short_name(house: tuple[str, Path]) -> None:
+    name, url = "n" * MOST_NAME, f"{house[0]}/gradio_api"
+    for body in (b'{"session_hash": "%b"}', b'{"data": [], "session\\u005fhash": "%b"}'):
+        assert refusal_of(body % name.encode()) == ""
+        assert refusal_of(body % f"{name}n".encode()) == LONG_NAME
+    for other in (
+        b'{"session_hash": null}',
+        b'[{"session_hash": 1}]',
+        b'{"data": {"session_hash": "%b"}}' % (b"n" * 99),
+    ):
+        assert refusal_of(other) == ""
+    body = {"data": [], "fn_index": 0, "session_hash": f"{name}n"}
+    refused = [httpx.post(f"{url}/{door}", json=body, timeout=60) for door in ("queue/join", "run/predict")]
+    assert [(answer.status_code, answer.json()["detail"]) for answer in refused] == [(400, LONG_NAME)] * 2
+    assert httpx.get(f"{url}/heartbeat/{name}n", timeout=60).status_code == 404
+    assert not is_shut(f"/gradio_api/heartbeat/{name}")

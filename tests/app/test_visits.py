@@ -215,6 +215,35 @@ def test_the_sample_does_not_take_the_place_of_a_video_chosen_while_it_was_made(
     assert not service._visits.has_video(ME)
 
 
+def test_nothing_is_noted_of_who_has_no_name(service: Service, tmp_path: Path) -> None:
+    nobody = gr.Request()
+    service.speak(nobody)
+    steps = service.run(str(tmp_path / "a.mp4"), None, nobody)
+    next(steps)
+    (work,) = next(iter(service._visits._under_way.values()))
+    work.by = "cancel"
+    work.stop.set()
+    assert tell("status.stopped") in list(steps)[-1][0]
+    assert not service._visits.noted()
+    assert not service._visits._under_way
+
+
+def test_what_is_noted_of_a_visit_is_forgotten_but_not_while_it_has_work_under_way(
+    service: Service, tmp_path: Path
+) -> None:
+    steps = service.run(str(tmp_path / "a.mp4"), None, speaking("ja"), at=1.0)
+    next(steps)
+    service.speak(speaking("ja"))
+    assert service._visits.noted() == set()
+    service.stop(ME)
+    list(steps)
+    assert service._visits.noted() == {"me"}
+    service._visits.forget(["you"])
+    assert (service._failed, service._visits.language(ME)) == ({"me": ""}, "ja")
+    service._visits.forget(["me"])
+    assert not any(service._visits._notes)
+
+
 def test_a_report_is_ended_between_its_steps(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
