@@ -15,9 +15,43 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+import gradio.routes
+from gradio.state_holder import SessionState, StateHolder
 
+from app.analysis import Analysis
 from app.server.keeping import KEPT
 from app.server.visits import visits_of
+
+
+class Sessions(StateHolder):
+    """Gradio's sessions, of which those go first that cost nobody any work.
+
+    Gradio drops the one that was used least recently: as many small requests as it keeps sessions, which take seconds,
+    would cost every visitor what is shown to them.
+    """
+
+    def update(self, session_id: str) -> None:
+        """The session was used, or is new; past the most that are kept one other goes."""
+        with self.lock:
+            if session_id in self.session_data:
+                self.session_data.move_to_end(session_id)
+            if len(self.session_data) > self.capacity:
+                others = [one for one in list(self.session_data.items()) if one[0] != session_id]
+                gone = next((name for name, state in others if not _holds_work(state)), others[0][0])
+                self.session_data.pop(gone, None)
+                self.time_last_used.pop(gone, None)
+
+
+def drop_empty_first() -> None:
+    """From now on gradio's servers drop sessions so."""
+    gradio.routes.StateHolder = Sessions
+
+
+def _holds_work(state: SessionState) -> bool:
+    """Whether an analysis is kept for it, or a batch in which a clip was analysed; a request can set anything else."""
+    kept = list(state.state_data.values())
+    rows = [row for value in kept if isinstance(value, list) for row in value]
+    return any(isinstance(value, Analysis) for value in kept) or any(getattr(row, "path", "") for row in rows)
 
 
 def forget_when_over(page: gr.Blocks, deleted: Any, quiet: dict[str, Any]) -> None:

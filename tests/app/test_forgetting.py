@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -166,6 +167,26 @@ def test_what_is_noted_of_visits_goes_though_they_never_say_that_they_left(
     page.state_holder.time_last_used[visitor.session] -= timedelta(seconds=KEPT + 1)
     forget_by_age(page)()
     assert not visits.noted()
+
+
+def test_small_requests_cost_nobody_an_analysis(page: gr.Blocks, visitor: Visitor, tmp_path: Path) -> None:
+    analyse(visitor, tmp_path)
+    holder = page.state_holder
+    holder.capacity = 4
+    for i in range(9):
+        Visitor(page, str(page.local_url), f"small {i}").press("Service.speak")
+    assert list(holder.session_data) == [visitor.session, "small 6", "small 7", "small 8"]
+    assert set(holder.time_last_used) == set(holder.session_data)
+    assert any(isinstance(kept, Analysis) for kept in holder[visitor.session].state_data.values())
+
+
+def test_of_sessions_that_all_hold_work_the_one_used_least_recently_goes(page: gr.Blocks) -> None:
+    holder, made = page.state_holder, make_analysis()
+    holder.capacity = 3
+    analysis, batch, nothing = made, [SimpleNamespace(path="a.json")], [SimpleNamespace(path="")]
+    for name, kept in (("a", analysis), ("b", batch), ("c", nothing), ("d", analysis), ("e", "a.srt")):
+        holder[name].state_data[0] = kept
+    assert list(holder.session_data) == ["b", "d", "e"]
 
 
 def test_what_programs_asked_for_goes_though_they_never_say_that_they_left(
