@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from app.server.uploads import API, counted, is_upload
+from app.server.uploads import API, Disk, counted, disk_of_server, is_upload
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,11 +57,15 @@ HEADERS = (
 class Guard:
     """Stands before gradio as ASGI middleware; see this module.
 
-    `most_uploaded` is how many bytes an upload may hold with all its files, `tools` whether MCP's tools are served.
+    `most_uploaded` is how many bytes an upload may hold with all its files, `tools` whether MCP's tools are served,
+    `disk` what all uploads together may take.
     """
 
-    def __init__(self, app: ASGIApp, most_uploaded: int = MOST, tools: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, most_uploaded: int = MOST, tools: bool = False, disk: Disk | None = None
+    ) -> None:
         self._app, self._most_uploaded, self._tools = app, most_uploaded, tools
+        self._disk = disk or disk_of_server()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request with a refusal, or pass it on."""
@@ -72,7 +76,8 @@ class Guard:
         if is_shut(path):
             await _refuse(send, 404, "Not found.")
         elif is_upload(path, scope):
-            await self._app(scope, counted(receive, self._most_uploaded), _with_headers(send))
+            with self._disk.upload(counted(receive, self._most_uploaded)) as given:
+                await self._app(scope, given, _with_headers(send))
         else:
             await self._pass_small(scope, receive, send, self._tools and path.startswith(TOOLS))
 

@@ -17,6 +17,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -32,7 +33,8 @@ from app.server.quiet import place_of
 KEPT, SWEEP = 3000.0, 120.0  # seconds that a file is kept, and between sweeps: gone within an hour
 LONGEST = 6 * 3600.0  # seconds for which a file stays because it waits in line or in a batch, or is read
 EMPTY = 60.0  # seconds after which an empty file goes: gradio makes one whenever it hands an upload on
-KEPT_BYTES = 20_000_000_000  # of all visitors' files together; past it the oldest go first
+KEPT_BYTES = 20_000_000_000  # of all visitors' files together, with what is being uploaded
+LEFT = 0.8  # of these a sweep leaves, the newest: a fifth is for whoever uploads until the next one
 _log = logging.getLogger(__name__)
 
 
@@ -249,12 +251,22 @@ def most_kept() -> int:
     return settings.whole_number(settings.KEPT_BYTES, KEPT_BYTES)
 
 
+def bytes_kept(folder: Path) -> int:
+    """Bytes of visitors' files, without those that lie in the folder itself: they are still being uploaded."""
+    total = 0
+    for path in everything_in(folder):
+        with contextlib.suppress(OSError):
+            state = path.lstat()
+            total += state.st_size if path.parent != folder and stat.S_ISREG(state.st_mode) else 0
+    return total
+
+
 def keep_sweeping(folder: Path, also: Callable[[], None] = lambda: None) -> None:
     """Sweep now and every SWEEP seconds, and do `also` with it, in a thread that ends with the program.
 
     Raises what `most_kept` raises.
     """
-    most = most_kept()
+    most = int(LEFT * most_kept())
 
     def work() -> None:
         while True:

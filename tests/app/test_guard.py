@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,10 @@ from gradio.data_classes import FileData
 
 from app import page as page_room
 from app.server import guard as guard_room
+from app.server import uploads as uploads_room
 from app.server.guard import LONG_NAME, MOST, MOST_NAME, NO_ADDRESS, TOOLS, Guard, is_shut, refusal_of
-from app.server.uploads import PATH, counted
+from app.server.keeping import bytes_kept, sweep
+from app.server.uploads import FULL, PATH, Disk, counted
 from tests.clips import make_clip
 
 SECRET = "the secret of the house"
@@ -328,6 +333,66 @@ def test_an_upload_holds_files_and_as_many_as_are_allowed(
     field = uploaded(url, [("files", (None, b"x" * 20_000))])
     assert (field.status_code, "files alone" in field.text) == (400, True)
     assert set(folder.rglob("*")) == before
+
+
+def begin_upload(url: str, size: int, field: str = "files") -> socket.socket:
+    """An upload of one file, of which more is announced than sent."""
+    host, port = url.removeprefix("http://").split(":")
+    told = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="a.mp4"\r\n\r\n'.encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {2 * size + len(told)}\r\n"
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(
+        f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode() + told + b"v" * size
+    )
+    return connection
+
+
+def sizes(folder: Path) -> list[int]:
+    """Of files that are being uploaded."""
+    return [path.stat().st_size for path in folder.iterdir() if path.is_file()]
+
+
+def wait_for(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
+
+
+@pytest.fixture
+def disk(house: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """The house's, measured at every turn."""
+    monkeypatch.setattr(uploads_room, "AGAIN", -1.0)
+    (found,) = (
+        thing for thing in gc.get_objects() if isinstance(thing, Disk) and house[1] in thing._folder.parents
+    )
+    return found
+
+
+def test_uploads_on_their_way_count_too(
+    house: tuple[str, Path], disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, small = house[0], [("files", ("a.mp4", b"a" * 60_000))]
+    monkeypatch.setattr(disk, "_most", bytes_kept(disk._folder) + 400_000)
+    assert uploaded(url, small).status_code == 200
+    with begin_upload(url, 300_000):
+        assert wait_for(lambda: sum(sizes(disk._folder)) >= 200_000)
+        sweep(disk._folder, -1)  # they take as much of the disk although nobody sees them any more
+        refused = uploaded(url, [("files", ("b.mp4", b"b" * 200_000))])
+        assert (refused.status_code, refused.text) == (413, FULL)
+    assert wait_for(lambda: not disk._coming)
+    assert uploaded(url, small).status_code == 200
+    monkeypatch.setattr(disk, "_spare", 10**18)
+    assert uploaded(url, small).status_code == 413
+
+
+@pytest.mark.parametrize("field", ["files", "another"])
+def test_what_an_upload_leaves_behind_goes_with_it(house: tuple[str, Path], disk: Disk, field: str) -> None:
+    with begin_upload(house[0], 300_000, field):
+        assert wait_for(lambda: sum(sizes(disk._folder)) >= 200_000)
+    assert wait_for(lambda: not any(sizes(disk._folder)))
+    assert uploaded(house[0], [(field, ("a.mp4", b"a" * 9_000))]).status_code == 200
+    assert not any(sizes(disk._folder))
 
 
 def test_a_form_is_no_way_around_the_limit(house: tuple[str, Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +16,17 @@ import pytest
 
 from app.page import build_page
 from app.sample import NAME
-from app.server.keeping import EMPTY, KEPT, LONGEST, SWEEP, Rooms, private_folder, sweep
+from app.server.keeping import (
+    EMPTY,
+    KEPT,
+    LONGEST,
+    SWEEP,
+    Rooms,
+    bytes_kept,
+    keep_sweeping,
+    private_folder,
+    sweep,
+)
 from app.service import Service
 from tests.app.made import make_analysis, offered
 
@@ -240,3 +251,27 @@ def test_past_a_size_the_oldest_go_first_and_empty_files_soon(tmp_path: Path) ->
     _age(tmp_path / "empty", EMPTY + 1)
     sweep(tmp_path, most=250)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["2.mp4", "3.mp4"]
+
+
+def test_a_sweep_leaves_room_for_who_uploads_until_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, done = list[Any](), threading.Event()
+
+    def note(folder: Path, most: int) -> None:
+        left.append((folder, most))
+        done.set()
+
+    monkeypatch.setattr("app.server.keeping.sweep", note)
+    monkeypatch.setenv("COUPLED_MAMBA_KEPT_BYTES", "1000")
+    keep_sweeping(tmp_path)
+    assert done.wait(10)
+    assert left == [(tmp_path, 800)]
+
+
+def test_what_is_kept_is_told_from_what_is_on_its_way(tmp_path: Path) -> None:
+    (tmp_path / "coming").write_bytes(b"x" * 10)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "kept").write_bytes(b"x" * 7)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "coming")
+    assert bytes_kept(tmp_path) == 7
