@@ -64,7 +64,7 @@ class Panels:
         return [*why.outputs(self.why), *switches.outputs(self.switches), self.coupling.layers, self.space]
 
     def given(self) -> list[Any]:
-        """The components that `Service.run` and `Service.forget` give values for, in their order."""
+        """The components that `Service.run` gives values for, and `Service.forget` first of all, in their order."""
         shown = [self.detail, self.saving_box]
         return [self.result, self.analysis, self.clip.analyse, self.clip.cancel, *shown, self.grid]
 

@@ -38,6 +38,8 @@ class Service(Showing):
         self._failed: dict[str, str] = self._visits.notes()
         # By session, the clip of the analysis under way or shown.
         self._asked: dict[str, Path] = self._visits.notes()
+        # By session, the transcript in its place that an analysis has used: the next clip's is another one.
+        self._used: dict[str, str] = self._visits.notes()
 
     def prepare(self, video: str | None, request: gr.Request | None = None) -> Any:
         """A copy that browsers can play and jump about in, in place of an upload or a recording that they cannot.
@@ -97,6 +99,8 @@ class Service(Showing):
             return
         if request.session_hash:
             self._asked[session] = clip  # first: news of the video that comes now ends nothing
+            if given and not self._rooms.holds(session, Path(given)):  # but not words that were corrected
+                self._used[session] = given
         self._visits.end(session, "another")
         work = self._visits.begin(session, ANALYSIS)
         self._failed.pop(session, None)
@@ -181,8 +185,9 @@ class Service(Showing):
     def forget(
         self, video: str | None, opened: str | None, request: gr.Request, at: float | None = None
     ) -> Any:
-        """Values as of `run`, for a page whose video was changed: what is shown always belongs to the video shown.
+        """Values as of `run` and for the transcript, for a page whose video was changed.
 
+        What is shown always belongs to the video shown; so does the transcript, which goes if it was used for another.
         Nothing changes where the video is the one under analysis or shown, which a browser may tell late: the button
         can be pressed before; nor where it is the one `opened` together with its result; nor where the page has done
         something newer with its video than what it tells of, `at` ms of its clock.
@@ -195,11 +200,17 @@ class Service(Showing):
         if clip is not None and clip == self._asked.get(request.session_hash or ""):
             return gr.skip()
         self._asked.pop(request.session_hash or "", None)
+        words = gr.skip() if self._used.pop(session, None) is None else None
         if video and video == opened:  # which ended what was under way before
-            return gr.skip()
+            return [*[gr.skip()] * 7, words]
         self._visits.end(session, "another")
         self._failed.pop(session, None)
-        return [status.invitation(), None, *buttons(busy=False), *parts(seen=False), None]
+        return [status.invitation(), None, *buttons(busy=False), *parts(seen=False), None, words]
+
+    def take_words(self, file: str | None, request: gr.Request) -> None:
+        """A transcript was put in its place, for the video there or one that is still to come."""
+        self._used.pop(request.session_hash or "", None)
+        self.take(file, request)
 
     def take(self, files: str | list[str] | None, request: gr.Request) -> None:
         """Files were chosen: from now on they are the session's, whether or not they are ever analysed."""
@@ -229,6 +240,7 @@ class Service(Showing):
         self._copies.stop(session)
         self._asked.pop(request.session_hash or "", None)
         self._failed.pop(session, None)
+        self._used.pop(session, None)
         self._rooms.leave(session)
 
 

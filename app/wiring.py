@@ -52,8 +52,10 @@ def _wire_files(panels: Panels, opened: gr.State, service: Service) -> None:
     video = panels.clip.video
     for brought in (video.upload, video.stop_recording):
         brought(service.prepare, video, video, **AGAIN)
-    video.change(service.forget, [video, opened, panels.clip.at], panels.given(), js=clip.AT, **QUIET)
-    for chosen in (panels.clip.transcript, panels.several.files, panels.compare.other):
+    words, changed = panels.clip.transcript, [video, opened, panels.clip.at]
+    video.change(service.forget, changed, [*panels.given(), words], js=clip.AT, **QUIET)
+    words.upload(service.take_words, words, None, queue=False, **QUIET)
+    for chosen in (panels.several.files, panels.compare.other):
         chosen.upload(service.take, chosen, None, queue=False, **QUIET)
 
 

@@ -244,6 +244,34 @@ def test_what_is_noted_of_a_visit_is_forgotten_but_not_while_it_has_work_under_w
     assert not any(service._visits._notes)
 
 
+def test_a_transcript_used_for_one_clip_is_not_used_for_the_next(service: Service, tmp_path: Path) -> None:
+    first, second, words = (str(tmp_path / name) for name in ("a.mp4", "b.mp4", "a.srt"))
+    Path(words).write_text("1\n00:00:00,000 --> 00:00:01,000\nof the first\n")
+    service.take_words(words, ME)
+    assert service.forget(first, None, ME)[-1] == gr.skip()  # put in before its clip
+    list(service.run(first, words, ME))
+    assert service.forget(first, None, ME) == gr.skip()
+    shown = service.forget(second, None, ME)
+    assert (len(shown), shown[-1]) == (8, None)
+    assert service.forget(first, None, ME)[-1] == gr.skip()
+    list(service.run(first, words, ME))
+    service.take_words(words, ME)  # for the next clip, before that came
+    assert service.forget(second, None, ME)[-1] == gr.skip()
+    list(service.run(second, words, ME))
+    assert service.forget(first, first, ME) == [*[gr.skip()] * 7, None]  # opened together with its result
+    list(service.run(second, service.correct([[0.0, 0.4, "corrected"]], ME), ME))
+    assert service.forget(first, None, ME)[-1] == gr.skip()
+
+
+def test_a_changed_video_empties_the_transcripts_place() -> None:
+    page = build_page()
+    ours = {getattr(event.fn, "__qualname__", ""): event for event in page.fns.values()}
+    forget, take = ours["Service.forget"], ours["Service.take_words"]
+    assert forget.outputs[:-1] == ours["Service.run"].outputs
+    assert [forget.outputs[-1]] == take.inputs
+    assert forget.outputs[-1].elem_id == "cm-transcript-file"
+
+
 def test_a_report_is_ended_between_its_steps(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
 
