@@ -106,14 +106,14 @@ def coupled_step(
     """One tick, for streaming: state [B, M, E, N] in, (y [B, M, E], the next state) out.
 
     The arguments are those of `coupled_scan` without the time axis: u, delta, z [B, M, E]; B, C [B, M, N];
-    mask [B, M]. The state given is left as it was. Run over L ticks it gives what the scan gives. Errors as
-    there.
+    mask [B, M]. The state given, zeros before the first tick, is left as it was. Run over L ticks it gives what the
+    scan gives. Errors as there, and TypeError without a state.
     """
-    check_step(u, delta, B, C, z, mask)
+    check_step(state, u, delta, B, C, z, mask)
     u, delta, B, C = (value[:, None] for value in (u, delta, B, C))
     z, mask = (None if value is None else value[:, None] for value in (z, mask))
     inputs = ScanInputs(u, delta, A, B, C, coupling, D, z, delta_bias, delta_softplus, state, mask)
-    check_inputs(inputs)
+    check_inputs(inputs, one_tick=True)
     y, after = choose(u, backend).scan(inputs, True)
     return y[:, 0], after
 

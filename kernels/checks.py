@@ -11,19 +11,47 @@ from kernels.inputs import ScanInputs, transforming
 
 MAX_MODALITIES = 8
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+LAYOUTS = {
+    "delta": "BLME",
+    "A": "MEN",
+    "B": "BLMN",
+    "C": "BLMN",
+    "coupling": "MM",
+    "D": "ME",
+    "z": "BLME",
+    "delta_bias": "ME",
+    "initial_state": "BMEN",
+    "mask": "BLM",
+}
 
 
-def check_inputs(inputs: ScanInputs) -> None:
-    """Raise TypeError or ValueError unless every argument fits the others; see `kernels.coupled_scan`."""
+def check_inputs(inputs: ScanInputs, one_tick: bool = False) -> None:
+    """Raise TypeError or ValueError unless every argument fits the others; see `kernels.coupled_scan`.
+
+    With `one_tick` they are those of `kernels.coupled_step`, given a time axis since: the errors name them, and their
+    axes, as they were given there.
+    """
     _check_types(inputs)
-    _check_shapes(inputs)
-    _check_dtypes(inputs)
-    _check_devices(inputs)
+    _check_shapes(inputs, one_tick)
+    _check_dtypes(inputs, one_tick)
+    _check_devices(inputs, one_tick)
     _check_sign(inputs.A)
 
 
-def check_step(u: Tensor, delta: Tensor, B: Tensor, C: Tensor, z: Tensor | None, mask: Tensor | None) -> None:
-    """Raise unless the arguments of one tick have no time axis; the rest is checked as for a scan."""
+def check_step(
+    state: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    B: Tensor,
+    C: Tensor,
+    z: Tensor | None,
+    mask: Tensor | None,
+) -> None:
+    """Raise unless there is a state and the arguments of one tick have no time axis; the rest as for a scan."""
+    if not isinstance(state, Tensor):
+        raise TypeError(
+            f"expected state to be a torch.Tensor, got {type(state).__name__}: begin with zeros [B, M, E, N]"
+        )
     axes = {"u": (u, 3), "delta": (delta, 3), "B": (B, 3), "C": (C, 3), "z": (z, 3), "mask": (mask, 2)}
     for name, (value, expected) in axes.items():
         if isinstance(value, Tensor) and value.dim() != expected:
@@ -58,7 +86,7 @@ def _check_types(inputs: ScanInputs) -> None:
             )
 
 
-def _check_shapes(inputs: ScanInputs) -> None:
+def _check_shapes(inputs: ScanInputs, one_tick: bool) -> None:
     if inputs.u.dim() != 4:
         raise ValueError(
             f"expected u of shape [B, L, M, E], got {tuple(inputs.u.shape)}: "
@@ -70,35 +98,44 @@ def _check_shapes(inputs: ScanInputs) -> None:
         )
     batch, length, modalities, channels = inputs.u.shape
     states = inputs.A.shape[2]
-    if not 1 <= modalities <= MAX_MODALITIES:
-        raise ValueError(
-            f"expected 1 to {MAX_MODALITIES} modalities on axis 2 of u, got {modalities} in "
-            f"{tuple(inputs.u.shape)}: put the modality axis third, after batch and time"
-        )
+    _check_modalities(tuple(inputs.u.shape), one_tick)
     if channels < 1 or states < 1:
         raise ValueError(
             f"expected E >= 1 and N >= 1, got E = {channels}, N = {states}: give A [M, E, N] content"
         )
     sizes = {"B": batch, "L": length, "M": modalities, "E": channels, "N": states}
-    layouts = {
-        "delta": "BLME",
-        "A": "MEN",
-        "B": "BLMN",
-        "C": "BLMN",
-        "coupling": "MM",
-        "D": "ME",
-        "z": "BLME",
-        "delta_bias": "ME",
-        "initial_state": "BMEN",
-        "mask": "BLM",
-    }
-    for name, layout in layouts.items():
-        if (value := getattr(inputs, name)) is not None:
-            _check_shape(name, value, layout, tuple(sizes[axis] for axis in layout))
+    for name, layout in LAYOUTS.items():
+        if (value := getattr(inputs, name)) is None:
+            continue
+        seen = tuple(value.shape)
+        if one_tick and "L" in layout:
+            layout, seen = layout.replace("L", ""), _without_time(seen)  # noqa: PLW2901
+        _check_shape(_said(name, one_tick), seen, layout, tuple(sizes[axis] for axis in layout))
 
 
-def _check_shape(name: str, value: Tensor, layout: str, expected: tuple[int, ...]) -> None:
-    seen = tuple(value.shape)
+def _check_modalities(shape: tuple[int, ...], one_tick: bool) -> None:
+    """`shape` is u's."""
+    if 1 <= shape[2] <= MAX_MODALITIES:
+        return
+    place, where, seen = 2, "third, after batch and time", shape
+    if one_tick:
+        place, where, seen = 1, "second, after batch", _without_time(shape)
+    raise ValueError(
+        f"expected 1 to {MAX_MODALITIES} modalities on axis {place} of u, got {shape[2]} in {seen}: "
+        f"put the modality axis {where}"
+    )
+
+
+def _said(name: str, one_tick: bool) -> str:
+    """What an argument is called where it was given."""
+    return "state" if one_tick and name == "initial_state" else name
+
+
+def _without_time(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:1] + shape[2:]
+
+
+def _check_shape(name: str, seen: tuple[int, ...], layout: str, expected: tuple[int, ...]) -> None:
     if seen == expected:
         return
     axes = ", ".join(layout)
@@ -116,7 +153,7 @@ def _check_shape(name: str, value: Tensor, layout: str, expected: tuple[int, ...
     raise ValueError(f"expected {name} of shape [{axes}] = {expected}, got {seen}: {remedy}")
 
 
-def _check_dtypes(inputs: ScanInputs) -> None:
+def _check_dtypes(inputs: ScanInputs, one_tick: bool) -> None:
     for name, value in inputs.tensors.items():
         if name == "mask":
             if value.dtype != torch.bool:
@@ -124,18 +161,20 @@ def _check_dtypes(inputs: ScanInputs) -> None:
                     f"expected mask of dtype torch.bool (True = present), got {value.dtype}: use mask.bool()"
                 )
         elif value.dtype not in DTYPES:
+            said = _said(name, one_tick)
             raise TypeError(
-                f"expected {name} in float32, bfloat16, float16 or float64, got {value.dtype}: "
-                f"use {name}.float()"
+                f"expected {said} in float32, bfloat16, float16 or float64, got {value.dtype}: "
+                f"use {said}.float()"
             )
 
 
-def _check_devices(inputs: ScanInputs) -> None:
+def _check_devices(inputs: ScanInputs, one_tick: bool) -> None:
     for name, value in inputs.tensors.items():
         if value.device != inputs.u.device:
+            said = _said(name, one_tick)
             raise ValueError(
-                f"expected {name} on the device of u, {inputs.u.device}, got {value.device}: "
-                f"use {name}.to({str(inputs.u.device)!r})"
+                f"expected {said} on the device of u, {inputs.u.device}, got {value.device}: "
+                f"use {said}.to({str(inputs.u.device)!r})"
             )
 
 

@@ -68,6 +68,53 @@ def test_a_step_takes_no_time_axis() -> None:
         coupled_step(given.pop("initial_state"), **given)
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"state": None},
+            TypeError,
+            r"state to be a torch.Tensor, got NoneType: begin with zeros \[B, M, E, N",
+        ),
+        (
+            {"state": torch.ones(2, 1, 4, 2)},
+            ValueError,
+            r"expected state of shape \[B, M, E, N\] = \(2, 3, 4, 2\), got \(2, 1, 4, 2\): M is 1 in place of 3",
+        ),
+        ({"state": torch.ones(2, 3, 4, 2).int()}, TypeError, r"expected state in .*: use state.float\(\)"),
+        (
+            {"state": torch.ones(2, 3, 4, 2, device="meta")},
+            ValueError,
+            r"expected state on the device of u, .*: use state.to\('cpu'\)",
+        ),
+        (
+            {"B": torch.ones(2, 3, 7)},
+            ValueError,
+            r"expected B of shape \[B, M, N\] = \(2, 3, 2\), got \(2, 3, 7\): N is 7 in place of 2",
+        ),
+        (
+            {"mask": torch.ones(2, 2).bool()},
+            ValueError,
+            r"expected mask of shape \[B, M\] = \(2, 3\), got \(2, 2\): M is 2 in place of 3",
+        ),
+        (
+            {"u": torch.ones(2, 9, 4)},
+            ValueError,
+            r"on axis 1 of u, got 9 in \(2, 9, 4\): put the modality axis second, after batch$",
+        ),
+    ],
+)
+def test_a_steps_errors_name_what_it_was_given(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    given = fine()
+    given = {k: v[:, 0] if k in ("u", "delta", "B", "C", "z", "mask") else v for k, v in given.items()}
+    given["state"] = given.pop("initial_state")
+    coupled_step(**given)
+    with pytest.raises(error, match=message):
+        coupled_step(**{**given, **changes})
+
+
 def test_a_convolution_takes_no_selective_parameters() -> None:
     given = {k: v for k, v in fine().items() if k not in ("mask", "initial_state")}
     with pytest.raises(ValueError, match=r"delta of a convolution with 2 axes, got shape \(2, 5, 3, 4\)"):
