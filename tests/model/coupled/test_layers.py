@@ -46,6 +46,12 @@ def test_delta_starts_between_a_thousandth_and_a_tenth():
     assert delta.max() < 1.01e-1
 
 
+def test_states_start_at_mambas_rates_the_first_n_integers():
+    layer = CoupledLayer(small_config(d_state=4))
+    rates = layer.selection(torch.randn(1, 2, 3, 16)).A
+    torch.testing.assert_close(rates, -torch.arange(1.0, 5).expand_as(rates))
+
+
 def test_uncoupled_chains_do_not_hear_each_other():
     torch.manual_seed(0)
     layer = CoupledLayer(small_config(coupling="none")).eval()

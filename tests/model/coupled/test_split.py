@@ -65,6 +65,24 @@ def test_in_float32_a_long_clip_sums_to_its_score_and_agrees_with_float64():
     assert (near.sources - exact.sources).abs().sum() < 1e-4 * exact.sources.abs().sum()
 
 
+@every_kind
+def test_opinions_of_zero_are_split_as_those_beside_it(opinions):
+    """At 0 the bend's share of an opinion is no quotient any more but its limit, 1, and sources cancel to nothing."""
+    network, (values, presence) = made(opinions=opinions), clip(6, 1)
+    said = []
+    network.head.clip.register_forward_hook(lambda module, given, found: said.append(found[0]))
+    network(values, presence)
+    found = []
+    for score in (0.0, 0.01):
+        with torch.no_grad():
+            network.head.clip.tell.bias[:, 0] += score - said[-1][0]
+        found.append(split_score(network, values, presence))
+        network(values, presence)
+    assert found[0].score.abs().max() < 1e-9
+    assert found[0].sources.abs().max() > 1e-3
+    torch.testing.assert_close(found[0].sources, found[1].sources, rtol=1e-4, atol=0)
+
+
 def test_later_ticks_bring_nothing_and_change_nothing():
     network, (values, presence) = made(), clip()
     realised = Realised(network, values, presence)

@@ -72,6 +72,12 @@ def test_a_fast_partner_shortens_the_coupled_memory_and_a_measured_decay_confirm
     assert found < math.log(2) / 0.05
 
 
+def test_the_coupled_median_is_over_what_the_states_hold():
+    """Of the four states of one chain alone the slowest holds more than the other three: 1 / 0.1 against 3."""
+    given, delta = constant([[0.1, 1.0, 1.0, 1.0]], torch.eye(1))
+    assert _of_layer(given, delta, 1.0).coupled.item() == pytest.approx(math.log(2) / 0.1)
+
+
 def test_under_the_literal_sum_states_grow_and_nothing_is_forgotten():
     given, delta = constant([[0.1], [0.1]], torch.ones(2, 2))
     assert _of_layer(given, delta, 1.0).coupled.item() == math.inf

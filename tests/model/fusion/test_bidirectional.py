@@ -54,6 +54,19 @@ def test_one_network_twice_reads_a_palindrome_the_same_both_ways(both):
     torch.testing.assert_close(ticks, ticks.flip(1), rtol=1e-4, atol=1e-5)
 
 
+def test_what_is_said_of_a_tick_is_the_mean_of_both_readings_of_that_tick(both):
+    values, presence = random_clip(9)
+    presence[:, -1] = 1
+    backwards = {m: v.flip(1) for m, v in values.items()}
+    with torch.no_grad():
+        found = both(values, presence)
+        ahead, back = both.forwards(values, presence), both.backwards(backwards, presence.flip(1))
+    for name in ("ticks", "tick_scale"):
+        expected = (getattr(ahead, name) + getattr(back, name).flip(1)) / 2
+        torch.testing.assert_close(getattr(found, name), expected)
+        assert (getattr(back, name) - getattr(back, name).flip(1)).abs().max() > 1e-4
+
+
 def test_one_direction_is_the_network_itself():
     network = make(small_config(), False)
     assert type(network) is CoupledMamba

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from model.coupled.config import FUSIONS
 from model.coupled.stretches import STRETCH
 from model.fusion.baselines import build_network
-from model.inference.prediction import predict, scores
+from model.inference.prediction import as_batch, interval, predict, scores
 from tests.model.conftest import WIDTHS, small_config
 
 
@@ -37,6 +38,24 @@ def test_alone_is_what_the_network_says_without_the_others(network):
     assert only.clip == pytest.approx(whole.alone["audio"].score, abs=1e-5)
     assert set(only.alone) == {"audio"}
     assert whole.clip != pytest.approx(only.clip, abs=1e-5)
+
+
+def test_a_clips_interval_is_of_all_that_was_heard_in_it(network):
+    """Words from the first tick on, the voice from the seventh: the ticks' q change there, the clip's is the last."""
+    values, presence = clip()
+    presence["audio"][:6] = 0
+    given = {m: presence[m] for m in ("text", "audio")}
+    network.config.intervals = {"text": [0.1, 0.2], "audio": [0.3, 0.4], "text+audio": [0.5, 0.6]}
+    batch, observed = as_batch(network, values, given)
+    with torch.no_grad():
+        output = network(batch, observed)
+    found = interval(network, output, 0, observed[0] > 0)
+    half = 0.6 * output.clip_scale.item()
+    assert found.clip == pytest.approx((output.clip.item() - half, output.clip.item() + half), abs=1e-5)
+    q = np.where(presence["audio"] > 0, 0.5, 0.1)
+    np.testing.assert_allclose(
+        found.high - found.low, 2 * q * output.tick_scale[0].numpy(), rtol=0, atol=1e-5
+    )
 
 
 def test_nothing_observed_is_an_error(network):

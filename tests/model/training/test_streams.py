@@ -9,7 +9,8 @@ import torch
 
 from model.command_line import CONFIGS
 from model.coupled.config import FUSIONS
-from model.data.streams import StreamSettings
+from model.coupled.network import Output
+from model.data.streams import Batch, StreamSettings
 from model.evaluation.calibration import calibrate, class_spread
 from model.evaluation.reading import sentence_scores
 from model.evaluation.streams import coverage, on_streams
@@ -34,6 +35,36 @@ def test_training_learns_what_the_features_say_and_evaluation_sees_it(pools, tmp
     )
     for m in pools:
         assert after[m] > max(0.5, before[m])
+
+
+def test_the_scales_learn_from_the_likelihood_and_the_scores_do_not():
+    score = torch.tensor([0.5, -1.0], requires_grad=True)
+    scale = torch.tensor([0.5, 2.0], requires_grad=True)
+    training.surprise(score, scale, torch.tensor([1.0, 1.0])).sum().backward()
+    assert score.grad is None
+    assert scale.grad.tolist() == [0, 0], "a Laplace law is likeliest where its scale is the error"
+
+
+class Fixed(torch.nn.Module):
+    """Says what it was made with, whatever it is given."""
+
+    def __init__(self, ticks, clip):
+        super().__init__()
+        self.output = Output(ticks, clip, torch.ones_like(ticks), torch.ones_like(clip))
+
+    def forward(self, values, presence):
+        return self.output
+
+
+def test_ticks_count_by_their_weight_and_padding_not_at_all():
+    """One stream is a tick and a half, the other is all padding; Huber's loss of an error e >= 1 is e - 1/2."""
+    ticks, zeros = torch.tensor([[2.0, 3.0, 9.0], [9.0, 9.0, 9.0]]), np.zeros((2, 3), np.float32)
+    weight = np.array([[1.0, 0.5, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    clip = np.zeros(2, np.float32)
+    batch = Batch({}, np.ones((2, 3, 0), np.float32), zeros, zeros, weight, clip, clip, [[1], [0]])
+    settings = replace(SETTINGS, clip_weight=0.5, scale_weight=0.0)
+    loss = training.loss_of(Fixed(ticks, torch.tensor([2.0, 4.0])), batch, settings, torch.device("cpu"))
+    assert loss.item() == pytest.approx((1.5 * 1.0 + 2.5 * 0.5) / 1.5 + 0.5 * (1.5 + 3.5) / 2)
 
 
 def measured(network, pools):
