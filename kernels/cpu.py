@@ -105,7 +105,7 @@ def _gradients(
     u: Tensor,
     of_start: bool,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients in the order of the inputs, in float32."""
+    """The gradients in the order of the inputs, in float32; those of W, D and the bias in float64."""
     given, h0, kept = saved
     B, L, M, N = layout.batch, layout.length, layout.modalities, layout.states_per_channel
     du, ddelta = torch.empty_like(dy), torch.empty_like(dy)
@@ -113,7 +113,7 @@ def _gradients(
     dA, padded = _floats(B, layout.state), -(-N // STRIP) * STRIP
     dB, dC = (_floats(layout.parts, B, L, M, padded).zero_() for _ in range(2))
     dW = dy.new_zeros(B * layout.blocks, M, M, dtype=torch.float64)
-    dD, dbias = (_floats(B, layout.blocks, M, LANES) for _ in range(2))
+    dD, dbias = (dy.new_zeros(B, layout.blocks, M, LANES, dtype=torch.float64) for _ in range(2))
     dh0 = _floats(layout.states) if of_start else None
     found = (du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0)
     sharing = (-(-layout.blocks // layout.parts), B * L * M)

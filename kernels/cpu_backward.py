@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from kernels.cpu_forward import FAR, NEAR, SPACING, before_step, copy, decay, entering, steepest
-from kernels.lane_functions import WITHIN, add_totals, columns, mix, mix_back, outer, peak, sigmoid
+from kernels.lane_functions import WITHIN, add_lanes, add_totals, columns, mix, mix_back, outer, peak, sigmoid
 from kernels.lanes import LANES, compiled, load, matrix, splat, spread, store, zero_pairs, zeros
 
 # States n that go through a chunk at a time: few enough for the cache, and as `columns` takes them.
@@ -35,10 +35,10 @@ def backward_room(blocks: int, modalities: int, states: int) -> int:
 @compiled
 def backward(given, h0, kept, dy, dlast, found, room, softly, sizes, chains, sharing, start, stop):
     """Gradients of blocks start..stop into `found`: du, ddelta, dz, dA, dB, dC, dW, dD, dbias, dh0. dA [tasks, N, M,
-    LANES], dW [tasks, M, M] in float64, dD and dbias [tasks, M, LANES] are one part for every task; dB and dC [parts,
-    B L M, N up to whole strips] are one for a run of blocks that no two threads share, `sharing` being (blocks in a
-    run, B L M). They are added up afterwards in one order, so that threads do not change the bits. dlast, dz and dh0
-    may be absent.
+    LANES] and, in float64 and zeros at first, dW [tasks, M, M], dD and dbias [tasks, M, LANES] are one part for every
+    task; dB and dC [parts, B L M, N up to whole strips] are one for a run of blocks that no two threads share,
+    `sharing` being (blocks in a run, B L M). They are added up afterwards in one order, so that threads do not change
+    the bits. dlast, dz and dh0 may be absent.
     """
     (L, E, N), M = sizes, len(chains)
     blocks, size = E // LANES, M * N * LANES
@@ -58,7 +58,7 @@ def backward(given, h0, kept, dy, dlast, found, room, softly, sizes, chains, sha
             part = block // sharing[0] * sharing[1]
             near = _open_rows(given, dy, room, softly, sizes, chains, stretch, far)
             _pass_strips(near, given, found, scratch, source, w, N, chains, stretch, part)
-            _close_rows(given, dy, room, found, softly, sizes, chains, stretch)
+            _close_rows(given, dy, scratch, found, softly, sizes, chains, stretch)
         if found[9] != 0:
             copy(found[9] + 4 * task * size, scratch[3], N, chains)
 
@@ -75,14 +75,10 @@ def _places(room, N, chains):
 
 @compiled
 def _open_task(found, scratch, dlast, task, N, chains):
-    """G as it comes to the last tick, and zeros in the parts that are summed over time."""
-    _, _, _, dA, _, _, _, dD, dbias, _ = found
-    width = len(chains) * LANES
-    size = N * width
+    """G as it comes to the last tick, and zeros in the part of dA's, which is summed over time."""
+    size = N * len(chains) * LANES
     copy(scratch[3], dlast + 4 * task * size if dlast != 0 else 0, N, chains)
-    copy(dA + 4 * task * size, 0, N, chains)
-    copy(dD + 4 * task * width, 0, 1, chains)
-    copy(dbias + 4 * task * width, 0, 1, chains)
+    copy(found[3] + 4 * task * size, 0, N, chains)
 
 
 @compiled
@@ -196,14 +192,18 @@ def _walk_back(given, found, scratch, w, N, chains, stretch, part, strip):
 
 
 @compiled
-def _close_rows(given, dy, rows, found, softly, sizes, chains, stretch):
-    """From the sums over n, the gradients of u, delta and z over one chunk, and the parts of D's and the bias's."""
+def _close_rows(given, dy, scratch, found, softly, sizes, chains, stretch):
+    """From the sums over n, the gradients of u, delta and z over one chunk, and the parts of D's and the bias's.
+    These are summed where the terms of dB and dC were, which nothing needs any more.
+    """
     u, D, z = given[0], given[6], given[7]
     du, ddelta, dz, _, _, _, _, dD, dbias, _ = found
     (_, E, _), M = sizes, len(chains)
     first, task, block, ticks = stretch
+    rows, _, _, _, sums = scratch
     width = M * LANES
     across = SPACING * width
+    copy(sums, 0, 2, chains)
     skip = load(D, block * LANES, E, chains) if D != 0 else zeros(chains)
     for t in range(ticks):
         row = first + t * M
@@ -222,5 +222,8 @@ def _close_rows(given, dy, rows, found, softly, sizes, chains, stretch):
         to_delta = before_step(given, softly, row, p, block * LANES, E, to_delta, chains)
         store(du, p, E, d * to_x + skip * f)
         store(ddelta, p, E, to_delta)
-        store(dD, task * width, LANES, f * v + load(dD, task * width, LANES, chains))
-        store(dbias, task * width, LANES, to_delta + load(dbias, task * width, LANES, chains))
+        store(sums, 0, LANES, f * v + load(sums, 0, LANES, chains))
+        store(sums, width, LANES, to_delta + load(sums, width, LANES, chains))
+    # Float64 beyond a chunk, as for dW: in float32 the error of a sum over all of L grows with L.
+    add_lanes(dD + 8 * task * width, load(sums, 0, LANES, chains))
+    add_lanes(dbias + 8 * task * width, load(sums, width, LANES, chains))

@@ -150,14 +150,31 @@ def add_totals(typing: Any, address: Any, value: Any) -> Any:
     """Add the sum over each vector's lanes to the float64 numbers that begin at the address."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        zero, two = (ir.Constant(args[0].type, k) for k in (0, 2))
-        for k, vector in enumerate(parts(builder, args[1])):
-            where = place(builder, (args[0], zero, two), k, DOUBLE)
-            more = builder.fpext(_total(builder, vector), DOUBLE)
-            builder.store(builder.fadd(builder.load(where), more), where)
+        totals = [_total(builder, vector) for vector in parts(builder, args[1])]
+        _add_wide(builder, args[0], totals, DOUBLE)
         return context.get_dummy_value()
 
     return types.void(types.intp, value), emit
+
+
+@intrinsic
+def add_lanes(typing: Any, address: Any, value: Any) -> Any:
+    """Add every lane of each vector to the float64 numbers that begin at the address, LANES for each of the chains."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _add_wide(builder, args[0], parts(builder, args[1]), ir.VectorType(DOUBLE, LANES))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, value), emit
+
+
+def _add_wide(builder: Any, address: Any, values: Sequence[Any], kind: Any) -> None:
+    """Add floats, or vectors of them, to what lies one after the other from the address on, of a `kind` of float64."""
+    first = builder.inttoptr(address, kind.as_pointer())
+    for k, value in enumerate(values):
+        where = builder.gep(first, [ir.Constant(address.type, k)])
+        more = builder.fadd(builder.load(where, align=8), builder.fpext(value, kind))
+        builder.store(more, where, align=8)
 
 
 def _columns(builder: Any, rows: Sequence[Any]) -> Any:

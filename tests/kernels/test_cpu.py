@@ -27,6 +27,23 @@ def test_every_length_matches_float64(length: int) -> None:
     check(arguments((2, length, 3, 7, 8)), "cpu")
 
 
+def test_sums_over_a_long_sequence_match_float64() -> None:
+    """The seed is one at which a single float32 sum over all ticks was over the budget by more than a little."""
+    check(arguments((1, 4000, 1, 16, 4), "identity", ("D", "delta_bias"), seed=5), "cpu")
+
+
+def test_the_gradients_of_skip_and_bias_lose_nothing_with_length() -> None:
+    """Both are sums over all ticks of what is known at each: of u, and of the gradient of delta."""
+    u = torch.rand(1, 200_000, 1, 16, generator=torch.Generator().manual_seed(0)) + 0.5
+    delta = torch.full_like(u, 0.1, requires_grad=True)
+    skip, bias = (torch.full((1, 16), value, requires_grad=True) for value in (1.0, 0.0))
+    ones, A = torch.ones(1, u.shape[1], 1, 1), -torch.ones(1, 16, 1)
+    y = kernels.coupled_scan(u, delta, A, ones, ones, torch.ones(1, 1), skip, delta_bias=bias, backend="cpu")
+    of_skip, of_bias, of_delta = torch.autograd.grad(y.sum(), (skip, bias, delta))
+    for found, each in ((of_skip, u), (of_bias, of_delta)):
+        torch.testing.assert_close(found.double(), each.double().sum((0, 1)), rtol=5e-7, atol=0)
+
+
 @pytest.mark.parametrize("states", [1, 8, 16, 64], ids=lambda n: f"N{n}")
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5, 8], ids=lambda n: f"M{n}")
 def test_every_size_matches_float64(modalities: int, states: int) -> None:
