@@ -137,28 +137,6 @@ def gradient_on(
     return total
 
 
-@torch.no_grad()
-def output_shares(
-    network: CoupledMamba, values: Values, presence: Float[Tensor, "B L M"], at: int
-) -> Float[Tensor, "B M M T"]:
-    """Signed shares of each target chain's own output at a tick, by source modality and source tick.
-
-    [:, m, j, s] = <y_t^{m<-(j, s)}, y_t^m> / ||y_t^m||^2 over the channels, in the last layer, before skip and gate:
-    over s it sums to the share that `kernels.coupled_trace` gives, over j and s to 1 (0 where the output is 0).
-    Errors as in `explain_last_layer`.
-    """
-    values, presence, _ = up_to(network, values, presence, at)
-    layer = coupled_layers(network.layers)[-1]
-    x, mask = network.encode(values, presence, len(network.layers) - 1)
-    given = layer.selection(x)
-    read = reading(given, mask)
-    read[:, :-1] = 0
-    products = trace_back(given, mask, read)
-    total = products.sum((2, 3), keepdim=True)
-    silent = total <= torch.finfo(total.dtype).tiny
-    return torch.where(silent, 0.0, products / total.masked_fill(silent, 1.0))
-
-
 def trace_back(
     given: Selection, mask: Bool[Tensor, "B L M"], gradient: Float[Tensor, "B L M E"]
 ) -> Float[Tensor, "B M M L"]:

@@ -6,10 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels import coupled_scan
+from kernels.reference import as_shares
 from model.coupled.explain import (
     explain_last_layer,
     mean_gradient,
-    output_shares,
     reading,
     trace_back,
 )
@@ -91,13 +91,28 @@ def test_the_reading_is_the_scan_without_skip_and_gate():
     torch.testing.assert_close(reading(given, mask), expected)
 
 
+@torch.no_grad()
+def output_shares(
+    network: CoupledMamba, values: dict[str, torch.Tensor], presence: torch.Tensor
+) -> torch.Tensor:
+    """Signed shares of each target chain's own output at the last tick, by source and tick [B, M, M, T]: over the
+    ticks they sum to what `kernels.coupled_trace` gives.
+    """
+    x, mask = network.encode(values, presence, len(network.layers) - 1)
+    given = network.layers[-1].selection(x)
+    read = reading(given, mask)
+    read[:, :-1] = 0
+    products = trace_back(given, mask, read)
+    return as_shares(products.flatten(2)).view_as(products)
+
+
 @every_coupling
 @pytest.mark.parametrize("at", [0, 9, 13])
 def test_shares_of_the_output_summed_over_time_are_the_kernels_shares(coupling, at):
     network, (values, presence) = made(coupling=coupling), clip()
     with torch.no_grad():
         expected = network(values, presence, trace=True).trace[1][:, at]
-    shares = output_shares(network, values, presence, at)
+    shares = output_shares(network, {m: v[:, : at + 1] for m, v in values.items()}, presence[:, : at + 1])
     assert shares.shape == (2, 3, 3, at + 1)
     torch.testing.assert_close(shares.sum(-1), expected, rtol=0, atol=1e-9)
     total = shares.sum((2, 3))
@@ -127,7 +142,7 @@ def test_conservation_holds_for_any_mask(length, coupling, seed, share):
     presence = (torch.rand(2, length, 3, generator=torch.Generator().manual_seed(seed)) < share).double()
     found, by_output = (
         explain_last_layer(network, values, presence),
-        output_shares(network, values, presence, -1),
+        output_shares(network, values, presence),
     )
     parts = found.memory.sum((1, 2, 3)) + found.skip.sum(1) + found.base
     torch.testing.assert_close(parts, found.score, rtol=0, atol=2e-5)
