@@ -19,6 +19,7 @@ _HOMES = {
     "build_network": "fusion.baselines",
     "counterfactual": "inference.counterfactual",
     "couplings": "coupled.timescales",
+    "explain_last_layer": "coupled.explain",
     "half_lives": "coupled.timescales",
     "load_network": "fusion.baselines",
     "Dynamics": "inference.prediction",
