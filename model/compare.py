@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import ttest_rel
 
 from model.command_line import CONFIGS, at_least_one, make_room, read_config, write_json
 from model.coupled.config import CoupledMambaConfig
@@ -27,6 +26,7 @@ from model.data.unseen import load_unseen
 from model.evaluation.streams import tick_scores
 from model.fusion.baselines import match_width, parameters
 from model.measures import metrics
+from model.measures.paired import plain_test
 from model.training.streams import TrainSettings, build, read_settings, train
 
 Network = dict[str, object]
@@ -102,7 +102,7 @@ def table(found: Mapping[str, list[Scores]]) -> str:
         cells = []
         for name in names:
             ours, base = (np.array([r[name] for r in rows]) for rows in (runs, found[BASE]))
-            p = f", p {ttest_rel(ours, base).pvalue:.2f}" if way != BASE and len(ours) > 1 else ""
+            p = f", p {plain_test(ours, base).p:.2f}" if way != BASE and len(ours) > 1 else ""
             cells.append(f"{ours.mean():.3f} ± {ours.std(ddof=min(1, len(ours) - 1)):.3f}{p}")
         lines.append(f"| {way} | {runs[0]['parameters']:,.0f} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from model.compare import WAYS, compare, table
+import pytest
+
+from model.compare import BASE, WAYS, compare, table
 from tests.model.training.test_streams import SETTINGS
 
 
@@ -18,3 +20,10 @@ def test_every_way_is_compared_on_the_same_streams_with_as_many_parameters(pools
     assert len(lines) == len(WAYS) + 2
     assert "p " in lines[2]
     assert "p " not in lines[4]
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_that_are_the_same_in_every_run_do_not_differ():
+    runs = [{"parameters": 100.0, "hidden 0%": figure} for figure in (0.5, 0.6)]
+    lines = table({BASE: runs, "late": runs}).splitlines()
+    assert lines[3] == "| late | 100 | 0.550 ± 0.071, p 1.00 |"
