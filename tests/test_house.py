@@ -80,6 +80,17 @@ def test_files_can_be_read_in_one_sitting(path):
     assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= 400
 
 
+def test_the_range_of_scores_and_the_length_of_a_tick_are_written_once():
+    """The scores' 3 in model/measures/intervals.py, the tick's 0.2 s in extractors/grid.py, which model/ takes over."""
+    found: dict[str, list[str]] = {"3.0": [], "0.2": []}
+    for path in (p for p in sources() if p.startswith("model/")):
+        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+            value = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
+            if value in found:
+                found[value].append(path)
+    assert found == {"3.0": ["model/measures/intervals.py"], "0.2": []}
+
+
 @pytest.mark.parametrize("package", ["extractors", "app", "model", "kernels"])
 def test_importing_a_room_brings_no_page_and_no_models(package):
     late = "{'gradio', 'librosa', 'sentence_transformers', 'transformers', 'moonshine_voice', 'cv2'}"

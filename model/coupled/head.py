@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.layers import ModalityLinear, ModalityNorm
+from model.measures.intervals import LIMIT
 
 HIDDEN = 64  # the released code's head is 128-64-1
-SCALE = 3.0
 
 
 class Scores(NamedTuple):
@@ -162,4 +162,4 @@ def build_head(config: CoupledMambaConfig) -> Head:
 
 def bounded(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """To -3..3, close to the identity in the middle."""
-    return SCALE * torch.tanh(x / SCALE)
+    return LIMIT * torch.tanh(x / LIMIT)

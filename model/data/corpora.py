@@ -38,12 +38,12 @@ from extractors.voice.head import VoiceHead
 from extractors.words import adapter
 from extractors.words import embeddings as text_extractor
 from model.data.pool import Described, Labels, Pool, kept_pool
+from model.measures.intervals import LIMIT
 from model.provenance.seen import Seen, face_marks
 
 Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 CACHE = Path("runs/features")
-LIMIT = 3.0  # ratings reach from -LIMIT to LIMIT
 EMOTIONS = voice_encoder.EMOTIONS
 EMOTION_SCORE = {emotion: score for emotion, score in voice_encoder.SCORES.items() if np.isfinite(score)}
 DEV_SPEAKERS = frozenset({"rav15", "rav16", "emo12"})

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.grid import spread
+from extractors.grid import STEP, spread
 from model.data.own import own_scores
+from model.measures.intervals import LIMIT
 
 if TYPE_CHECKING:
     from model.data.pool import Pool
 
 Array = NDArray[np.float32]
-STEP = 0.2
-LIMIT = 3.0
 TOLD = 0.999  # weight from which an utterance has lasted long enough to be asked for
 ALL = ("text", "audio", "visual")
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 COVERAGE = 0.9
-SCALE = 3.0
+LIMIT = 3.0
+"""Scores and ratings reach from -LIMIT to LIMIT, everywhere in `model`."""
 PLACES = Decimal("0.0001")
 
 
@@ -57,4 +58,4 @@ def quantile(excesses: Array) -> float:
 
 def around(score: Array, scale: Array, q: Array | float) -> tuple[Array, Array]:
     """Low and high ends, in -3..3."""
-    return np.clip(score - q * scale, -SCALE, SCALE), np.clip(score + q * scale, -SCALE, SCALE)
+    return np.clip(score - q * scale, -LIMIT, LIMIT), np.clip(score + q * scale, -LIMIT, LIMIT)

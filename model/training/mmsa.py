@@ -23,13 +23,12 @@ from tqdm import tqdm
 from model.coupled.config import CoupledMambaConfig, check_network
 from model.data.mmsa import CORPORA, TICKS, Float, Utterances, read
 from model.fusion.bidirectional import make, single_directions
+from model.measures.intervals import LIMIT
 from model.measures.mmsa import MEASURES, Figures
 from model.training.checkpoints import cut_log, resume, save, tensorboard
 
 DONE = "trained.json"
 REMEDY = "lower learning_rate in the config, or look for extreme numbers in the features"
-SCALE = 3.0
-"""The network's scores reach from -3 to 3; a corpus rated from -1 to 1 is stretched to that and back."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def one_epoch(
     draw = np.random.SeedSequence([seed, epoch])
     torch.manual_seed(int(draw.generate_state(1)[0]))
     order = np.random.default_rng(draw.spawn(1)[0]).permutation(len(part))
-    stretch = SCALE / CORPORA[settings.corpus]
+    stretch = LIMIT / CORPORA[settings.corpus]  # one rated from -1 to 1 is learnt as from -3 to 3
     network.train()
     total = 0.0
     for picked in groups(order, settings.batch):
@@ -227,7 +226,7 @@ def predict(settings: MmsaSettings, network: nn.Module, part: Utterances) -> Flo
     network.eval()
     with torch.inference_mode():
         found = [clip_scores(network, part, p).cpu() for p in groups(np.arange(len(part)), settings.batch)]
-    share = np.float32(CORPORA[settings.corpus] / SCALE)
+    share = np.float32(CORPORA[settings.corpus] / LIMIT)
     return (torch.cat(found).numpy() * share).astype(np.float32)
 
 
