@@ -10,14 +10,13 @@ tick depends on that tick and those before it, never on later ones.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from model.coupled.base import Fusion
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.head import build_head
 from model.coupled.layers import CoupledLayer, Trace
@@ -175,18 +174,14 @@ class Embed(Features):
         return torch.where(mask[..., None], torch.stack(chains, dim=2), self.absent)
 
 
-class CoupledMamba(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="coupled-mamba",
-    tags=["multimodal", "sentiment", "state-space-model", "mamba"],
-):
+class CoupledMamba(Fusion, tags=["multimodal", "sentiment", "state-space-model", "mamba"]):
     """The network. `save_pretrained` and `push_to_hub` write safetensors, config.json and a card, never a pickle.
 
     Features are read as deviations from a mean and cut at 5 of them. A fresh network has mean 0 and deviation 1: call
     `fit_standardisation` with the training data before training, or features on any other scale are mostly cut. What
     was fitted is saved with the weights. `from_pretrained` gives float32 whatever was saved: a network saved in
-    bfloat16 has the same numbers then, and `.bfloat16()` takes it back.
+    bfloat16 has the same numbers then, and `.bfloat16()` takes it back. It raises FileNotFoundError where there is no
+    config.json, and DamagedWeightsError where the weights are not all of those, and only those, that the config needs.
 
     The card names no licence: which one a network may have depends on the data that it learnt from.
     """
@@ -201,17 +196,6 @@ class CoupledMamba(
         self.embed = Embed(config)
         self.layers = self.make_layers(config)
         self.head = build_head(config)
-
-    @classmethod
-    def _from_pretrained(cls, *, model_id: str, **given: Any) -> "CoupledMamba":
-        """As the hub mixin's, which lets a network without a config.json fail in its constructor."""
-        if "config" not in given:
-            raise FileNotFoundError(
-                f"there is no config.json in {model_id}: name a folder or a hub repository that save_pretrained or "
-                "push_to_hub wrote"
-            )
-        network: CoupledMamba = super()._from_pretrained(model_id=model_id, **given)
-        return network
 
     @staticmethod
     def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import Tensor, nn
 
+from model.coupled.base import Fusion
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.layers import ModalityLinear, ModalityNorm
 from model.coupled.network import CoupledMamba, Features, Output, check_inputs
@@ -39,7 +39,7 @@ class Zeroed(Features):
         return {m: torch.where(mask[..., i, None], x, 0.0) for i, (m, x) in features}
 
 
-class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):
+class LateFusion(Fusion):
     """One network of a single chain for each modality; the score is the mean of those heard.
 
     Heard is a modality observed at this tick or before it; for the clip, at any tick. The scale follows the law of
@@ -75,7 +75,7 @@ class LateFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):
         return Output(ticks, clip, tick_scale, clip_scale)
 
 
-class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):
+class ConcatFusion(Fusion):
     """All features side by side, and a flag for each modality's presence, into one Mamba chain."""
 
     def __init__(self, config: CoupledMambaConfig) -> None:
@@ -93,7 +93,7 @@ class ConcatFusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"
         return self.chain({"all": joined}, mask.any(-1, keepdim=True).to(presence.dtype))
 
 
-class AttentionFusion(CoupledMamba, library_name="coupled-mamba"):
+class AttentionFusion(CoupledMamba):
     """Directed crossmodal attention between each pair of modalities, then self-attention: after MulT, made causal.
 
     Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, ACL 2019 (arXiv 1906.00295).

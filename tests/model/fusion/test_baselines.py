@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -14,6 +17,7 @@ from model.fusion.baselines import (
     mean_of_heard,
     parameters,
 )
+from model.provenance.sums import DamagedWeightsError
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS)
@@ -168,6 +172,49 @@ def test_saved_and_loaded_it_says_the_same(fusion, tmp_path):
         torch.testing.assert_close(
             network(values, presence).clip, loaded(values, presence).clip, rtol=0, atol=0
         )
+
+
+def saved(fusion: str, folder: Path, **described: object) -> torch.nn.Module:
+    """A network, and its folder with another description in its config.json."""
+    network = made(fusion)
+    network.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **described}))
+    return network
+
+
+@every_fusion
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ({"layers": 3}, "Missing key"),
+        ({"layers": 1}, "Unexpected key"),
+        ({"d_model": 24}, "size mismatch for"),
+    ],
+)
+def test_weights_that_a_config_does_not_describe_are_told(fusion, described, said, tmp_path):
+    network = saved(fusion, tmp_path, **described)
+    with pytest.raises(DamagedWeightsError, match=f"another network's weights .*{said}.*: put there") as told:
+        type(network).from_pretrained(tmp_path)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 500
+
+
+@every_fusion
+def test_weights_that_are_cut_off_are_told_in_a_sentence(fusion, tmp_path):
+    network = saved(fusion, tmp_path)
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(weights[:-7])
+    with pytest.raises(DamagedWeightsError, match=r"cannot be read \(.*: save the network anew"):
+        type(network).from_pretrained(tmp_path)
+
+
+@every_fusion
+def test_a_folder_without_a_config_is_told(fusion, tmp_path):
+    network = saved(fusion, tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"there is no config.json in .*: name a folder"):
+        type(network).from_pretrained(tmp_path)
 
 
 @every_fusion
