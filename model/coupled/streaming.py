@@ -39,8 +39,10 @@ class Pooling:
     def __init__(self, head: Head, batch: int) -> None:
         modalities, width = head.norm.weight.shape
         self.head = head
-        # Softmax over time as it grows: the greatest logit so far, and sums relative to it.
-        like = head.norm.weight.detach()
+        # Softmax over time as it grows: the greatest logit so far, and sums relative to it. In float32 at least: to a
+        # bfloat16 total of 256 nothing more can be added.
+        self.own = head.norm.weight.dtype
+        like = head.norm.weight.detach().to(torch.promote_types(self.own, torch.float32))
         self.greatest = like.new_full((batch, modalities), UNSEEN)
         self.total = like.new_zeros(batch, modalities)
         self.pooled = like.new_zeros(batch, modalities, width)
@@ -48,17 +50,18 @@ class Pooling:
 
     def add(self, x: Float[Tensor, "B L M D"], mask: Bool[Tensor, "B L M"]) -> None:
         """Take ticks, normalised by the head, and where they were observed."""
-        logit = self.head.attend(x).squeeze(-1).masked_fill(~mask, UNSEEN)
+        logit = self.head.attend(x).squeeze(-1).to(self.total.dtype).masked_fill(~mask, UNSEEN)
         greatest = torch.maximum(self.greatest, logit.amax(1))
         kept, added = (self.greatest - greatest).exp(), (logit - greatest[:, None]).exp()
         self.total = kept * self.total + added.sum(1)
-        self.pooled = kept[..., None] * self.pooled + torch.einsum("blm,blmd->bmd", added, x)
+        self.pooled = kept[..., None] * self.pooled + torch.einsum("blm,blmd->bmd", added, x.to(added.dtype))
         self.greatest = greatest
         self.heard = self.heard | mask.any(1)
 
     def clip(self) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """Score and scale of the clip so far."""
-        return self.head.combine(self.head.clip(self.pooled / self.total[..., None]), self.heard, 1)
+        pooled = (self.pooled / self.total[..., None]).to(self.own)
+        return self.head.combine(self.head.clip(pooled), self.heard, 1)
 
 
 class Stream:

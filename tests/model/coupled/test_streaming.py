@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.coupled.streaming import Stream
+from model.coupled.stretches import run_stretches
 from model.fusion.baselines import build_network
 from tests.model.conftest import made, random_clip, small_config
 from tests.model.coupled.test_head import every_kind
@@ -93,6 +94,34 @@ def test_independent_mambas_stream_as_well():
     network, (values, presence) = build_network(small_config(fusion="independent")).eval(), random_clip(9)
     ticks, _ = fed(network.stream(2), values, presence)
     torch.testing.assert_close(ticks, network(values, presence).ticks, rtol=0, atol=1e-4)
+
+
+def test_the_clip_so_far_goes_on_moving_in_bfloat16():
+    """A total kept in bfloat16 stands still at 256: what came later would not count."""
+    network, (values, presence) = made(), random_clip(900, 1)
+    presence[:] = 1
+    values = {m: v / 4 + torch.linspace(-2, 2, 900)[:, None] for m, v in values.items()}
+    with torch.no_grad():
+        early = network({m: v[:, :400] for m, v in values.items()}, presence[:, :400]).clip
+        whole = network(values, presence).clip
+    assert (early - whole).abs() > 0.2
+    network, values = network.bfloat16(), {m: v.bfloat16() for m, v in values.items()}
+    stream = network.stream(1)
+    fed(stream, values, presence)
+    assert stream.clip().score.dtype == torch.bfloat16
+    found = run_stretches(network, values, presence, length=1)
+    for clip in (stream.clip().score, found.clip):
+        torch.testing.assert_close(clip.float(), whole, rtol=0, atol=0.05)
+
+
+def test_the_clip_of_a_float64_stream_is_summed_in_float64():
+    network, (values, presence) = made().double(), random_clip(40)
+    values = {m: v.double() for m, v in values.items()}
+    stream = network.stream(2)
+    fed(stream, values, presence)
+    torch.testing.assert_close(
+        stream.clip().score, network(values, presence).clip.detach(), rtol=0, atol=1e-9
+    )
 
 
 def test_memory_does_not_grow():
