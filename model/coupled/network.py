@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from model.coupled.base import Fusion
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.head import build_head
+from model.coupled.inputs import check_dtype, check_inputs
 from model.coupled.layers import CoupledLayer, Trace
 from model.coupled.split import Split, split_score
 from model.coupled.streaming import Stream
@@ -139,7 +140,7 @@ class Features(nn.Module):
         if cut:
             warnings.warn(
                 f"most features of {', '.join(cut)} lie beyond {CUT:g} and are cut there: fit the standardisation to "
-                "the training data first, with fit_standardisation, or with embed.fit of a late or concat fusion",
+                "the training data first, with fit_standardisation",
                 stacklevel=2,
             )
 
@@ -187,12 +188,10 @@ class CoupledMamba(Fusion, tags=["multimodal", "sentiment", "state-space-model",
     """
 
     fusions: tuple[str, ...] = ("coupled", "independent")
+    embed: Embed
 
     def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        if config.fusion not in self.fusions:
-            raise ValueError(f"{type(self).__name__} is no {config.fusion!r} fusion: use model.build_network")
-        self.config = config
+        super().__init__(config)
         self.embed = Embed(config)
         self.layers = self.make_layers(config)
         self.head = build_head(config)
@@ -201,17 +200,6 @@ class CoupledMamba(Fusion, tags=["multimodal", "sentiment", "state-space-model",
     def make_layers(config: CoupledMambaConfig) -> nn.ModuleList:
         """What stands between the embedding and the head."""
         return nn.ModuleList(CoupledLayer(config) for _ in range(config.layers))
-
-    def fit_standardisation(
-        self, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
-    ) -> None:
-        """Take every modality's mean and deviation from its observed ticks in the training data, given as to forward.
-
-        A modality observed at no tick keeps what it had. Late and concat fusion have the same in
-        `embed.fit(values, presence > 0)`. Raises as forward does, and ValueError for NaN or infinity where observed.
-        """
-        check_inputs(self.config, values, presence)
-        self.embed.fit(values, presence > 0)
 
     def forward(
         self,
@@ -255,53 +243,3 @@ class CoupledMamba(Fusion, tags=["multimodal", "sentiment", "state-space-model",
     ) -> Split:
         """What the score at a tick, or the clip's, owes to each modality at each tick; see `split_score`."""
         return split_score(self, values, presence, at)
-
-
-def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:
-    """Raise ValueError where no tick is given, or a modality is missing or has another width or length.
-
-    TypeError where presence is no tensor, or values no mapping to tensors: one clip's arrays are for `model.predict`.
-    """
-    if not isinstance(presence, Tensor):
-        raise TypeError(
-            f"expected presence as one tensor [B, L, M], got {type(presence).__name__}: stack the modalities in the "
-            "order of config.modalities, or give one clip's arrays by name to model.predict"
-        )
-    if not isinstance(values, Mapping):
-        raise TypeError(
-            f"expected values by name, one tensor [B, L, width] a modality, got {type(values).__name__}"
-        )
-    expected = (*presence.shape[:2], len(config.widths))
-    if presence.ndim != 3 or tuple(presence.shape) != expected:
-        raise ValueError(
-            f"expected presence [B, L, M] with M = {len(config.widths)} for "
-            f"{', '.join(config.modalities)}, got {tuple(presence.shape)}"
-        )
-    if not expected[1]:
-        raise ValueError(f"expected at least one tick, got presence of shape {tuple(presence.shape)}")
-    for name, width in config.features.items():
-        if name not in values:
-            raise ValueError(f"values lacks {name!r}: give zeros with presence 0 where it was not observed")
-        if not isinstance(values[name], Tensor):
-            raise TypeError(
-                f"expected values[{name!r}] as a tensor, got {type(values[name]).__name__}: use torch.as_tensor, "
-                "or give one clip's arrays to model.predict"
-            )
-        if tuple(values[name].shape) != (*expected[:2], width):
-            raise ValueError(
-                f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
-            )
-
-
-def check_dtype(name: str, given: Tensor, own: Tensor) -> None:
-    """Raise TypeError where features are more exact than the network's numbers, which no product with them takes.
-
-    Less exact ones are widened by the standardisation. Autocast narrows what comes to a product, float64 aside.
-    """
-    found = torch.promote_types(given.dtype, own.dtype)
-    narrowed = found != torch.float64 and torch.is_autocast_enabled(given.device.type)
-    if found != own.dtype and not narrowed:
-        raise TypeError(
-            f"values[{name!r}] are {given.dtype} but the network's weights {own.dtype}: "
-            f"give values[{name!r}].to({own.dtype})"
-        )

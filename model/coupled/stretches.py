@@ -16,8 +16,9 @@ from torch import Tensor
 
 from kernels import coupled_scan, coupled_trace
 from kernels.reference import as_shares
+from model.coupled.inputs import check_inputs
 from model.coupled.layers import Memory, Selection, Trace, coupled_layers
-from model.coupled.network import CoupledMamba, Output, check_inputs
+from model.coupled.network import CoupledMamba, Output
 from model.coupled.streaming import Pooling
 
 STRETCH = 600  # ticks, two minutes: shorter ones save little, since the models' own memory is some hundred MB

@@ -1,9 +1,10 @@
 """What Coupled Mamba is compared with: four other ways for modalities to meet, behind the same interface.
 
 On entry and on exit as in `model.coupled.network`: values, one [B, L, width] a modality, and presence [B, L, M]; scores
-and scales of every tick and of the clip. Every baseline is causal, takes a missing modality as a mask and keeps
-`embed.standardise`, so one trainer serves all. None has coupled states, so `Output.trace` is None, but for
-"independent", which is Coupled Mamba with W the identity.
+and scales of every tick and of the clip. Every baseline is causal, takes a missing modality as a mask, keeps
+`embed.standardise` and is fitted, saved and read by the same names, so one trainer serves all. None has coupled
+states, so `Output.trace` is None and there is nothing to stream or to explain, but for "independent", which is Coupled
+Mamba with W the identity.
 """
 
 # No postponed annotations here: the hub mixin reads __init__'s to turn config.json back into the dataclass.
@@ -22,8 +23,9 @@ from torch import Tensor, nn
 
 from model.coupled.base import Fusion
 from model.coupled.config import CoupledMambaConfig
+from model.coupled.inputs import check_inputs
 from model.coupled.layers import ModalityLinear, ModalityNorm
-from model.coupled.network import CoupledMamba, Features, Output, check_inputs
+from model.coupled.network import CoupledMamba, Features, Output
 from model.provenance.sums import DamagedWeightsError
 
 Values = Mapping[str, Float[Tensor, "B L width"]]
@@ -46,9 +48,10 @@ class LateFusion(Fusion):
     total variance, so it grows where the networks disagree. Before anything was heard all count alike.
     """
 
+    fusions = ("late",)
+
     def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.embed = Zeroed(config)
         self.alone = nn.ModuleDict(
             {m: CoupledMamba(single_chain(config, m, width)) for m, width in config.features.items()}
@@ -78,9 +81,10 @@ class LateFusion(Fusion):
 class ConcatFusion(Fusion):
     """All features side by side, and a flag for each modality's presence, into one Mamba chain."""
 
+    fusions = ("concat",)
+
     def __init__(self, config: CoupledMambaConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.embed = Zeroed(config)
         self.chain = CoupledMamba(single_chain(config, "all", sum(config.widths) + len(config.widths)))
 
@@ -89,7 +93,9 @@ class ConcatFusion(Fusion):
         check_inputs(self.config, values, presence)
         mask = presence > 0
         features = self.embed(values, mask)
-        joined = torch.cat([*features.values(), mask.to(presence.dtype)], dim=-1)
+        # In the features' own precision: presence may be given in another, which the chain would refuse as theirs.
+        flags = mask.to(next(iter(features.values())).dtype)
+        joined = torch.cat([*features.values(), flags], dim=-1)
         return self.chain({"all": joined}, mask.any(-1, keepdim=True).to(presence.dtype))
 
 

@@ -10,6 +10,7 @@ from model.coupled.config import FUSIONS, CoupledMambaConfig
 from model.coupled.network import CoupledMamba
 from model.fusion.baselines import (
     AttentionFusion,
+    ConcatFusion,
     LateFusion,
     build_network,
     load_network,
@@ -90,9 +91,25 @@ def test_every_fusion_fits_its_standardisation_in_one_call(fusion):
     raw = {m: 300 + 20 * v for m, v in values.items()}
     with pytest.warns(UserWarning, match="most features of text, audio, visual lie"):
         made(fusion).train()(raw, presence)
-    network.embed.fit(raw, presence > 0)
+    network.fit_standardisation(raw, presence)
     assert all(layer.fitted() for layer in network.embed.standardise.values())
     assert network(raw, presence).ticks.std() > 1e-4
+
+
+@every_fusion
+def test_wrong_training_data_are_told_by_every_fusion(fusion):
+    network, (values, presence) = made(fusion), random_clip(9)
+    with pytest.raises(ValueError, match="lacks 'audio'"):
+        network.fit_standardisation({"text": values["text"]}, presence)
+
+
+@every_fusion
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64, torch.bool])
+def test_presence_may_come_in_any_precision(fusion, dtype):
+    network, (values, presence) = made(fusion), random_clip(9)
+    exact, found = network(values, presence), network(values, presence.to(dtype))
+    assert torch.equal(found.ticks, exact.ticks)
+    assert torch.equal(found.clip, exact.clip)
 
 
 @every_fusion
@@ -266,8 +283,17 @@ def test_attention_looks_across_modalities_at_earlier_ticks():
     assert (before - after)[:, 5:, 0].abs().amax((-1, -2)).min() > 0
 
 
+def test_what_was_saved_is_not_read_as_another_fusion(tmp_path):
+    saved("coupled", tmp_path)
+    with pytest.raises(ValueError, match=r"LateFusion is no 'coupled' fusion: .* model.load_network"):
+        LateFusion.from_pretrained(tmp_path)
+
+
 def test_a_fusion_is_not_built_as_another():
-    with pytest.raises(ValueError, match="'late' fusion"):
-        CoupledMamba(small_config(fusion="late"))
+    for kind, fusion in ((CoupledMamba, "late"), (LateFusion, "coupled"), (ConcatFusion, "late")):
+        with pytest.raises(
+            ValueError, match=f"{kind.__name__} is no '{fusion}' fusion: use model.build_network"
+        ):
+            kind(small_config(fusion=fusion))
     with pytest.raises(ValueError, match="unknown fusion 'early'"):
         CoupledMambaConfig(fusion="early")
