@@ -17,11 +17,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from safetensors import SafetensorError
 from safetensors.torch import load_model
 from torch import Tensor, nn
 
-from model.coupled.base import Fusion
+from model.coupled.base import Fusion, wholly_read
 from model.coupled.config import CoupledMambaConfig
 from model.coupled.inputs import check_inputs
 from model.coupled.layers import ModalityLinear, ModalityNorm
@@ -239,14 +238,12 @@ def load_network(folder: Path | str) -> Network:
     """What `save_pretrained` of any fusion left in a folder, ready to predict.
 
     In float32, also what was saved in another precision: see CoupledMamba. Raises FileNotFoundError where nothing was
-    saved there, and DamagedWeightsError for a file that is no network's config or no weights.
+    saved there, and DamagedWeightsError for a file that is no network's config, or does not hold its weights.
     """
     config_path, weights = saved_files(folder)
     network = build_network(read_config(config_path))
-    try:
+    with wholly_read(weights):
         load_model(network, weights)
-    except SafetensorError as error:
-        raise DamagedWeightsError(f"{weights} cannot be read ({error}): save the network anew") from error
     return network.eval()
 
 
