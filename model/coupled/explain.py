@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kernels import coupled_scan
+from model.coupled.inputs import check_eval
 from model.coupled.layers import Selection, coupled_layers
 
 if TYPE_CHECKING:
@@ -187,8 +188,7 @@ def up_to(
     network: CoupledMamba, values: Values, presence: Tensor, at: int | None
 ) -> tuple[dict[str, Tensor], Tensor, int | None]:
     """The clip up to the moment asked for: later ticks change nothing before them."""
-    if network.training:
-        raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
+    check_eval(network)
     length = presence.shape[1]
     if at is None:
         return dict(values), presence, None

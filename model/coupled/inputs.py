@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.coupled.config import CoupledMambaConfig
 
@@ -44,6 +44,12 @@ def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], prese
             raise ValueError(
                 f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
             )
+
+
+def check_eval(network: nn.Module) -> None:
+    """Raise ValueError for a network in training mode, whose answers are drawn anew at every asking."""
+    if network.training:
+        raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
 
 
 def check_dtype(name: str, given: Tensor, own: Tensor) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kernels import coupled_scan
 from model.coupled.head import Opinions
+from model.coupled.inputs import check_eval
 from model.coupled.layers import CoupledLayer, Memory, ModalityLinear, ModalityNorm, coupled_layers
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class Realised:
         presence: Float[Tensor, "B L M"],
         carried: Carried | None = None,
     ) -> None:
-        if network.training:
-            raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
+        check_eval(network)
         self.layers, self._head = coupled_layers(network.layers), network.head
         self.carried = carried
         self.x, self.mask = network.encode(values, presence, 0)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from model.coupled.inputs import check_eval
 from model.coupled.layers import coupled_layers
 
 if TYPE_CHECKING:
@@ -71,12 +72,11 @@ class Stream:
         network: a CoupledMamba in eval mode, coupled or independent.
         batch: streams fed together; None for one stream without a batch axis.
 
-    Raises ValueError for a network in training mode or of attention fusion.
+    Raises ValueError for a network in training mode, here as in `feed`, or of attention fusion.
     """
 
     def __init__(self, network: CoupledMamba, batch: int | None = None) -> None:
-        if network.training:
-            raise ValueError("the network is in training mode, where dropout acts: call network.eval() first")
+        check_eval(network)
         self.network, self.head = network, network.head
         self.lead = () if batch is None else (batch,)
         self.layers = coupled_layers(network.layers)
@@ -91,6 +91,7 @@ class Stream:
         values[m] is [width] and presence [M] in 0..1, with a leading B where the stream has a batch. Raises
         ValueError where a modality is missing or has another shape.
         """
+        check_eval(self.network)  # it may have gone on training since the stream began
         self._check(values, presence)
         batch = {m: torch.atleast_2d(v)[:, None] for m, v in values.items()}
         mask = torch.atleast_2d(presence) > 0

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kernels import coupled_scan, coupled_trace
 from kernels.reference import as_shares
-from model.coupled.inputs import check_inputs
+from model.coupled.inputs import check_eval, check_inputs
 from model.coupled.layers import Memory, Selection, Trace, coupled_layers
 from model.coupled.network import CoupledMamba, Output
 from model.coupled.streaming import Pooling
@@ -54,8 +54,10 @@ def read_stretches(
 ) -> Iterator[Read]:
     """The network's layers over one stretch of `length` ticks after another.
 
-    Raises ValueError as the network's forward does, and where its layers have no coupled states.
+    Raises ValueError as the network's forward does, for a network in training mode, and where its layers have no
+    coupled states.
     """
+    check_eval(network)
     check_inputs(network.config, values, presence)
     layers = coupled_layers(network.layers)
     memories = [layer.blank(len(presence)) for layer in layers]
@@ -92,7 +94,7 @@ def run_stretches(
     length: int = STRETCH,
     heard: Bool[Tensor, "B M"] | None = None,
 ) -> Output:
-    """What `network(values, presence, trace)` gives, for a network in eval mode.
+    """What `network(values, presence, trace)` gives.
 
     `heard` names modalities that were observed before the first tick, if anything was. told(fraction) is called after
     every stretch; if it raises, the reading ends. Errors as in `read_stretches`.

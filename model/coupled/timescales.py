@@ -42,7 +42,7 @@ class HalfLives:
 def half_lives(
     network: CoupledMamba, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
 ) -> list[HalfLives]:
-    """The half-lives of every layer on a clip of at least one tick; arguments and errors as in the forward."""
+    """The half-lives of every layer on a clip of at least one tick; arguments and errors as in `read_stretches`."""
     sums: list[_Sums] = []
     for read in read_stretches(network, values, presence):
         parts = [_sums(given, given.step_sizes(read.mask)) for given in read.given]

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from model.coupled.inputs import check_eval
+
 if TYPE_CHECKING:
     from model.coupled.explain import Values
     from model.coupled.network import Output
@@ -41,8 +43,10 @@ def counterfactual(
 
     Held at neutral is another question than removed: the modality is still there and says what is usual. `during`
     are the ticks at which it is so, all by default: a word or a look at one moment can be taken away. Goes through
-    all layers and any fusion. Raises ValueError for an unknown modality, with its name.
+    all layers and any fusion. Raises ValueError for an unknown modality, with its name, and for a network in training
+    mode.
     """
+    check_eval(network)
     names = list(network.config.modalities)
     without = [without] if isinstance(without, str) else without
     if unknown := [m for m in without if m not in names]:

@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from model.coupled.inputs import check_eval
 from model.coupled.network import CoupledMamba, Output
 from model.coupled.stretches import STRETCH, run_stretches
 from model.measures.intervals import around, name_of
@@ -77,8 +78,8 @@ def predict(
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
     network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
     A clip of more than STRETCH ticks is read in stretches, in memory that does not grow. told(fraction) is called now
-    and then, and ends the reading if it raises. Raises ValueError where no modality was observed or lengths or widths
-    do not agree, and TypeError where values or presence are not given by name.
+    and then, and ends the reading if it raises. Raises ValueError for a network in training mode, where no modality was
+    observed or lengths or widths do not agree, and TypeError where values or presence are not given by name.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
@@ -171,8 +172,8 @@ def as_batch(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M].
 
-    Raises ValueError where no presence is given or lengths or widths do not agree, and TypeError where either is not
-    given by name.
+    Raises ValueError for a network in training mode, where no presence is given or lengths or widths do not agree, and
+    TypeError where either is not given by name.
     """
     for what, given in (("values", values), ("presence", presence)):
         if not isinstance(given, Mapping):
@@ -180,6 +181,7 @@ def as_batch(
                 f"expected {what} by name, one array a modality, got {type(given).__name__}: "
                 "give {'text': ...}, as extractors.to_grid gives it"
             )
+    check_eval(network)
     if not presence:
         raise ValueError(
             "presence names no modality: give [L] for each that was observed, as extractors.to_grid gives it"

@@ -164,5 +164,9 @@ def test_wrong_use_is_told_with_its_remedy():
         network.stream().feed(tick, presence[0, :2])
     with pytest.raises(ValueError, match=r"eval\(\)"):
         made().train().stream()
+    stream = network.stream()
+    network.train()
+    with pytest.raises(ValueError, match=r"eval\(\)"):
+        stream.feed(tick, presence[0, 0])
     with pytest.raises(ValueError, match="attention"):
         build_network(small_config(fusion="attention")).eval().stream()

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.coupled.stretches import run_stretches
+from model.coupled.stretches import carry, run_stretches
+from model.coupled.timescales import half_lives
 from model.fusion.baselines import build_network
 from model.inference.prediction import predict
 from tests.model.conftest import made, random_clip, small_config
@@ -73,6 +74,12 @@ def test_a_reader_that_is_told_to_stop_stops_at_the_next_stretch():
     with pytest.raises(InterruptedError):
         run_stretches(made(), *random_clip(40), told=refuse, length=10)
     assert seen == [0.25]
+
+
+@pytest.mark.parametrize("ask", [run_stretches, carry, half_lives])
+def test_a_network_in_training_mode_is_not_read(ask):
+    with pytest.raises(ValueError, match=r"in training mode, .*: call network.eval\(\) first"):
+        ask(made().train(), *random_clip(9))
 
 
 def test_layers_without_states_are_refused():

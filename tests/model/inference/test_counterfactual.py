@@ -15,6 +15,12 @@ def test_an_unknown_modality_is_told_with_those_that_there_are():
         counterfactual(network, values, presence, ["smell"])
 
 
+def test_a_network_in_training_mode_is_not_asked():
+    network, (values, presence) = made(), clip(5)
+    with pytest.raises(ValueError, match=r"in training mode, .*: call network.eval\(\) first"):
+        counterfactual(network.train(), values, presence, "text")
+
+
 def test_one_modality_is_removed_by_its_name_alone():
     network, (values, presence) = made(), clip(5)
     named, listed = (counterfactual(network, values, presence, w) for w in ("audio", ["audio"]))

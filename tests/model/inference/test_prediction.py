@@ -7,6 +7,7 @@ import torch
 from model.coupled.config import FUSIONS
 from model.coupled.stretches import STRETCH
 from model.fusion.baselines import build_network
+from model.inference.answers import memory, paths, why
 from model.inference.prediction import as_batch, interval, predict, scores
 from tests.model.conftest import WIDTHS, small_config
 
@@ -94,6 +95,12 @@ def test_a_clip_that_is_not_given_by_name_is_told(network):
         predict(network, values, np.stack(list(presence.values()), -1))
     with pytest.raises(TypeError, match=r"expected values by name, .* got list"):
         predict(network, list(values.values()), presence)
+
+
+@pytest.mark.parametrize("ask", [predict, scores, memory, paths, lambda *given: why(*given, 3)])
+def test_a_network_in_training_mode_is_not_asked(network, ask):
+    with pytest.raises(ValueError, match=r"in training mode, .*: call network.eval\(\) first"):
+        ask(network.train(), *clip())
 
 
 def test_values_in_float64_are_read_in_the_networks_own_precision(network):
