@@ -10,40 +10,57 @@ from torch import Tensor, nn
 from model.coupled.config import CoupledMambaConfig
 
 
-def check_inputs(config: CoupledMambaConfig, values: Mapping[str, Tensor], presence: Tensor) -> None:
+def check_inputs(
+    config: CoupledMambaConfig,
+    values: Mapping[str, Tensor],
+    presence: Tensor,
+    lead: tuple[int, ...] | None = None,
+) -> None:
     """Raise ValueError where no tick is given, or a modality is missing or has another width or length.
 
     TypeError where presence is no tensor, or values no mapping to tensors: one clip's arrays are for `model.predict`.
+    `lead` is the shape before the last axis: (B,) or () of one tick that a stream is fed, None for B, L of whole clips,
+    which are as many as presence has.
     """
-    if not isinstance(presence, Tensor):
-        raise TypeError(
-            f"expected presence as one tensor [B, L, M], got {type(presence).__name__}: stack the modalities in the "
-            "order of config.modalities, or give one clip's arrays by name to model.predict"
-        )
-    if not isinstance(values, Mapping):
-        raise TypeError(
-            f"expected values by name, one tensor [B, L, width] a modality, got {type(values).__name__}"
-        )
-    expected = (*presence.shape[:2], len(config.widths))
-    if presence.ndim != 3 or tuple(presence.shape) != expected:
+    axes = "B, L, " if lead is None else "B, " * len(lead)
+    predict = ", or give one clip's arrays by name to model.predict" if lead is None else ""
+    check_kinds(values, presence, axes, predict)
+    given = tuple(presence.shape)
+    expected = (*(given[:2] if lead is None else lead), len(config.widths))
+    if given != expected:
+        wanted = f"with M = {expected[-1]}" if lead is None else f"of shape {expected}"
         raise ValueError(
-            f"expected presence [B, L, M] with M = {len(config.widths)} for "
-            f"{', '.join(config.modalities)}, got {tuple(presence.shape)}"
+            f"expected presence [{axes}M] {wanted} for {', '.join(config.modalities)}, got {given}"
         )
-    if not expected[1]:
-        raise ValueError(f"expected at least one tick, got presence of shape {tuple(presence.shape)}")
+    if lead is None and not given[1]:
+        raise ValueError(f"expected at least one tick, got presence of shape {given}")
     for name, width in config.features.items():
         if name not in values:
             raise ValueError(f"values lacks {name!r}: give zeros with presence 0 where it was not observed")
-        if not isinstance(values[name], Tensor):
-            raise TypeError(
-                f"expected values[{name!r}] as a tensor, got {type(values[name]).__name__}: use torch.as_tensor, "
-                "or give one clip's arrays to model.predict"
-            )
-        if tuple(values[name].shape) != (*expected[:2], width):
-            raise ValueError(
-                f"expected values[{name!r}] of shape {(*expected[:2], width)}, got {tuple(values[name].shape)}"
-            )
+        check_rows(name, values[name], (*expected[:-1], width), predict)
+
+
+def check_kinds(values: object, presence: object, axes: str, predict: str) -> None:
+    """Raise TypeError where presence is no tensor or values no mapping; the rest is what the error says of them."""
+    if not isinstance(presence, Tensor):
+        raise TypeError(
+            f"expected presence as one tensor [{axes}M], got {type(presence).__name__}: stack the modalities in the "
+            f"order of config.modalities{predict}"
+        )
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"expected values by name, one tensor [{axes}width] a modality, got {type(values).__name__}"
+        )
+
+
+def check_rows(name: str, rows: object, shape: tuple[int, ...], predict: str) -> None:
+    """Raise TypeError where one modality's values are no tensor, and ValueError where they have another shape."""
+    if not isinstance(rows, Tensor):
+        raise TypeError(
+            f"expected values[{name!r}] as a tensor, got {type(rows).__name__}: use torch.as_tensor{predict}"
+        )
+    if tuple(rows.shape) != shape:
+        raise ValueError(f"expected values[{name!r}] of shape {shape}, got {tuple(rows.shape)}")
 
 
 def check_eval(network: nn.Module) -> None:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.coupled.inputs import check_eval
+from model.coupled.inputs import check_eval, check_inputs
 from model.coupled.layers import coupled_layers
 
 if TYPE_CHECKING:
@@ -70,30 +70,38 @@ class Stream:
 
     Args:
         network: a CoupledMamba in eval mode, coupled or independent.
-        batch: streams fed together; None for one stream without a batch axis.
+        batch: streams fed together, at least 1; None for one stream without a batch axis.
 
-    Raises ValueError for a network in training mode, here as in `feed`, or of attention fusion.
+    Raises ValueError for a network in training mode, here as in `feed`, or of attention fusion, and for a batch
+    below 1.
     """
 
     def __init__(self, network: CoupledMamba, batch: int | None = None) -> None:
         check_eval(network)
+        if batch is not None and batch < 1:
+            raise ValueError(
+                f"batch must be at least 1, got {batch}: leave it out for one stream without a batch axis"
+            )
         self.network, self.head = network, network.head
         self.lead = () if batch is None else (batch,)
         self.layers = coupled_layers(network.layers)
-        self.memories = [layer.blank(batch or 1) for layer in self.layers]
+        rows = 1 if batch is None else batch
+        self.memories = [layer.blank(rows) for layer in self.layers]
         self.ticks = 0
-        self.pooling = Pooling(network.head, batch or 1)
+        self.pooling = Pooling(network.head, rows)
 
     @torch.no_grad()
     def feed(self, values: Mapping[str, Float[Tensor, "*B width"]], presence: Float[Tensor, "*B M"]) -> Said:
         """One tick of every modality in, the score at this tick out.
 
         values[m] is [width] and presence [M] in 0..1, with a leading B where the stream has a batch. Raises
-        ValueError where a modality is missing or has another shape.
+        ValueError where a modality is missing or has another shape, and TypeError for what is no tensor or has another
+        dtype than the weights.
         """
         check_eval(self.network)  # it may have gone on training since the stream began
-        self._check(values, presence)
-        batch = {m: torch.atleast_2d(v)[:, None] for m, v in values.items()}
+        config = self.network.config
+        check_inputs(config, values, presence, self.lead)
+        batch = {m: torch.atleast_2d(values[m])[:, None] for m in config.modalities}
         mask = torch.atleast_2d(presence) > 0
         x = self.network.embed(batch, mask[:, None])[:, 0]
         for i, layer in enumerate(self.layers):
@@ -112,21 +120,3 @@ class Stream:
 
     def _said(self, pair: tuple[Tensor, Tensor]) -> Said:
         return Said(*(value.reshape(self.lead) for value in pair))
-
-    def _check(self, values: Mapping[str, Tensor], presence: Tensor) -> None:
-        features = self.network.config.features
-        expected = (*self.lead, len(features))
-        if tuple(presence.shape) != expected:
-            raise ValueError(
-                f"expected presence of one tick of shape {expected}, got {tuple(presence.shape)}"
-            )
-        for name, width in features.items():
-            if name not in values:
-                raise ValueError(
-                    f"values lacks {name!r}: give zeros with presence 0 where it was not observed"
-                )
-            if tuple(values[name].shape) != (*self.lead, width):
-                raise ValueError(
-                    f"expected values[{name!r}] of one tick of shape {(*self.lead, width)}, "
-                    f"got {tuple(values[name].shape)}"
-                )

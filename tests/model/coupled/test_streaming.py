@@ -170,3 +170,41 @@ def test_wrong_use_is_told_with_its_remedy():
         stream.feed(tick, presence[0, 0])
     with pytest.raises(ValueError, match="attention"):
         build_network(small_config(fusion="attention")).eval().stream()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (
+            lambda v, p: (v, dict(zip(v, p, strict=True))),
+            r"presence as one tensor \[M\], got dict: stack the modalities in the order of config.modalities$",
+        ),
+        (lambda v, p: (v, p.numpy()), r"presence as one tensor \[M\], got ndarray: stack"),
+        (lambda v, p: (list(v.values()), p), r"values by name, one tensor \[width\] a modality, got list"),
+        (lambda v, p: ({**v, "audio": v["audio"].numpy()}, p), r"\['audio'\] as a tensor, got ndarray: use"),
+        (lambda v, p: ({**v, "audio": v["audio"].double()}, p), r"\['audio'\] are torch.float64 but"),
+    ],
+)
+def test_a_tick_of_another_kind_is_told_with_the_kind_seen(spoil, said):
+    values, presence = random_clip(1, 1)
+    with pytest.raises(TypeError, match=said):
+        made().stream().feed(*spoil({m: v[0, 0] for m, v in values.items()}, presence[0, 0]))
+
+
+def test_a_tick_of_another_batch_is_told_with_the_batch_expected():
+    values, presence = random_clip(1, 2)
+    with pytest.raises(ValueError, match=r"presence \[B, M\] of shape \(3, 3\) for .*, got \(2, 3\)"):
+        made().stream(3).feed({m: v[:, 0] for m, v in values.items()}, presence[:, 0])
+
+
+def test_what_a_network_does_not_know_is_not_looked_at_in_a_tick():
+    network, (values, presence) = made(), random_clip(1, 1)
+    tick = {m: v[0, 0] for m, v in values.items()}
+    plain, more = (network.stream().feed(given, presence[0, 0]) for given in (tick, {**tick, "at": 0.2}))
+    assert plain == more
+
+
+@pytest.mark.parametrize("batch", [0, -2])
+def test_a_batch_of_no_streams_is_refused(batch):
+    with pytest.raises(ValueError, match=f"batch must be at least 1, got {batch}: leave it out"):
+        made().stream(batch)
