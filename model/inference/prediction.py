@@ -79,7 +79,8 @@ def predict(
     network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
     A clip of more than STRETCH ticks is read in stretches, in memory that does not grow. told(fraction) is called now
     and then, and ends the reading if it raises. Raises ValueError for a network in training mode, where no modality was
-    observed or lengths or widths do not agree, and TypeError where values or presence are not given by name.
+    observed, lengths or widths do not agree or values hold NaN at an observed tick, and TypeError where values or
+    presence are not given by name.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
@@ -172,8 +173,8 @@ def as_batch(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M].
 
-    Raises ValueError for a network in training mode, where no presence is given or lengths or widths do not agree, and
-    TypeError where either is not given by name.
+    Raises ValueError for a network in training mode, where no presence is given, lengths or widths do not agree or
+    values hold NaN at an observed tick, and TypeError where either is not given by name.
     """
     for what, given in (("values", values), ("presence", presence)):
         if not isinstance(given, Mapping):
@@ -192,8 +193,10 @@ def as_batch(
         absent = np.zeros(length, np.float32)
         rows = _of_shape(f"values[{name!r}]", values.get(name, np.zeros((length, width))), (length, width))
         seen = presence.get(name, absent) if name in values else absent
+        line = _of_shape(f"presence[{name!r}]", seen, (length,))
+        _check_told(name, rows, line)
         batch[name] = torch.from_numpy(rows)[None]
-        columns.append(torch.from_numpy(_of_shape(f"presence[{name!r}]", seen, (length,))))
+        columns.append(torch.from_numpy(line))
     return batch, torch.stack(columns, dim=-1)[None]
 
 
@@ -206,6 +209,16 @@ def _of_shape(what: str, given: ArrayLike, shape: tuple[int, ...]) -> Line:
             f"all modalities share one grid, and the first presence has {shape[0]} ticks"
         )
     return array
+
+
+def _check_told(name: str, rows: Line, seen: Line) -> None:
+    """Raise ValueError for NaN where the modality was observed: every score from that tick on would be NaN."""
+    lost = np.flatnonzero(np.isnan(rows).any(-1) & (seen > 0))
+    if len(lost):
+        raise ValueError(
+            f"values[{name!r}] holds NaN at tick {lost[0]}, where presence is {seen[lost[0]]:g}: mend it, or give "
+            "presence 0 there"
+        )
 
 
 def _only(network: Network, observed: Tensor, name: str) -> Tensor:

@@ -11,6 +11,8 @@ from model.inference.answers import memory, paths, why
 from model.inference.prediction import as_batch, interval, predict, scores
 from tests.model.conftest import WIDTHS, small_config
 
+EVERY_QUESTION = [predict, scores, memory, paths, lambda *given: why(*given, 3)]
+
 
 def clip(length: int = 12) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     rng = np.random.default_rng(3)
@@ -97,7 +99,20 @@ def test_a_clip_that_is_not_given_by_name_is_told(network):
         predict(network, list(values.values()), presence)
 
 
-@pytest.mark.parametrize("ask", [predict, scores, memory, paths, lambda *given: why(*given, 3)])
+@pytest.mark.parametrize("ask", EVERY_QUESTION)
+def test_nan_that_counts_as_observed_is_told_with_its_place(network, ask):
+    values, presence = clip()
+    values["audio"][4:7, 2] = np.nan
+    presence["audio"][4] = 0
+    with pytest.raises(
+        ValueError, match=r"\['audio'\] holds NaN at tick 5, where presence is 1: .* presence 0"
+    ):
+        ask(network, values, presence)
+    presence["audio"][4:7] = 0
+    ask(network, values, presence)
+
+
+@pytest.mark.parametrize("ask", EVERY_QUESTION)
 def test_a_network_in_training_mode_is_not_asked(network, ask):
     with pytest.raises(ValueError, match=r"in training mode, .*: call network.eval\(\) first"):
         ask(network.train(), *clip())
