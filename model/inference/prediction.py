@@ -76,11 +76,11 @@ def predict(
     """Scores and dynamics of one clip.
 
     values[m] [L, width] and presence[m] [L] in 0..1, as `extractors.to_grid` gives them. A modality that the
-    network knows and `values` lacks counts as not observed. A baseline without coupled states gives empty dynamics.
+    network knows and neither has counts as not observed. A baseline without coupled states gives empty dynamics.
     A clip of more than STRETCH ticks is read in stretches, in memory that does not grow. told(fraction) is called now
     and then, and ends the reading if it raises. Raises ValueError for a network in training mode, where no modality was
-    observed, lengths or widths do not agree or values hold NaN at an observed tick, and TypeError where values or
-    presence are not given by name.
+    observed, names, lengths or widths do not agree or values hold NaN at an observed tick, and TypeError where values
+    or presence are not given by name.
     """
     batch, observed = as_batch(network, values, presence)
     seen = [m for i, m in enumerate(network.config.modalities) if bool(observed[..., i].any())]
@@ -173,8 +173,8 @@ def as_batch(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M].
 
-    Raises ValueError for a network in training mode, where no presence is given, lengths or widths do not agree or
-    values hold NaN at an observed tick, and TypeError where either is not given by name.
+    Raises ValueError for a network in training mode, where no presence is given, names, lengths or widths do not
+    agree or values hold NaN at an observed tick, and TypeError where either is not given by name.
     """
     for what, given in (("values", values), ("presence", presence)):
         if not isinstance(given, Mapping):
@@ -187,6 +187,7 @@ def as_batch(
         raise ValueError(
             "presence names no modality: give [L] for each that was observed, as extractors.to_grid gives it"
         )
+    _check_names(network, values, presence)
     length = len(next(iter(presence.values())))
     batch, columns = {}, []
     for name, width in network.config.features.items():
@@ -209,6 +210,23 @@ def _of_shape(what: str, given: ArrayLike, shape: tuple[int, ...]) -> Line:
             f"all modalities share one grid, and the first presence has {shape[0]} ticks"
         )
     return array
+
+
+def _check_names(network: Network, values: Mapping[str, Line], presence: Mapping[str, Line]) -> None:
+    """Raise ValueError for modalities that would not be read though they were given: unknown, or given by half."""
+    known = network.config.modalities
+    for what, given in (("values", values), ("presence", presence)):
+        if unknown := [str(m) for m in given if m not in known]:
+            raise ValueError(
+                f"no modality is called {', '.join(unknown)}, as {what} has it: choose from {', '.join(known)}"
+            )
+    for m in known:
+        if m in values and m not in presence:
+            raise ValueError(f"presence lacks {m!r}, which values has: give [L], 0 where it was not observed")
+        if m in presence and m not in values and (np.asarray(presence[m]) > 0).any():
+            raise ValueError(
+                f"values lacks {m!r}, which presence says was observed: give [L, width], or leave both out"
+            )
 
 
 def _check_told(name: str, rows: Line, seen: Line) -> None:

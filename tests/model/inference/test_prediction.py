@@ -20,6 +20,11 @@ def clip(length: int = 12) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     return values, {m: np.ones(length, np.float32) for m in WIDTHS}
 
 
+def renamed(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same with one name misspelt."""
+    return {"Audio" if m == "audio" else m: line for m, line in given.items()}
+
+
 def test_every_observed_modality_is_also_read_alone(network):
     prediction, dynamics = predict(network, *clip())
     assert set(prediction.alone) == set(WIDTHS)
@@ -84,11 +89,34 @@ def test_nothing_observed_is_an_error(network):
             lambda v, p: ({**v, "text": v["text"][:, :2]}, p),
             r"values\['text'\] of shape \(12, 6\), got \(12, 2\)",
         ),
+        (
+            lambda v, p: (renamed(v), renamed(p)),
+            "no modality is called Audio, as values has it: choose from text, audio, visual",
+        ),
+        (
+            lambda v, p: ({m: v[m] for m in ("text", "visual")}, renamed(p)),
+            "called Audio, as presence has it",
+        ),
+        (lambda v, p: (v, {m: p[m] for m in ("text", "visual")}), "presence lacks 'audio', which values has"),
+        (
+            lambda v, p: ({m: v[m] for m in ("text", "visual")}, p),
+            "values lacks 'audio', which presence says",
+        ),
     ],
 )
-def test_modalities_off_the_common_grid_are_told(network, spoil, said):
+def test_modalities_off_the_common_grid_or_by_other_names_are_told(network, spoil, said):
     with pytest.raises(ValueError, match=said):
         predict(network, *spoil(*clip()))
+
+
+def test_a_modality_may_be_left_out_or_be_present_nowhere(network):
+    values, presence = clip()
+    fewer = {m: v for m, v in values.items() if m != "audio"}
+    left_out = predict(network, fewer, {m: presence[m] for m in fewer})[0]
+    nowhere = {**presence, "audio": np.zeros(12, np.float32)}
+    assert (
+        left_out.clip == predict(network, values, nowhere)[0].clip == predict(network, fewer, nowhere)[0].clip
+    )
 
 
 def test_a_clip_that_is_not_given_by_name_is_told(network):
