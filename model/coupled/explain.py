@@ -192,7 +192,12 @@ def up_to(
     length = presence.shape[1]
     if at is None:
         return dict(values), presence, None
+    at = from_start(at, length)
+    return {m: v[:, : at + 1] for m, v in values.items()}, presence[:, : at + 1], at
+
+
+def from_start(at: int, length: int) -> int:
+    """A tick counted from 0, where negative ones count from the end. IndexError for one outside of the clip."""
     if not -length <= at < length:
         raise IndexError(f"tick {at} is outside of the clip's {length}: count from 0 to {length - 1}")
-    at %= length
-    return {m: v[:, : at + 1] for m, v in values.items()}, presence[:, : at + 1], at
+    return at % length

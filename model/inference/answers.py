@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.coupled.explain import from_start
 from model.coupled.network import CoupledMamba
 from model.coupled.split import split_score
 from model.coupled.stretches import carry, read_stretches, run_stretches
@@ -69,9 +70,13 @@ class Paths:
 
 
 def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str, Line], at: int) -> Why:
-    """Why the score at tick `at` is what it is, by the LONGEST ticks up to it; errors as in `split_score`."""
-    first = max(0, at + 1 - LONGEST)
+    """Why the score at tick `at` is what it is, by the LONGEST ticks up to it; errors as in `split_score`.
+
+    `at` counts from 0, from the clip's end where negative.
+    """
     batch, observed = as_batch(network, values, presence)
+    at = from_start(at, observed.shape[1])
+    first = max(0, at + 1 - LONGEST)
     heard = (observed[:, :first] > 0).any(1)
     parts = {m: v[:, first:] for m, v in batch.items()}
     carried = None

@@ -56,6 +56,19 @@ def test_a_late_moment_has_the_score_of_the_whole_reading(network, monkeypatch, 
         assert late.without["visual"] == pytest.approx(fewer.ticks[at], abs=within)
 
 
+def test_ticks_count_from_the_end_of_the_whole_clip_where_negative(network, monkeypatch):
+    values, presence = clip(40)
+    monkeypatch.setattr(answers, "LONGEST", 10)
+    for at in (-1, -40, -15):
+        found, expected = why(network, values, presence, at), why(network, values, presence, 40 + at)
+        assert found.first == expected.first
+        assert (found.score, found.base, found.without) == (expected.score, expected.base, expected.without)
+        assert all(np.array_equal(found.sources[m], line) for m, line in expected.sources.items())
+    for at in (40, 49, -41):
+        with pytest.raises(IndexError, match=f"tick {at} is outside of the clip's 40: count from 0 to 39"):
+            why(network, values, presence, at)
+
+
 def test_what_was_said_before_a_long_silence_is_read_too(network, monkeypatch):
     """Where nothing is observed nothing is forgotten: such ticks do not count among those that are read for it."""
     with torch.no_grad():
