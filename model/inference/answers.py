@@ -19,7 +19,7 @@ from model.coupled.network import CoupledMamba
 from model.coupled.split import split_score
 from model.coupled.stretches import carry, read_stretches, run_stretches
 from model.coupled.timescales import couplings, half_lives
-from model.inference.prediction import Line, as_batch
+from model.inference.prediction import Line, as_batch, wide
 
 LONGEST = 300
 """Ticks whose parts in a moment are told, a minute: more cannot be answered at a click's pace."""
@@ -85,7 +85,7 @@ def why(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[str
         carried = carry(network, {m: v[:, before] for m, v in batch.items()}, observed[:, before])
         carried = carried._replace(heard=heard)
     found = split_score(network, parts, observed[:, first:], at - first, carried)
-    brought = {m: found.sources[0, i].numpy() for i, m in enumerate(network.config.modalities)}
+    brought = {m: wide(found.sources[0, i]).numpy() for i, m in enumerate(network.config.modalities)}
     fewer = _without_each(network, batch, observed, at)
     return Why(float(found.score[0]), float(found.constant[0]), first, brought, fewer)
 
@@ -104,7 +104,7 @@ def _without_each(
     seen = observed[0, : at + 1].any(0).nonzero().flatten().tolist()
     if len(seen) < 2:
         return {}
-    kept = torch.ones(len(seen), 1, observed.shape[-1])
+    kept = observed.new_ones(len(seen), 1, observed.shape[-1])
     kept[range(len(seen)), 0, seen] = 0
     first = _reached(observed[:, : max(0, at + 1 - LONGEST)] * kept)
     heard = (kept * observed[:, :first].amax(1, keepdim=True) > 0)[:, 0] if first else None
@@ -118,9 +118,9 @@ def memory(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[
     """The learnt couplings, and the half-lives on this clip, whose input decides how fast the states forget."""
     lives = half_lives(network, *as_batch(network, values, presence))
     return Memory(
-        couplings(network).numpy(),
-        torch.stack([layer.weighted[0] for layer in lives]).numpy(),
-        torch.stack([layer.coupled[0] for layer in lives]).numpy(),
+        wide(couplings(network)).numpy(),
+        wide(torch.stack([layer.weighted[0] for layer in lives])).numpy(),
+        wide(torch.stack([layer.coupled[0] for layer in lives])).numpy(),
     )
 
 
@@ -131,7 +131,8 @@ def paths(network: CoupledMamba, values: Mapping[str, Line], presence: Mapping[s
     Each chain is taken from its own mean and by its own spread, so that what is seen is how it moves and not where it
     stands; the directions are those of all chains together.
     """
-    whole = torch.cat([read.x[0] for read in read_stretches(network, *as_batch(network, values, presence))])
+    given = as_batch(network, values, presence)
+    whole = wide(torch.cat([read.x[0] for read in read_stretches(network, *given)]))
     moved = (whole - whole.mean(0)).double().numpy()
     spread = np.sqrt((moved**2).sum(-1).mean(0))
     moved = moved / np.where(spread > 1e-9, spread, 1.0)[:, None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -118,10 +118,8 @@ def _read(
 ) -> Output:
     """One pass: in stretches where the clip is long and the network has states to carry from one to the next.
 
-    It runs where the network's weights are and in their dtype, and what comes back is on the CPU.
+    What comes back is on the CPU.
     """
-    like = next(network.parameters())
-    batch, observed = {m: rows.to(like) for m, rows in batch.items()}, observed.to(like)
     if (
         observed.shape[1] > STRETCH
         and isinstance(network, CoupledMamba)
@@ -135,15 +133,16 @@ def _read(
 
 
 def _readable(output: Output) -> Output:
-    """On the CPU, and half precision widened, since NumPy has no bfloat16."""
-
-    def wide(x: Tensor) -> Tensor:
-        return x.cpu().float() if x.itemsize < 4 else x.cpu()
-
+    """On the CPU, and half precision widened."""
     trace = None if output.trace is None else (wide(output.trace[0]), wide(output.trace[1]))
     return Output(
         wide(output.ticks), wide(output.clip), wide(output.tick_scale), wide(output.clip_scale), trace
     )
+
+
+def wide(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """On the CPU, and half precision as float32, since NumPy has no bfloat16."""
+    return x.cpu().float() if x.itemsize < 4 else x.cpu()
 
 
 def interval(network: Network, output: Output, row: int, mask: Bool[Tensor, "L M"]) -> Interval | None:
@@ -173,6 +172,8 @@ def as_batch(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """One clip as the network takes it: values [1, L, width] of every modality it knows, and presence [1, L, M].
 
+    Both are where the network's weights are, and the values in their dtype.
+
     Raises ValueError for a network in training mode, where no presence is given, names, lengths or widths do not
     agree or values hold NaN at an observed tick, and TypeError where either is not given by name.
     """
@@ -189,6 +190,7 @@ def as_batch(
         )
     _check_names(network, values, presence)
     length = len(next(iter(presence.values())))
+    like = next(network.parameters())
     batch, columns = {}, []
     for name, width in network.config.features.items():
         absent = np.zeros(length, np.float32)
@@ -196,9 +198,9 @@ def as_batch(
         seen = presence.get(name, absent) if name in values else absent
         line = _of_shape(f"presence[{name!r}]", seen, (length,))
         _check_told(name, rows, line)
-        batch[name] = torch.from_numpy(rows)[None]
+        batch[name] = torch.from_numpy(rows)[None].to(like)
         columns.append(torch.from_numpy(line))
-    return batch, torch.stack(columns, dim=-1)[None]
+    return batch, torch.stack(columns, dim=-1)[None].to(like.device)
 
 
 def _of_shape(what: str, given: ArrayLike, shape: tuple[int, ...]) -> Line:
@@ -241,7 +243,7 @@ def _check_told(name: str, rows: Line, seen: Line) -> None:
 
 def _only(network: Network, observed: Tensor, name: str) -> Tensor:
     """Presence [1, L, M] with the other modalities masked."""
-    only = torch.zeros(observed.shape[-1])
+    only = observed.new_zeros(observed.shape[-1])
     only[network.config.modalities.index(name)] = 1
     return observed * only
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,26 @@ def test_memory_has_a_coupling_and_half_lives_for_every_layer(network):
     assert found.half_life.shape == (2, 3)
     assert (found.half_life > 0).all()
     assert found.together.shape == (2,)
+
+
+def test_a_network_in_bfloat16_is_asked_as_it_predicts(network, monkeypatch):
+    monkeypatch.setattr(answers, "LONGEST", 10)
+    values, presence = clip(40)
+    exact, network = copy.deepcopy(network), network.bfloat16()
+    found, expected = (why(n, values, presence, 39) for n in (network, exact))
+    assert all(line.dtype == np.float32 for line in found.sources.values())
+    assert found.score == pytest.approx(expected.score, abs=0.05)
+    assert found.base + sum(line.sum() for line in found.sources.values()) == pytest.approx(
+        found.score, abs=0.05
+    )
+    assert found.without == pytest.approx(expected.without, abs=0.05)
+    lived, longer = (memory(n, values, presence) for n in (network, exact))
+    assert lived.coupling.dtype == np.float32
+    np.testing.assert_allclose(lived.coupling, longer.coupling, atol=0.01)
+    np.testing.assert_allclose(lived.half_life, longer.half_life, rtol=0.2)
+    way, straight = (paths(n, values, presence) for n in (network, exact))
+    assert way.points.dtype == np.float32
+    assert way.shown == pytest.approx(straight.shown, abs=0.05)
 
 
 def test_paths_are_the_three_directions_of_most_movement(network):
