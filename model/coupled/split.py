@@ -74,10 +74,6 @@ def split_score(
     ValueError for a network in training mode, without coupled states or for a clip's score of a window, IndexError for
     a tick outside of the clip.
     """
-    if carried is not None and at is None:
-        raise ValueError(
-            "a window has no clip's score: give the tick `at`, or the whole clip without `carried`"
-        )
     return split_scores(network, values, presence, [at], carried)[0]
 
 
@@ -91,8 +87,14 @@ def split_scores(
 ) -> list[Split]:
     """The same of several moments of one clip: one forward pass for all, and one backward pass each.
 
-    Each Split has the T = at + 1 ticks up to its moment. Errors as in `split_score`.
+    Each Split has the T = at + 1 ticks up to its moment; of no moments there are none. Errors as in `split_score`.
     """
+    if carried is not None and None in moments:
+        raise ValueError(
+            "a window has no clip's score: give the tick `at`, or the whole clip without `carried`"
+        )
+    if not moments:
+        return []
     ends = [up_to(network, {}, presence, at)[2] for at in moments]
     length = max(presence.shape[1] if at is None else at + 1 for at in ends)
     realised = Realised(network, {m: v[:, :length] for m, v in values.items()}, presence[:, :length], carried)

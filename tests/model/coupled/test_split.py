@@ -11,6 +11,7 @@ from model.coupled.explain import trace_back
 from model.coupled.network import CoupledMamba
 from model.coupled.realised import Realised
 from model.coupled.split import split_lines, split_score, split_scores
+from model.coupled.stretches import carry
 from model.fusion.baselines import build_network
 from tests.model.conftest import WIDTHS, random_clip, small_config
 from tests.model.coupled.test_explain import COUPLINGS, clip, every_coupling, every_moment, made
@@ -112,6 +113,11 @@ def test_several_moments_at_once_are_each_moment_alone_and_add_up_to_the_lines()
         torch.testing.assert_close(found.constant, constant, rtol=0, atol=1e-9)
 
 
+def test_of_no_moments_there_are_no_splits():
+    network, (values, presence) = made(), clip(5)
+    assert split_scores(network, values, presence, []) == []
+
+
 def test_a_source_is_what_its_token_alone_adds_to_the_held_network():
     network, (values, presence) = made(), clip(5)
     found = split_score(network, values, presence)
@@ -191,6 +197,8 @@ def test_wrong_use_is_told_with_its_remedy():
     network, (values, presence) = made(), clip(5)
     with pytest.raises(IndexError, match="tick 5 is outside of the clip's 5"):
         split_scores(network, values, presence, [0, 5])
+    with pytest.raises(ValueError, match="a window has no clip's score: give the tick"):
+        split_scores(network, values, presence, [4, None], carry(network, values, presence))
     with pytest.raises(ValueError, match=r"eval\(\)"):
         split_score(made().train(), values, presence, 0)
     with pytest.raises(ValueError, match="attention"):
