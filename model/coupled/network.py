@@ -54,8 +54,10 @@ class Standardise(nn.Module):
     def fit(self, rows: Float[Tensor, "n width"]) -> None:
         """Take mean and deviation from training rows; of one row the mean alone, and of none neither.
 
-        A single row has a deviation of NaN, and every feature with it.
+        A single row has a deviation of NaN, and every feature with it. Whole numbers, which the forward takes too, have
+        no mean of their own kind, and in half precision both would be rounded.
         """
+        rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
         if len(rows):
             self.get_buffer("mean").copy_(rows.mean(0))
         if len(rows) > 1:

@@ -150,6 +150,19 @@ def test_standardisation_is_fitted_to_what_was_observed():
         assert torch.equal(network.embed.standardise[m].deviation, by_hand.deviation)
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.float16, torch.bfloat16])
+def test_standardisation_is_fitted_to_whole_numbers_and_half_precision(dtype):
+    network, (values, presence) = CoupledMamba(small_config()).eval(), random_clip(400)
+    given = {m: (100 + 20 * v).to(dtype) for m, v in values.items()}
+    network.fit_standardisation(given, presence)
+    for i, (m, rows) in enumerate(given.items()):
+        seen = rows[presence[..., i] > 0].double()
+        layer = network.embed.standardise[m]
+        torch.testing.assert_close(layer.mean.double(), seen.mean(0), rtol=1e-5, atol=0)
+        torch.testing.assert_close(layer.deviation.double(), seen.std(0), rtol=1e-5, atol=0)
+    assert network(given, presence).clip.isfinite().all()
+
+
 def test_a_modality_that_was_never_observed_keeps_its_standardisation():
     network, (values, presence) = CoupledMamba(small_config()), random_clip(9)
     presence[..., 1] = 0
