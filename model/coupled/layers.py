@@ -109,17 +109,22 @@ class Coupling(nn.Module):
 
     def __init__(self, modalities: int, kind: str, self_weight: float) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.modalities = kind, modalities
         if kind == "learned":
             self.logits = nn.Parameter(torch.eye(modalities) * self_heavy_logit(modalities, self_weight))
-        else:
-            fixed = {"mean": 1 / modalities, "sum": 1.0}
-            w = torch.eye(modalities) if kind == "none" else torch.full((modalities, modalities), fixed[kind])
-            self.register_buffer("fixed", w, persistent=False)
 
-    def forward(self) -> Float[Tensor, "M M"]:
-        """The matrix."""
-        return self.logits.softmax(-1) if self.kind == "learned" else self.get_buffer("fixed")
+    def forward(self, like: Tensor | None = None) -> Float[Tensor, "M M"]:
+        """The matrix; a fixed one in the dtype and on the device of `like`.
+
+        It is made anew: a buffer that is not saved would be lost where a network is built on the meta device.
+        """
+        if self.kind == "learned":
+            return self.logits.softmax(-1)
+        like = torch.empty(0) if like is None else like
+        if self.kind == "none":
+            return torch.eye(self.modalities, dtype=like.dtype, device=like.device)
+        fixed = {"mean": 1 / self.modalities, "sum": 1.0}
+        return like.new_full((self.modalities, self.modalities), fixed[self.kind])
 
 
 def self_heavy_logit(modalities: int, self_weight: float) -> float:
@@ -201,7 +206,8 @@ class CoupledLayer(nn.Module):
         """The same from what the convolution gives."""
         delta, b, c = self.select(u).split(self.splits, dim=-1)
         a = -self.log_a.exp()
-        return Selection(u, self.widen_delta(delta), a, b, c, self.coupling(), self.skip, z, self.delta_bias)
+        w = self.coupling(self.log_a)
+        return Selection(u, self.widen_delta(delta), a, b, c, w, self.skip, z, self.delta_bias)
 
 
 def coupled_layers(layers: nn.ModuleList) -> list[CoupledLayer]:

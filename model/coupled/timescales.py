@@ -55,7 +55,7 @@ def half_lives(
 @torch.no_grad()
 def couplings(network: CoupledMamba) -> Float[Tensor, "layers M M"]:
     """W of every layer, row = target, column = source."""
-    return torch.stack([layer.coupling() for layer in coupled_layers(network.layers)])
+    return torch.stack([layer.coupling(layer.log_a) for layer in coupled_layers(network.layers)])
 
 
 class _Sums(NamedTuple):

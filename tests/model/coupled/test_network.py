@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from model.coupled.config import COUPLINGS
 from model.coupled.network import CoupledMamba, Standardise
+from model.coupled.timescales import couplings
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
 
@@ -78,6 +80,32 @@ def test_saved_and_loaded_it_says_the_same(network, tmp_path):
 def test_a_folder_without_a_config_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no config.json in .*: name a folder"):
         CoupledMamba.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize("assign", [True, False])
+def test_a_network_built_on_the_meta_device_says_the_same_with_its_weights(coupling, assign):
+    torch.manual_seed(0)
+    network, (values, presence) = CoupledMamba(small_config(coupling=coupling)).eval(), random_clip(8)
+    with torch.device("meta"):
+        empty = CoupledMamba(network.config).eval()
+    if not assign:
+        empty = empty.to_empty(device="cpu")
+        for tensor in empty.buffers():
+            tensor.fill_(torch.nan)  # what memory held before
+    empty.load_state_dict(network.state_dict(), assign=assign)
+    assert torch.equal(network(values, presence).ticks, empty(values, presence).ticks)
+    assert torch.equal(couplings(network), couplings(empty))
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_coupling_has_the_precision_of_its_network(coupling):
+    network = CoupledMamba(small_config(coupling=coupling))
+    for dtype in (torch.bfloat16, torch.float64):
+        assert couplings(network.to(dtype)).dtype == dtype
+    assert [name for name in network.state_dict() if "coupling" in name] == (
+        [f"layers.{i}.coupling.logits" for i in range(2)] if coupling == "learned" else []
+    )
 
 
 def test_what_was_saved_in_bfloat16_comes_back_in_float32_with_the_same_numbers(network, tmp_path):
