@@ -18,7 +18,10 @@ from model.fusion.baselines import build_network
 
 
 class Bidirectional(nn.Module):
-    """Any network of model.fusion.baselines, forwards and backwards, behind the same interface."""
+    """Any network of model.fusion.baselines, forwards and backwards; of their interface it has the forward alone.
+
+    Each direction is fitted to its features and saved by itself, and is a network that `model.predict` takes.
+    """
 
     def __init__(self, config: CoupledMambaConfig) -> None:
         super().__init__()
@@ -35,7 +38,7 @@ class Bidirectional(nn.Module):
         self, values: Mapping[str, Float[Tensor, "B L width"]], presence: Float[Tensor, "B L M"]
     ) -> Output:
         """Scores of every tick and of the clip. Padding, where nothing is present, must be at the end."""
-        turn = turned(presence.any(-1))
+        turn = turned((presence > 0).any(-1))
         ahead = self.forwards(values, presence)
         back = self.backwards({m: take(v, turn) for m, v in values.items()}, take(presence, turn))
         return Output(

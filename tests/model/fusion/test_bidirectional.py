@@ -45,6 +45,17 @@ def test_padding_changes_nothing(fusion):
     torch.testing.assert_close(long.clip, short.clip, rtol=1e-4, atol=1e-5)
 
 
+def test_presence_of_nan_or_below_0_is_padding_as_it_is_to_each_direction(both):
+    values, presence = random_clip(9)
+    presence[:, 4], presence[:, 5:] = 1, 0
+    with torch.no_grad():
+        expected = both(values, presence)
+        for absent in (-1.0, torch.nan):
+            found = both(values, torch.where(presence > 0, presence, absent))
+            assert torch.equal(found.ticks, expected.ticks)
+            assert torch.equal(found.clip, expected.clip)
+
+
 def test_one_network_twice_reads_a_palindrome_the_same_both_ways(both):
     both.backwards.load_state_dict(both.forwards.state_dict())
     values, presence = random_clip(6)
