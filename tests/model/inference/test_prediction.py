@@ -53,6 +53,7 @@ def test_a_clips_interval_is_of_all_that_was_heard_in_it(network):
     values, presence = clip()
     presence["audio"][:6] = 0
     given = {m: presence[m] for m in ("text", "audio")}
+    values = {m: values[m] for m in given}
     network.config.intervals = {"text": [0.1, 0.2], "audio": [0.3, 0.4], "text+audio": [0.5, 0.6]}
     batch, observed = as_batch(network, values, given)
     with torch.no_grad():
