@@ -9,6 +9,7 @@ from typing import Any
 from app.analysis import Analysis
 
 SHORTEST = 0.12  # seconds a row is given at least: less cannot be heard apart
+SHOWN = 40  # letters of a row's word that a refusal repeats
 Row = tuple[float, float, str]
 
 
@@ -39,7 +40,8 @@ def _read(number: int, row: Sequence[Any]) -> Row:
     except (TypeError, ValueError):
         start = end = math.nan
     if not (math.isfinite(start) and math.isfinite(end)) or start < 0:
-        raise ValueError(f"Row {number} (“{word}”) needs its seconds from and to, such as 1.20 and 1.55.")
+        named = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
+        raise ValueError(f"Row {number} (“{named}”) needs its seconds from and to, such as 1.20 and 1.55.")
     return start, end, word
 
 

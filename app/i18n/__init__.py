@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from app.i18n.visitors import for_visitors
+from app.i18n.visitors import LONGEST, for_visitors
 from app.telling.numbers import signed
 
 LANGUAGES = {"en": "English", "zh": "中文", "ja": "日本語"}
@@ -70,10 +70,10 @@ def percent(share: float, language: str = DEFAULT) -> str:
 def retell(sentence: str, language: str = DEFAULT) -> str:
     """A warning or refusal of the analysis, which says them in English, to a visitor, in the language.
 
-    In English where it is not known.
+    In English where it is not known, or too long to be the analysis' own.
     """
     sentence = for_visitors(sentence)
-    if language == DEFAULT:
+    if language == DEFAULT or len(sentence) > LONGEST:
         return sentence
     for key, pattern in _patterns():
         found = pattern.fullmatch(sentence)
@@ -120,12 +120,20 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """What the English text matches; within a sentence it may begin with a small letter, at its head with a large."""
-    parts = _PLACE.split(text)
-    made = [f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)]
+    """What the English text matches; within a sentence it may begin with a small letter, at its head with a large.
+
+    Each placeholder ends where the words after it come first, and is not tried longer (`(?>`): no later place of them
+    leaves more to what follows, and in trying all a file's name could take time by a power of its length.
+    """
+    first, *others = _PLACE.split(text)
+    head = re.escape(first)
     if text[0].isalpha():
-        made[0] = f"[{text[0].lower()}{text[0].upper()}]{re.escape(parts[0][1:])}"
-    return re.compile("".join(made), re.DOTALL)
+        head = f"[{text[0].lower()}{text[0].upper()}]{re.escape(first[1:])}"
+    places, words = others[::2], [re.escape(part) for part in others[1::2]]
+    ended = [f"(?>(?P<{place}>.+?){after})" for place, after in zip(places[:-1], words[:-1], strict=True)]
+    # The last one's words are to be the sentence's own last ones, wherever else they come.
+    last = [f"(?P<{places[-1]}>.+){words[-1]}"] if places else []
+    return re.compile("".join([head, *ended, *last]), re.DOTALL)
 
 
 def _part(value: str, language: str) -> str:

@@ -8,9 +8,22 @@ from __future__ import annotations
 import re
 
 SETTING = r"COUPLED_MAMBA_[A-Z]+(?:_[A-Z]+)*"
+LONGEST = 2_000  # letters of a sentence that is still looked through: the analysis' own have hundreds
 _WRONG = re.compile(rf"{SETTING} (?:is|asks for) |.* unset {SETTING}\.$")
+
+
+def _once(said: str) -> re.Pattern[str]:
+    """What `said` matches, after what stands before it in group 1; `said` has one `.*` at most.
+
+    Looked for from the sentence's start alone, and the head of `said` once: searched for, it would be tried again at
+    each place where the head stands, in time by the square of what a visitor wrote into the sentence.
+    """
+    head, *rest = said.split(".*")
+    return re.compile("".join([rf"(?s:(?>(.*?){head})", *(f".*{tail}" for tail in rest), ")"]))
+
+
 _FOR_OPERATORS = tuple(
-    (re.compile(said), left)
+    (_once(said), rf"\1{left}")
     for said, left in (
         (r"GB that \S+ allows: cut it or raise the setting\.", "GB that it may take: cut it."),
         (
@@ -32,15 +45,18 @@ _FOR_OPERATORS = tuple(
 
 
 def for_visitors(sentence: str) -> str:
-    """The sentence without what only whoever runs the server can do."""
+    """The sentence without what only whoever runs the server can do; one that is too long to be ours as it is."""
+    if len(sentence) > LONGEST:
+        return sentence
     for said, left in _FOR_OPERATORS:
-        sentence = said.sub(left, sentence)
+        if found := said.match(sentence):
+            sentence = found.expand(left) + sentence[found.end() :]
     return sentence
 
 
 def is_wrong_setting(sentence: str) -> bool:
     """Whether all that the sentence says is that something is not set right, of which a visitor need know no more."""
-    return _WRONG.match(sentence) is not None
+    return len(sentence) <= LONGEST and _WRONG.match(sentence) is not None
 
 
 def settings_in(sentence: str) -> list[str]:

@@ -30,6 +30,7 @@ from extractors.words.subtitles import MAX_BYTES, is_too_much, place_cues, withi
 if TYPE_CHECKING:
     from pysubs2 import SSAEvent
 
+LONGEST_TAG = 8  # letters of a tag before its first hyphen (BCP 47); files use three
 LONGEST_CUE = 7.0  # seconds that a cue without a duration stays, unless the next one comes first
 # Share of the speech that the cues must cover: fewer translate signs or foreign lines, and leave out what is said.
 COVERED = 0.3
@@ -86,7 +87,8 @@ def _is_text(stream: Any) -> bool:
 
 
 def _language(stream: Any) -> str:
-    return (stream.language or "").lower().split("-")[0]
+    """What the stream's tag says of its language, as far as it can be one: a file writes there what it likes."""
+    return (stream.language or "").lower().split("-")[0][:LONGEST_TAG]
 
 
 def _rank(stream: Any, wanted: set[str]) -> tuple[bool, bool, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import reprlib
 import unicodedata
 from collections.abc import Sequence
 
@@ -81,8 +82,8 @@ def language_setting(given: str | None = None) -> str:
     named = (given or os.environ.get(LANGUAGE_VARIABLE) or ENGLISH).strip().lower()
     chosen = re.split("[-_]", named)[0] if re.fullmatch(_LOCALE, named) else named
     if chosen != DETECT and not re.fullmatch("[a-z]{2,3}", chosen):
-        raise InputError(
-            f"The language is {chosen!r}: a code such as en or de is needed, or auto to detect it."
+        raise InputError(  # a client writes what it likes there, at any length
+            f"The language is {reprlib.repr(chosen)}: a code such as en or de is needed, or auto to detect it."
         )
     return read_language(chosen, ENGLISH)
 

@@ -213,6 +213,12 @@ def test_rows_that_cannot_be_read_are_told(rows: list[list[Any]], told: str, tmp
         Service(str(tmp_path)).correct(rows)
 
 
+def test_a_refusal_repeats_a_word_no_further_than_it_is_known_by() -> None:
+    with pytest.raises(ValueError, match=r"^Row 1 \(“The model The .{0,40}…”\) needs") as told:
+        rows_to_subtitles([["x", "y", "The model " * 800_000]])
+    assert len(str(told.value)) < 150
+
+
 def test_the_page_is_given_a_value_for_every_card(analysed: tuple[Analysis, Grid], tmp_path: Path) -> None:
     service = Service(str(tmp_path))
     assert len(service.look(*analysed)) == 8

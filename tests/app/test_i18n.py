@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -23,11 +24,12 @@ from app.figures.moment import draw_moment
 from app.figures.switches import draw_switched
 from app.i18n import DEFAULT, LANGUAGES, RETOLD, choose, joined, percent, places, retell, table, tell
 from app.i18n.labels import html, language_of
-from app.i18n.visitors import settings_in
+from app.i18n.visitors import for_visitors, settings_in
 from app.page import build_page
 from app.panels import status
 from app.panels.saving import TRANSLATED
 from app.panels.timeline import WINDOW
+from app.server.refusals import explain
 from app.server.runs import Run
 from app.service import Service
 from app.several import table_of
@@ -42,6 +44,7 @@ from app.telling.answer_cards import (
 )
 from app.telling.cards import SOURCES, coupling_card, legend, result_card, table_card, transcript_card
 from app.telling.moments import Moment
+from extractors.records import InputError
 from extractors.words.languages import known_languages
 from tests.app.made import make_analysis, offered, with_tone, with_warnings
 
@@ -270,6 +273,44 @@ def test_sentences_within_sentences_are_told_again_too(language: str) -> None:
         assert not latin(retell(sentence, language)), sentence
     assert retell("No such sentence.", language) == "No such sentence."
     assert "a <b>.mp4" in retell("a <b>.mp4 is empty (0 bytes).", language)
+
+
+HEADS = (
+    "The model ",
+    "GB that ",
+    "cannot be recognised here: that needs ",
+    "cannot be found out here: that needs ",
+    "GB is free: cut it, or close what else is running; where that number is wrong, set X to ",
+)
+"""How sentences begin of which a part is left out, up to its end that never comes."""
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_visitor_wrote_into_a_sentence_takes_no_time_by_its_square(
+    head: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All others wait meanwhile, since `re` lets nothing else run."""
+    long = head * (8_000_000 // len(head))
+    error = InputError(long)
+    began = time.process_time()
+    assert retell(long, language) == long
+    assert explain(error) == long
+    for module in (
+        "app.i18n",
+        "app.i18n.visitors",
+    ):  # what is short enough to be looked through costs little too
+        monkeypatch.setattr(f"{module}.LONGEST", len(long))
+    assert for_visitors(long[:400_000]) == long[:400_000]
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_reads_like_many_sentences_takes_no_time_by_a_power(language: str) -> None:
+    sentence = "a.txt holds 9 words of " * 80
+    began = time.process_time()
+    assert retell(sentence, language) == sentence
+    assert time.process_time() - began < 1
 
 
 def test_the_address_wins_then_the_browsers_first_known_language() -> None:

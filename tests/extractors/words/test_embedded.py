@@ -109,6 +109,18 @@ def test_another_language_is_left_alone_and_told(tmp_path: Path) -> None:
     ]
 
 
+def test_a_tag_is_repeated_no_further_than_tags_go(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    tag = "cannot be recognised here: that needs " * 2_000
+    assert (
+        read_embedded(write(tmp_path / "a.mkv", Subtitles([(1, 3, "so")], tag)), None, (), 6.0, warnings)
+        is None
+    )
+    assert warnings == [
+        "The clip's own subtitles are tagged as not English (cannot b), so they were not used."
+    ]
+
+
 def test_untagged_text_of_another_language_is_left_alone_and_told(tmp_path: Path) -> None:
     german = (
         "ich habe das nicht gesehen und es ist auch nicht mit dem Hund zu sehen, wie wir es von ihm kennen"

@@ -195,6 +195,12 @@ def test_the_environment_sets_the_language(monkeypatch: pytest.MonkeyPatch) -> N
             language_setting(wrong)
 
 
+def test_what_is_no_language_is_repeated_in_short() -> None:
+    with pytest.raises(InputError, match=r"^The language is 'the .*\.\.\..*': a code such as en") as told:
+        language_setting("The model " * 800_000)
+    assert len(str(told.value)) < 150
+
+
 @pytest.mark.parametrize("language", list(TEXTS))
 def test_another_language_is_told_from_english(language: str) -> None:
     assert guess_language(TEXTS[language].split()) == language
