@@ -33,8 +33,16 @@ SHUT = (
 )
 """Beginnings of paths that are answered with 404."""
 TOOLS = f"{API}/mcp"
-MOST, MOST_TOOLS = 8_000_000, 100_000_000
-"""Bytes of a request; that of a tool's call holds a clip, a third longer than its file."""
+MOST, MOST_TOOLS = 2_000_000, 4 * 1024 * 1024
+"""Bytes of a request; that of a tool's call holds a clip, a third longer than its file, and `mcp` reads no more.
+
+The page's own longest one is the table of the words: 0.8 MB for the most that can be said in half an hour.
+"""
+MOST_PARTS = 200_000
+"""Brackets and commas of a request: what JSON makes of them is looked through while everybody else waits.
+
+The table of those words has 135,000 of them, if each ends in a comma.
+"""
 MOST_NAME = 64  # characters of a session's name, which is a client's choice and kept while the session is
 LONG_NAME = f"A session's name may have at most {MOST_NAME} characters."
 BEATS = f"{API}/heartbeat/"
@@ -87,6 +95,9 @@ class Guard:
         body = await _read(receive, most)
         if body is None:
             await _refuse(send, 413, f"A request may hold at most {most:,} bytes.")
+        elif (parts := sum(body.count(sign) for sign in b"{[,")) > MOST_PARTS:
+            most_parts = f"at most {MOST_PARTS:,} brackets and commas, and this one has {parts:,}"
+            await _refuse(send, 413, f"A request may hold {most_parts}.")
         elif why := refusal_of(body, tools):
             await _refuse(send, 400, why)
         else:

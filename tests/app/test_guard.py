@@ -22,9 +22,11 @@ from gradio.data_classes import FileData
 from app import page as page_room
 from app.server import guard as guard_room
 from app.server import uploads as uploads_room
-from app.server.guard import LONG_NAME, MOST, MOST_NAME, NO_ADDRESS, TOOLS, Guard, is_shut, refusal_of
+from app.server.guard import LONG_NAME, MOST, MOST_NAME, MOST_TOOLS, NO_ADDRESS, TOOLS, Guard, is_shut, refusal_of
 from app.server.keeping import bytes_kept, sweep
 from app.server.uploads import FULL, PATH, Disk, counted
+from extractors.media.opening import Limits
+from extractors.words.subtitles import MOST as SPOKEN
 from tests.clips import make_clip
 
 SECRET = "the secret of the house"
@@ -264,12 +266,12 @@ def test_a_request_has_its_most_and_every_answer_says_what_a_browser_may_do(hous
 FORM = [(b"content-type", b"multipart/form-data; boundary=x")]
 
 
-def answer_to(guard: Guard, path: str, size: int, **more: Any) -> list[Any]:
-    """What the guard sends of its own to a request of `size` bytes."""
+def answer_to(guard: Guard, path: str, body: bytes | int, **more: Any) -> list[Any]:
+    """What the guard sends of its own to a request with the body, or one of so many bytes."""
     said: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b" " * size}
+        return {"type": "http.request", "body": b" " * body if isinstance(body, int) else body}
 
     async def send(message: Any) -> None:
         said.append(message)
@@ -299,6 +301,36 @@ def test_a_request_that_is_too_large_is_told_its_own_limit(
     said = answer_to(guard, path, 21, headers=headers)
     assert said[0]["status"] == 413
     assert f"at most {most} bytes" in said[1]["body"].decode()
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b"1,", b'{"a":[1]},'])
+@pytest.mark.parametrize("path", ["/nothing/here", f"{TOOLS}/"])
+def test_a_request_of_many_parts_is_refused_before_they_are_looked_at(path: str, part: bytes) -> None:
+    """Whatever is asked for: all others wait while they are."""
+    body = b"[" + part * ((MOST - 10) // len(part)) + b"1]"
+    guard = Guard(lambda *_: pytest.fail("it was let through"), tools=True)
+    began = time.process_time()
+    said = answer_to(guard, path, body)
+    assert time.process_time() - began < 0.3
+    assert said[0]["status"] == 413
+    assert "at most 200,000 brackets and commas, and this one has" in said[1]["body"].decode()
+
+
+def test_the_table_of_all_words_that_half_an_hour_can_hold_is_let_through() -> None:
+    async def gradio(scope: Any, receive: Any, send: Any) -> None:
+        passed.append((await receive())["body"])
+
+    passed: list[bytes] = []
+    rows = [[1700 + i / 300, 1700.5 + i / 300, "worldly,"] for i in range(SPOKEN * Limits().max_seconds)]
+    table = {"headers": ["from", "to", "word"], "data": [[round(a, 2), round(b, 2), w] for a, b, w in rows]}
+    body = json.dumps({"data": [table], "fn_index": 33, "session_hash": "a" * 11}).encode()
+    assert answer_to(Guard(gradio), "/gradio_api/queue/join", body) == []
+    assert passed == [body]
+
+
+def test_a_tools_call_may_be_as_long_as_the_package_reads() -> None:
+    room = pytest.importorskip("mcp.server.transport_security")
+    assert room.DEFAULT_MAX_REQUEST_BODY_SIZE == MOST_TOOLS
 
 
 def test_what_a_proxy_puts_before_a_path_opens_no_door() -> None:
