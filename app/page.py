@@ -79,7 +79,8 @@ def build_page() -> gr.Blocks:
     drop_empty_first()
     with gr.Blocks(title="Coupled Mamba", analytics_enabled=False) as page:
         wire(lay_out(), page, Service(page.GRADIO_CACHE))
-    page.queue(default_concurrency_limit=8, max_size=MOST_EVENTS)
+    # Not open: gradio would answer past the queue and its limits too, under /run/ and /api/ (on a Space it does not).
+    page.queue(default_concurrency_limit=8, max_size=MOST_EVENTS, api_open=False)
     return page
 
 

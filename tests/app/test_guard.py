@@ -250,6 +250,26 @@ def test_every_door_of_gradio_is_known(house: tuple[str, Path]) -> None:
         assert httpx.get(f"{house[0]}{path}", timeout=60).status_code == 404
 
 
+@pytest.mark.parametrize("door", ["run", "api"])
+def test_there_is_no_way_around_the_queue(house: tuple[str, Path], door: str) -> None:
+    url, _ = house
+    known = httpx.get(f"{url}/config", timeout=60).json()["dependencies"]
+
+    def answer(event: dict[str, Any], name: str) -> httpx.Response:
+        asked = {"data": [None] * len(event["inputs"]), "fn_index": event["id"], "session_hash": "somebody"}
+        return httpx.post(f"{url}/gradio_api/{door}/{name}", json=asked, timeout=60)
+
+    waiting = [event for event in known if event["queue"] and event["backend_fn"]]
+    assert len(waiting) > 30
+    for event in waiting:
+        for name in ("any", event["api_name"]):
+            refused = answer(event, name)
+            assert (refused.status_code, "join the queue" in refused.text) == (404, True)
+    # What is to go on at once, the queue being full, still does.
+    (stop,) = (event for event in known if event["api_name"] == "stop")
+    assert (stop["queue"], answer(stop, "any").status_code) == (False, 200)
+
+
 def test_a_request_has_its_most_and_every_answer_says_what_a_browser_may_do(house: tuple[str, Path]) -> None:
     url, _ = house
     large = httpx.post(f"{url}/gradio_api/call/describe", content=b"[" + b" " * MOST + b"]", timeout=60)
