@@ -21,8 +21,10 @@ def word_rows(analysis: Analysis) -> list[list[Any]]:
 def rows_to_subtitles(rows: Sequence[Sequence[Any]]) -> str:
     """Edited rows as .srt with a cue for each; rows without a word are left out, and two words may share a row.
 
-    Raises ValueError with a sentence that names the row where a time is none, and where no word is left.
+    Raises ValueError with a sentence that names the row where a time is none, where no word is left, and where there
+    are more than can be said in the longest clip that is read: which clip they are of is not known here.
     """
+    _check_count([word for row in rows for word in str(_cell(row, 2)).split()])
     read = sorted(_read(number, row) for number, row in enumerate(rows, 1) if str(_cell(row, 2)).strip())
     if not read:
         raise ValueError("No words are left in the table: keep at least one.")
@@ -31,6 +33,19 @@ def rows_to_subtitles(rows: Sequence[Sequence[Any]]) -> str:
         for i, (start, end, word) in enumerate(_join_same(read), 1)
     ]
     return "\n".join(cues)
+
+
+def _check_count(words: Sequence[str]) -> None:
+    # Only now: these bring libraries that the page need not wait for.
+    from extractors.media.opening import Limits
+    from extractors.words.subtitles import is_too_much
+
+    seconds = Limits.from_environment().max_seconds
+    if is_too_much(words, seconds):
+        raise ValueError(
+            f"The table holds {len(words):,} {'word' if len(words) == 1 else 'words'} of {sum(map(len, words)):,} "
+            f"letters, more than can be said in {seconds:,} s: keep the words of this clip alone."
+        )
 
 
 def _read(number: int, row: Sequence[Any]) -> Row:
@@ -51,17 +66,19 @@ def _cell(row: Sequence[Any], column: int) -> Any:
 
 
 def _join_same(rows: Sequence[Row]) -> list[Row]:
-    """The same words over each other in one cue: two cues would be taken for one text that is shown twice."""
-    joined: list[Row] = []
-    last = ""
+    """The same words over each other in one cue: two cues would be taken for one text that is shown twice.
+
+    A cue's text is made once: anew with each word it would take time by the square of their number.
+    """
+    joined: list[tuple[float, float, list[str]]] = []
     for start, end, word in rows:
-        if joined and word == last and start < joined[-1][1]:
-            before = joined.pop()
-            joined.append((before[0], end, f"{before[2]} {word}"))
+        if joined and word == joined[-1][2][-1] and start < joined[-1][1]:
+            first, _, same = joined.pop()
+            same.append(word)
+            joined.append((first, end, same))
         else:
-            joined.append((start, end, word))
-        last = word
-    return joined
+            joined.append((start, end, [word]))
+    return [(start, end, " ".join(same)) for start, end, same in joined]
 
 
 def _stamp(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -19,6 +20,7 @@ from app.asking import Fewer, ask_memory, ask_paths, ask_why, ask_without
 from app.corrections import rows_to_subtitles, word_rows
 from app.figures.space import MOST, space_points
 from app.figures.switches import draw_switched
+from app.i18n import retell
 from app.panels import status, why
 from app.service import Service
 from app.telling.answer_cards import brief_card, fewer_card, half_life, layers_card, memory_card, space_card
@@ -213,9 +215,36 @@ def test_rows_that_cannot_be_read_are_told(rows: list[list[Any]], told: str, tmp
         Service(str(tmp_path)).correct(rows)
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([[0, 9, "a"]] * 27_001, "holds 27,001 words of 27,001 letters"),
+        ([[0, 9, "a a"]] * 13_501, "holds 27,002 words of 27,002 letters"),
+        ([[0, 9, "a" * 810_001]], "holds 1 word of 810,001 letters"),
+    ],
+)
+def test_more_rows_than_can_be_said_are_refused_in_every_language(rows: list[list[Any]], told: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^The table {told}, more than can be said in 1,800 s: keep"
+    ) as refused:
+        rows_to_subtitles(rows)
+    for language in ("zh", "ja"):
+        assert not re.search("[a-z]{2}", retell(str(refused.value), language))
+
+
+def test_the_same_word_over_and_over_takes_no_time_by_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPLED_MAMBA_MAX_SECONDS", "100000")
+    rows = [[0, 9, "abcdefgh"]] * 300_000
+    began = time.process_time()
+    text = rows_to_subtitles(rows)
+    assert time.process_time() - began < 6
+    assert text.count("abcdefgh") == 300_000
+    assert text.count("-->") == 1
+
+
 def test_a_refusal_repeats_a_word_no_further_than_it_is_known_by() -> None:
     with pytest.raises(ValueError, match=r"^Row 1 \(“The model The .{0,40}…”\) needs") as told:
-        rows_to_subtitles([["x", "y", "The model " * 800_000]])
+        rows_to_subtitles([["x", "y", "The model " * 13_000]])
     assert len(str(told.value)) < 150
 
 
