@@ -7,6 +7,7 @@ was ended stops at its next step and shows nothing more: by then something else 
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -118,17 +119,18 @@ class Visits:
             with self._lock:
                 self._spoken[request.session_hash] = language_of(request)
 
-    def is_late(self, request: gr.Request | None, at: float | None) -> bool:
+    def is_late(self, request: gr.Request | None, at: object) -> bool:
         """Whether something newer is known of the page's video than what the page did `at`, in ms of its own clock.
 
-        A page's news may overtake one another on their way. None is never late.
+        A page's news may overtake one another on their way. None is never late, nor is what a client wrote there that
+        is no finite number: kept, it would be in the way of all that the session does later.
         """
-        session = (request and request.session_hash) or ""
-        if at is None or not session:
+        session, told = (request and request.session_hash) or "", _finite(at)
+        if told is None or not session:
             return False
         with self._lock:
-            newest = self._newest[session] = max(at, self._newest.get(session, at))
-        return at < newest
+            newest = self._newest[session] = max(told, self._newest.get(session, told))
+        return told < newest
 
     def has_video(self, request: gr.Request | None) -> bool:
         """Whether the page ever told anything of its video."""
@@ -203,6 +205,13 @@ class Visits:
 def session_of(request: gr.Request | None) -> str:
     """The session's name; one that nobody else has where there is none, whose files then go by age alone."""
     return (request.session_hash if request is not None else None) or secrets.token_hex()
+
+
+def _finite(given: object) -> float | None:
+    try:
+        return float(given) if isinstance(given, (int, float)) and math.isfinite(given) else None
+    except OverflowError:  # a whole number beyond all that a float can be
+        return None
 
 
 @cache

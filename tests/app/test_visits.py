@@ -316,6 +316,21 @@ def test_an_analysis_ends_in_the_language_chosen_meanwhile(service: Service, tmp
     assert "動画全体" in told[-1][0]
 
 
+@pytest.mark.parametrize(
+    "at", ["abc", "7", [1], {}, float("nan"), float("inf"), -float("inf"), pytest.param(10**400, id="huge")]
+)
+def test_what_is_no_time_is_never_late_and_is_not_kept(service: Service, tmp_path: Path, at: Any) -> None:
+    visits, video = Visits(), str(tmp_path / "a.mp4")
+    for told in (at, 7.0, at):
+        assert not visits.is_late(ME, told)
+    assert visits.is_late(ME, 6.0)
+    assert not visits.is_late(gr.Request(session_hash="you"), at)
+    assert not visits.has_video(gr.Request(session_hash="you"))
+    service.forget(video, None, ME, at=at)
+    assert len(list(service.run(video, None, ME, at=at))) > 1
+    assert len(list(service.run(video, None, ME, at=7.0))) > 1
+
+
 def test_why_there_is_no_result_is_told_again(service: Service, tmp_path: Path) -> None:
     steps = service.run(str(tmp_path / "a.mp4"), None, ME)
     next(steps)
