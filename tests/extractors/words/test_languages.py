@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -199,6 +200,13 @@ def test_what_is_no_language_is_repeated_in_short() -> None:
     with pytest.raises(InputError, match=r"^The language is 'the .*\.\.\..*': a code such as en") as told:
         language_setting("The model " * 800_000)
     assert len(str(told.value)) < 150
+
+
+def test_a_word_of_signs_takes_no_time_by_its_square() -> None:
+    words = ["!" * 400_000 + "a" + "!" * 400_000 + "a!", *(f"«{w}!»" for w in TEXTS["de"].split())]
+    began = time.process_time()
+    assert guess_language(words) == "de"
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize("language", list(TEXTS))
