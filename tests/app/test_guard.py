@@ -22,7 +22,17 @@ from gradio.data_classes import FileData
 from app import page as page_room
 from app.server import guard as guard_room
 from app.server import uploads as uploads_room
-from app.server.guard import LONG_NAME, MOST, MOST_NAME, MOST_TOOLS, NO_ADDRESS, TOOLS, Guard, is_shut, refusal_of
+from app.server.guard import (
+    LONG_NAME,
+    MOST,
+    MOST_NAME,
+    MOST_TOOLS,
+    NO_ADDRESS,
+    TOOLS,
+    Guard,
+    is_shut,
+    refusal_of,
+)
 from app.server.keeping import bytes_kept, sweep
 from app.server.uploads import FULL, PATH, Disk, counted
 from extractors.media.opening import Limits
