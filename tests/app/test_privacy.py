@@ -131,7 +131,7 @@ def test_the_log_tells_nothing_of_what_was_given(server: Serving, visit: Client)
 def test_everything_of_a_session_goes_when_it_ends(server: Serving, visit: Client) -> None:
     visit.close()
     assert wait_for(lambda: not any(p.stat().st_size for p in server.files()))
-    assert not list((server.kept / "sessions").iterdir())
+    assert wait_for(lambda: not list((server.kept / "sessions").iterdir()))
 
 
 def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -> None:
