@@ -9,6 +9,7 @@ from typing import Any
 from app.analysis import Analysis
 
 SHORTEST = 0.12  # seconds a row is given at least: less cannot be heard apart
+LATEST = 1e6  # seconds: no clip is as long, and far beyond there are no time stamps
 SHOWN = 40  # letters of a row's word that a refusal repeats
 Row = tuple[float, float, str]
 
@@ -52,9 +53,9 @@ def _read(number: int, row: Sequence[Any]) -> Row:
     word = " ".join(str(_cell(row, 2)).split())
     try:
         start, end = float(_cell(row, 0)), float(_cell(row, 1))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         start = end = math.nan
-    if not (math.isfinite(start) and math.isfinite(end)) or start < 0:
+    if not (0 <= start <= LATEST and abs(end) <= LATEST):
         named = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
         raise ValueError(f"Row {number} (“{named}”) needs its seconds from and to, such as 1.20 and 1.55.")
     return start, end, word

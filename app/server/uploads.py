@@ -110,9 +110,8 @@ class Disk:
             yield give
         finally:
             _files.reset(before)
-            for (
-                file
-            ) in files:  # of a form that broke off or was refused; whatever arrived has another name by now
+            # Those of a form that broke off or was refused: whatever arrived has another name by now.
+            for file in files:
                 file.close()
                 Path(file.name).unlink(missing_ok=True)
             self._coming -= held

@@ -206,6 +206,8 @@ def test_a_word_said_again_keeps_its_own_time(tmp_path: Path, rows: list[list[An
         ([], "keep at least one"),
         ([[None, 1.0, "so"]], r"Row 1 \(“so”\)"),
         ([[0, "x", "so"]], "seconds from and to"),
+        ([[0, 1e306, "so"]], "seconds from and to"),
+        ([[10**400, 1, "so"]], "seconds from and to"),
     ],
 )
 def test_rows_that_cannot_be_read_are_told(rows: list[list[Any]], told: str, tmp_path: Path) -> None:
