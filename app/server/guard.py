@@ -46,7 +46,7 @@ The table of those words has 135,000 of them, if each ends in a comma.
 MOST_NAME = 64  # characters of a session's name, which is a client's choice and kept while the session is
 LONG_NAME = f"A session's name may have at most {MOST_NAME} characters."
 BEATS = f"{API}/heartbeat/"
-NO_ADDRESS = "Addresses are not fetched here: upload the file itself."
+NO_ADDRESS = "Addresses are not fetched here: give the file itself, uploaded or, to a tool, as a data: URL."
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
