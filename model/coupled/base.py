@@ -19,7 +19,7 @@ from model.coupled.inputs import check_inputs
 from model.provenance.sums import DamagedWeightsError
 
 if TYPE_CHECKING:
-    from model.coupled.network import Features
+    from model.coupled.features import Features
 
 
 class Fusion(nn.Module, PyTorchModelHubMixin, library_name="coupled-mamba"):

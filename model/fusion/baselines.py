@@ -22,9 +22,10 @@ from torch import Tensor, nn
 
 from model.coupled.base import Fusion, wholly_read
 from model.coupled.config import CoupledMambaConfig
+from model.coupled.features import Features
 from model.coupled.inputs import check_inputs
 from model.coupled.layers import ModalityLinear, ModalityNorm
-from model.coupled.network import CoupledMamba, Features, Output
+from model.coupled.network import CoupledMamba, Output
 from model.provenance.sums import DamagedWeightsError
 
 Values = Mapping[str, Float[Tensor, "B L width"]]

@@ -19,7 +19,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.coupled.config import CoupledMambaConfig, check_network
-from model.coupled.network import CoupledMamba, Standardise
+from model.coupled.features import Standardise
+from model.coupled.network import CoupledMamba
 from model.data.pool import Pool
 from model.data.streams import ALL, Batch, Streams, StreamSettings
 from model.fusion.baselines import build_network

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from model.coupled.config import COUPLINGS
-from model.coupled.network import CoupledMamba, Standardise
+from model.coupled.features import Standardise
+from model.coupled.network import CoupledMamba
 from model.coupled.timescales import couplings
 from tests.model.conftest import WIDTHS, random_clip, small_config
 
