@@ -160,7 +160,7 @@ def test_what_is_noted_of_visits_goes_though_they_never_say_that_they_left(
     page: gr.Blocks, visitor: Visitor, tmp_path: Path
 ) -> None:
     analyse(visitor, tmp_path)
-    visitor.press("Service.speak")
+    visitor.send("Service.speak")
     visits = visits_of(page.GRADIO_CACHE)
     forget_by_age(page)()
     assert visits.noted() == {visitor.session}
@@ -174,7 +174,7 @@ def test_small_requests_cost_nobody_an_analysis(page: gr.Blocks, visitor: Visito
     holder = page.state_holder
     holder.capacity = 4
     for i in range(9):
-        Visitor(page, str(page.local_url), f"small {i}").press("Service.speak")
+        Visitor(page, str(page.local_url), f"small {i}").send("Service.speak")
     assert list(holder.session_data) == [visitor.session, "small 6", "small 7", "small 8"]
     assert set(holder.time_last_used) == set(holder.session_data)
     assert any(isinstance(kept, Analysis) for kept in holder[visitor.session].state_data.values())
