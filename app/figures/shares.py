@@ -84,8 +84,9 @@ def _name(source: str, target: str | None, language: str) -> str:
 
 
 def _tell(value: float, low: float, high: float, language: str) -> str:
+    """The share in whole percent, by which it is off the scale too: "0 %" never is."""
     share = percent(value, language)
-    return tell("share.off", language, share=share) if value > high or value < low else share
+    return share if low <= round(value, 2) <= high else tell("share.off", language, share=share)
 
 
 def _fill(colour: str) -> str:

@@ -243,6 +243,13 @@ def test_share_axis_is_limited_and_the_hover_says_so() -> None:
     assert share_range({"text": (0.4,), "audio": (0.6,)}) == (0.0, 1.0)
 
 
+def test_what_rounds_to_the_end_of_the_scale_is_on_it() -> None:
+    sources = {"text": (1.003, 0.5), "audio": (-0.003, 0.5)}
+    assert share_range(sources) == (0.0, 1.0)
+    told = {t.name: t.customdata[0] for t in share_traces(sources, np.arange(2.0), "y") if t.name}
+    assert told == {"from words": "100 %", "from voice": "0 %"}
+
+
 def test_coupling_has_a_panel_for_each_target() -> None:
     figure = draw_coupling(make_analysis())
     domains = sorted(figure.layout[f"yaxis{n}"].domain for n in ("", "2", "3"))

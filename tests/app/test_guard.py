@@ -426,7 +426,7 @@ def disk(house: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Disk:
     """The house's, measured at every turn."""
     monkeypatch.setattr(uploads_room, "AGAIN", -1.0)
     (found,) = (
-        thing for thing in gc.get_objects() if isinstance(thing, Disk) and house[1] in thing._folder.parents
+        thing for thing in gc.get_objects() if type(thing) is Disk and house[1] in thing._folder.parents
     )
     return found
 
