@@ -45,6 +45,16 @@ def test_news_of_a_video_that_comes_late_does_not_stop_its_analysis(page: Any, t
     page.wait_for_selector(LINES, state="attached")
 
 
+def test_a_page_that_is_loaded_anew_while_it_waits_for_its_answer_is_whole(page: Any) -> None:
+    page.wait_for_selector("#cm-video video")
+    page.click("#cm-analyse")
+    page.wait_for_selector(".cm-stages")
+    page.reload()
+    page.wait_for_selector("#cm-video video")
+    assert not page.query_selector(".cm-stages")
+    analyse(page)
+
+
 def test_an_uploaded_clip_is_analysed_drawn_and_saved(page: Any, visit: Any, tmp_path: Path) -> None:
     upload(page, make_clip(tmp_path / "talking.mp4", 6.0, size=(640, 480)))
     analyse(page)

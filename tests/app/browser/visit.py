@@ -20,6 +20,8 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
 LINES = "#cm-timeline .js-plotly-plot .cartesianlayer path.js-line"
 PATIENCE = 180_000  # ms; the first analysis also loads every model, on whatever machine this is
+COMES, LEAVES = "a page comes", "the page is left"
+HUNG_UP = ("AbortError: signal is aborted", "Unexpected error Connection errored out.")
 DRIVES_A_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (set CHROMIUM to its path)"),
@@ -61,9 +63,30 @@ class Address(str):
 
 def watch(page: Any, faults: list[str], *, address: str = "") -> None:
     """Add to `faults` every error in the browser's log, and every request beyond `address` and the disk."""
+    log = _Log(faults)
+    page.add_init_script(
+        f"console.debug('{COMES}'); addEventListener('beforeunload', () => console.debug('{LEAVES}'))"
+    )
     page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
-    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("console", log.take)
     page.on("request", lambda r: faults.append(f"outside: {r.url}") if _is_outside(r.url, address) else None)
+
+
+class _Log:
+    """Notes the errors of a browser's log, but for those of answers that leaving the page cuts off.
+
+    Gradio's client hangs up when its page is left, and tells each answer that was still awaited as an error.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        self._faults, self._leaves = faults, False
+
+    def take(self, message: Any) -> None:
+        text = message.text
+        if text in (COMES, LEAVES):
+            self._leaves = text == LEAVES
+        elif message.type == "error" and not (self._leaves and text.startswith(HUNG_UP)):
+            self._faults.append(f"console: {text}")
 
 
 def _is_outside(url: str, address: str) -> bool:
