@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from kernels import bench
-from kernels.bench import Contender, main, measure
+from kernels import bench, contenders
+from kernels.bench import main, measure
+from kernels.contenders import Contender
 from kernels.floor import exponentials
 from kernels.peers import ways
 
 SMALL = (1, 8, 2, 16, 2)
 
 
-@pytest.mark.parametrize("operation", sorted(bench.OPERATIONS))
+@pytest.mark.parametrize("operation", sorted(contenders.OPERATIONS))
 def test_every_operation_is_measured(operation: str) -> None:
     rows = measure(operation, SMALL, torch.float32, "cpu", seconds=0.01)
     assert len(rows) >= 2
@@ -29,9 +30,9 @@ def test_every_operation_is_measured(operation: str) -> None:
 def test_a_wrong_result_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> list[Contender]:
         wrong, exact = torch.ones(3), torch.zeros(3).index_fill(0, torch.tensor(0), 1.0).double()
-        return [Contender("broken", lambda: wrong, 1, lambda: bench._verify(lambda: wrong, exact))]
+        return [Contender("broken", lambda: wrong, 1, lambda: contenders._verify(lambda: wrong, exact))]
 
-    monkeypatch.setitem(bench.OPERATIONS, "forward", broken)
+    monkeypatch.setitem(contenders.OPERATIONS, "forward", broken)
     (row,) = measure("forward", SMALL, torch.float32, "cpu", seconds=0.01)
     assert row.p50_ms is None
     assert "wrong by 1.0e+00" in row.note
@@ -40,14 +41,14 @@ def test_a_wrong_result_gets_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["A", "B", "coupling", "delta_bias"])
 def test_a_wrong_gradient_is_wrong_beside_a_larger_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = bench.coupled_scan
+    right = contenders.coupled_scan
 
     def broken(*, backend: str, **given: Any) -> torch.Tensor:
         if backend != "reference":
             given[name] = given[name] * 2 - given[name].detach()  # the same value, of twice the gradient
         return right(**given, backend=backend)
 
-    monkeypatch.setattr(bench, "coupled_scan", broken)
+    monkeypatch.setattr(contenders, "coupled_scan", broken)
     for row in measure("training_step", SMALL, torch.float32, "cpu", seconds=0.01):
         assert (row.p50_ms is None) == (row.backend != "reference")
         if row.backend != "reference":
