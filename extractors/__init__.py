@@ -53,7 +53,7 @@ _HOMES = {
     "spread": "grid",
     "Cache": "cache",
     "ClipReader": "clip",
-    "read_tracks": "clip",
+    "read_tracks": "tracks",
 }
 
 __all__ = [

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
-from extractors.cache import Cache, Kept, digest_file, pack
+from extractors.cache import Cache, digest_file
 from extractors.records import (
     MODALITIES,
     Frame,
@@ -30,25 +28,21 @@ from extractors.records import (
     Track,
     Transcript,
 )
-from extractors.threads import side_by_side
+from extractors.stages import Stages
 from extractors.words.languages import ENGLISH, LanguageError, guess_language, language_setting, read_language
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
 GLANCES_A_SECOND = 12.5
 LOOKING = 0.7  # the share of the faces' time that looking at the frames takes
-_STAGES = {"text": "text", "audio": "voice", "visual": "faces"}
-
-T = TypeVar("T", bound=Kept)
+_STAGE_OF = {"text": "text", "audio": "voice", "visual": "faces"}
 
 
 class ClipReader:
     """The stages of one clip, each worked out by whoever asks first and, where there is a cache, not again.
 
     The sound is worked out once in any case. `faces` may be asked for in another thread than the rest; the others
-    follow one another. Where there are several faces it asks for the sound itself, to see who speaks. `warnings` holds
-    the sentences that opening and decoding gave; `worked` names the stages that were worked out rather than read from
-    the cache, in the order in which they ended.
+    follow one another. Where there are several faces it asks for the sound itself, to see who speaks.
 
     Raises:
         InputError: the clip cannot be used, or the language is none.
@@ -64,11 +58,8 @@ class ClipReader:
     ) -> None:
         from extractors.media.reading import Limits, probe
 
-        self.warnings: list[str] = []
-        self.worked: list[str] = []
         self.language = language_setting(language)
-        self._path, self._given, self._cache = Path(path), transcript, cache
-        self._keys: dict[str, str] = {}
+        self._path, self._given, self._stages = Path(path), transcript, Stages(cache)
         self._looks: Looks | None = None
         self._heard: list[Sound | None] = []  # the sound, once it is known
         self._hearing = threading.Lock()
@@ -78,6 +69,16 @@ class ClipReader:
         self._clip = (
             [] if cache is None else [digest_file(path, progress), self._path.suffix.lower(), asdict(limits)]
         )
+
+    @property
+    def warnings(self) -> list[str]:
+        """The sentences that opening and decoding gave so far."""
+        return self._stages.warnings
+
+    @property
+    def worked(self) -> list[str]:
+        """The stages that were worked out rather than read from the cache, in the order in which they ended."""
+        return self._stages.worked
 
     def sound(self, progress: Progress | None = None) -> Sound | None:
         """The clip's sound, None without; may be asked for by several threads."""
@@ -96,14 +97,16 @@ class ClipReader:
                 else None
             )
 
-        return self._stage("sound", [self._clip], make)
+        return self._stages.run("sound", [self._clip], make)
 
     def speech(self, sound: Sound | None, progress: Progress | None = None) -> tuple[Span, ...]:
         """Where somebody speaks in it."""
         from extractors.voice.vad import find_speech
 
-        return self._stage(
-            "speech", self._on("sound"), lambda _: () if sound is None else find_speech(sound, progress)
+        return self._stages.run(
+            "speech",
+            self._stages.on("sound"),
+            lambda _: () if sound is None else find_speech(sound, progress),
         )
 
     def words(
@@ -123,7 +126,7 @@ class ClipReader:
             found = self._recognise(sound, speech, progress)
         elif found.language == ENGLISH:
             found = replace(found, language=guess_language([w.word for w in found.words]) or ENGLISH)
-        self._keys["words"] = "" if self._cache is None else self._cache.key("words", pack(found)[1])
+        self._stages.name("words", found)
         return found
 
     def text(self, transcript: Transcript, progress: Progress | None = None) -> Track:
@@ -138,15 +141,19 @@ class ClipReader:
         english = transcript.language == ENGLISH
         embed = embed_words if english else embed_other
 
-        rests_on = [] if english else self._model(encoder_content)
-        return self._stage("text", [*self._on("words"), *rests_on], lambda _: embed(transcript, progress))
+        rests_on = [] if english else self._stages.content(encoder_content)
+        return self._stages.run(
+            "text", [*self._stages.on("words"), *rests_on], lambda _: embed(transcript, progress)
+        )
 
     def voice(self, sound: Sound, speech: tuple[Span, ...], progress: Progress | None = None) -> Track:
         """The voice's track."""
         from extractors.voice.features import describe_voice
 
-        return self._stage(
-            "voice", self._on("sound", "speech"), lambda _: describe_voice(sound, speech, progress=progress)
+        return self._stages.run(
+            "voice",
+            self._stages.on("sound", "speech"),
+            lambda _: describe_voice(sound, speech, progress=progress),
         )
 
     def faces(self, progress: Progress | None = None) -> Track:
@@ -171,8 +178,8 @@ class ClipReader:
             tell_several(found.count, warnings)
             return join_looks(track, found)
 
-        rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._model(yunet_content)]
-        track, self._looks = part_looks(self._stage("faces", rests_on, make))
+        rests_on = [self._clip, FACES_A_SECOND, GLANCES_A_SECOND, *self._stages.content(yunet_content)]
+        track, self._looks = part_looks(self._stages.run("faces", rests_on, make))
         return track
 
     def grid(self, tracks: dict[str, Track]) -> Grid:
@@ -182,8 +189,12 @@ class ClipReader:
         """
         from extractors.grid import STEP, to_grid
 
-        rests_on = [self.info.duration, STEP, *self._on(*(_STAGES[m] for m in MODALITIES if m in tracks))]
-        grid = self._stage("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
+        rests_on = [
+            self.info.duration,
+            STEP,
+            *self._stages.on(*(_STAGE_OF[m] for m in MODALITIES if m in tracks)),
+        ]
+        grid = self._stages.run("grid", rests_on, lambda _: to_grid(tracks, self.info.duration))
         return replace(grid, looks=self._looks if "visual" in tracks else None)
 
     def _read_given(
@@ -198,11 +209,11 @@ class ClipReader:
             return replace(found, language=read_language("", self.language))
 
         try:
-            digest = "" if self._cache is None else digest_file(path)
+            digest = self._stages.content(lambda: digest_file(path))
         except OSError:
             return make(self.warnings)  # which says what is wrong with it
-        rests_on = [digest, Path(path).suffix.lower(), self.info.duration, *self._recogniser_used()]
-        return self._stage("given", [*self._on("sound", "speech"), *rests_on], make)
+        rests_on = [*digest, Path(path).suffix.lower(), self.info.duration, *self._recogniser_used()]
+        return self._stages.run("given", [*self._stages.on("sound", "speech"), *rests_on], make)
 
     def _read_own(self, sound: Sound | None, speech: tuple[Span, ...]) -> Transcript:
         """The clip's own subtitles; no words where there are none to be used."""
@@ -214,7 +225,9 @@ class ClipReader:
                 or Transcript()
             )
 
-        return self._stage("subtitles", [self._clip, *self._on("sound", "speech"), self.language], make)
+        return self._stages.run(
+            "subtitles", [self._clip, *self._stages.on("sound", "speech"), self.language], make
+        )
 
     def _recognise(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
@@ -224,14 +237,14 @@ class ClipReader:
         def make(_: list[str]) -> Transcript:
             return Transcript() if sound is None else recognise(sound, speech, progress, self.language)
 
-        rests_on = [*self._on("sound", "speech"), *self._recogniser_used()]
-        return self._stage("recognised", rests_on, make)
+        rests_on = [*self._stages.on("sound", "speech"), *self._recogniser_used()]
+        return self._stages.run("recognised", rests_on, make)
 
     def _recogniser_used(self) -> list[str]:
         """The language, and, where it is not English, the model that hears it."""
         from extractors.words.other_languages import whisper_content
 
-        return [self.language, *([] if self.language == ENGLISH else self._model(whisper_content))]
+        return [self.language, *([] if self.language == ENGLISH else self._stages.content(whisper_content))]
 
     def _recogniser(
         self, sound: Sound | None, speech: tuple[Span, ...], progress: Progress | None
@@ -257,75 +270,3 @@ class ClipReader:
         if progress is None:
             return None
         return lambda second: progress(min(1.0, second / self.info.duration))
-
-    def _on(self, *stages: str) -> list[str]:
-        """The keys of stages before, which stand for their results. Raises KeyError where one was not asked for."""
-        return [] if self._cache is None else [self._keys[stage] for stage in stages]
-
-    def _model(self, content: Callable[[], str]) -> list[str]:
-        """What stands for a model that the user named, which is not read where nothing is kept."""
-        return [] if self._cache is None else [content()]
-
-    def _stage(self, name: str, rests_on: list[Any], make: Callable[[list[str]], T]) -> T:
-        """The stage's result, from the cache or from `make`, which is given a list for its warnings.
-
-        rests_on: plain values that JSON can hold, and that say all that the result depends on.
-        """
-        warnings: list[str] = []
-        kept = None
-        if self._cache is not None:
-            self._keys[name] = self._cache.key(name, *rests_on)
-            kept = self._cache.get(self._keys[name])
-        if kept is not None:
-            found, warnings = cast(T, kept[0]), kept[1]
-        else:
-            found = make(warnings)
-            self.worked.append(name)
-            if self._cache is not None:
-                self._cache.put(self._keys[name], found, warnings)
-        self.warnings += [sentence for sentence in warnings if sentence not in self.warnings]
-        return found
-
-
-def read_tracks(reader: ClipReader) -> tuple[Transcript, dict[str, Track]]:
-    """The clip's words and the tracks of what it holds, by modality; the faces' in a thread beside the rest.
-
-    Words that are not English have no track.
-
-    Raises:
-        InputError: as the stages do.
-    """
-    run = _Run()
-    look = partial(reader.faces, run.report) if reader.info.has_video else lambda: None
-    try:
-        faces, (transcript, tracks) = side_by_side(look, partial(_read_sound, reader, run.report), run.stop)
-    except BaseException as error:
-        raise run.cause or error from None  # not that this thread was stopped, but why
-    return transcript, tracks if faces is None else {**tracks, "visual": faces}
-
-
-def _read_sound(reader: ClipReader, report: Progress) -> tuple[Transcript, dict[str, Track]]:
-    """The words, and the tracks of the words and the voice."""
-    tracks = {}
-    sound = reader.sound(report)
-    speech = reader.speech(sound, report)
-    transcript = reader.words(sound, speech, report)
-    if transcript.words and transcript.language == ENGLISH:
-        tracks["text"] = reader.text(transcript, report)
-    if sound is not None and speech:
-        tracks["audio"] = reader.voice(sound, speech, report)
-    return transcript, tracks
-
-
-@dataclass
-class _Run:
-    """What ends one branch at its next report once the other has failed: nobody waits for half of a clip."""
-
-    cause: BaseException | None = None
-
-    def stop(self, cause: BaseException | None) -> None:
-        self.cause = self.cause or cause
-
-    def report(self, _: float) -> None:
-        if self.cause is not None:
-            raise RuntimeError("the clip's other branch failed") from self.cause

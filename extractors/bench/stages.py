@@ -8,9 +8,10 @@ import numpy as np
 
 from extractors.bench.run import Run, Step
 from extractors.cache import Cache
-from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader, read_tracks
+from extractors.clip import FACES_A_SECOND, GLANCES_A_SECOND, ClipReader
 from extractors.cores import cores
 from extractors.records import Transcript
+from extractors.tracks import read_tracks
 
 
 def _probe(run: Run) -> str:

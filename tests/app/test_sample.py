@@ -10,8 +10,9 @@ from app import sample
 from app.server import runs
 from app.service import warm
 from extractors.cache import Cache
-from extractors.clip import ClipReader, read_tracks
+from extractors.clip import ClipReader
 from extractors.media.reading import probe, read_frames, read_sound
+from extractors.tracks import read_tracks
 from extractors.voice.vad import find_speech
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from extractors.clip import ClipReader, read_tracks
+from extractors.clip import ClipReader
 from extractors.records import InputError
 from extractors.threads import OneThread, side_by_side
+from extractors.tracks import read_tracks
 from tests.clips import make_clip
 
 

@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 import av
 import pytest
 
-from extractors.clip import ClipReader, read_tracks
+from extractors.clip import ClipReader
 from extractors.media.reading import probe, read_frames, read_sound
 from extractors.records import Grid, InputError, Looks, MediaInfo, Track, Transcript
+from extractors.tracks import read_tracks
 from tests.clips import make_clip
 
 WITHIN = 10.0  # seconds that any clip may take, once libraries and weights are loaded

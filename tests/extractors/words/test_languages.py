@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from extractors.cache import Cache, digest_model
-from extractors.clip import ClipReader, read_tracks
+from extractors.clip import ClipReader
 from extractors.records import InputError, Sound, Span, Transcript, Word
+from extractors.tracks import read_tracks
 from extractors.words import other_languages
 from extractors.words.embedded import read_embedded
 from extractors.words.languages import LanguageError, guess_language, language_setting
