@@ -1,9 +1,9 @@
 """One adapter out of several: python -m extractors.blend_text FOLDER FOLDER... [--rank R] [--weights OUT].
 
 The folders are what `extractors.train_text` wrote with one seed each. Networks tuned from the same start lie in one
-basin, and the mean of their weights does better on new sentences than any of them, at the cost of one (Wortsman et
-al. 2022, "Model soups"). The mean of low-rank products has a higher rank: PEFT cuts it back to R by its largest
-singular values.
+basin, and the mean of their weights, at the cost of one, often does better on new sentences than any of them (Wortsman
+et al. 2022, "Model soups"); of the two packaged it did not (MODEL_CARD.md). The mean of low-rank
+products has a higher rank: PEFT cuts it back to R by its largest singular values.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m extractors.blend_text", description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+", help="what extractors.train_text wrote, one a seed")
-    parser.add_argument("--rank", type=int, default=RANK)
+    parser.add_argument("--rank", type=int, default=RANK, help=f"of the mean ({RANK})")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder the mean is written to")
     options = parser.parse_args()
     blend(options.folders, options.weights, options.rank)

@@ -112,7 +112,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m extractors.results_voice", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labels.csv and its recordings")
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=4, help="runs (4)")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of what is kept between runs")
     return parser.parse_args()
 

@@ -50,8 +50,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of fer2013_train.npz and fer2013_valid.npz"
     )
-    parser.add_argument("--epochs", type=int, default=Schedule.epochs)
-    parser.add_argument("--batch", type=int, default=Schedule.batch)
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help=f"({Schedule.epochs})")
+    parser.add_argument("--batch", type=int, default=Schedule.batch, help=f"faces a step ({Schedule.batch})")
     parser.add_argument("--rate", type=float, default=Schedule.rate, help="highest learning rate")
     parser.add_argument(
         "--widths", type=int, nargs="+", default=list(Schedule.widths), help="channels of the stages"
@@ -71,7 +71,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--mixed", type=float, default=Schedule.mixed, help="how far faces are laid over others"
     )
-    parser.add_argument("--seed", type=int, default=Schedule.seed)
+    parser.add_argument(
+        "--seed", type=int, default=Schedule.seed, help="of the start and of all that is drawn"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs/expression"), help="folder of the checkpoint")
     parser.add_argument(
         "--weights", type=Path, default=WEIGHTS, help="where the weights are written at the end"

@@ -43,10 +43,12 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m extractors.train_text", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of rated_sentences.csv.gz")
-    parser.add_argument("--epochs", type=int, default=Schedule.epochs)
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help=f"({Schedule.epochs})")
     parser.add_argument("--rate", type=float, default=Schedule.rate, help="highest learning rate")
     parser.add_argument("--start", type=Path, help="folder of an adapter to go on from; a fresh one without")
-    parser.add_argument("--seed", type=int, default=Schedule.seed)
+    parser.add_argument(
+        "--seed", type=int, default=Schedule.seed, help="of the start and of all that is drawn"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs/text"), help="folder of the checkpoint")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder the weights are written to")
     return parser.parse_args()

@@ -163,7 +163,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m extractors.train_voice", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of labels.csv and its recordings")
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--seed", type=int, default=Recipe.seed, help="of the windows drawn and of the start")
     parser.add_argument(
         "--seeds", type=int, default=1, help="how many seeds to measure; the first is written"
     )

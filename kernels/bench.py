@@ -115,12 +115,18 @@ def table(rows: list[Row]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the plan; exit status 1 if a check was red."""
     parser = argparse.ArgumentParser(prog="python -m kernels.bench", description=__doc__)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--device",
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="cpu or cuda (cuda where there is one)",
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--seconds", type=float, default=3.0, help="time for each contender (default 3)")
     parser.add_argument("--only", choices=sorted(OPERATIONS), help="one operation")
     parser.add_argument("--quick", action="store_true", help="small shapes, to try the bench itself")
-    parser.add_argument("--csv", type=Path, default=Path("runs/kernels.csv"))
+    parser.add_argument(
+        "--csv", type=Path, default=Path("runs/kernels.csv"), help="where the rows go (runs/kernels.csv)"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     rows: list[Row] = []

@@ -193,7 +193,7 @@ def _check_sign(A: Tensor) -> None:
 
 
 def warn_of_overflow(inputs: ScanInputs, y: Tensor) -> None:
-    """Warn when the states ran out of float32's range, which the literal sum does (paper.md: near step 85).
+    """Warn when the states ran out of float32's range, which the literal sum does (at Mamba's start, near tick 85).
 
     An overflowed state stays infinite or NaN, so the last tick of y tells; it costs B M E reads on a CPU and
     is left out on a GPU, where it would stall the stream, and inside torch.func.vmap, where it cannot be read.

@@ -112,9 +112,17 @@ def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.compare", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
-    parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "compare.toml")
-    parser.add_argument("--seeds", type=at_least_one, default=5)
-    parser.add_argument("--run", type=Path, default=Path("runs/compare"))
+    parser.add_argument(
+        "config",
+        nargs="?",
+        type=Path,
+        default=CONFIGS / "compare.toml",
+        help="sizes and steps (configs/compare.toml)",
+    )
+    parser.add_argument("--seeds", type=at_least_one, default=5, help="runs of each network (5)")
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs/compare"), help="where finished runs are kept (runs/compare)"
+    )
     parser.add_argument("--json", type=Path, help="write every run's figures here")
     arguments = parser.parse_args(given)
     make_room(parser, arguments.json)

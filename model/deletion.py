@@ -1,6 +1,6 @@
 """Is what carries a score what it would miss? `python -m model.deletion DATA_DIR [--checkpoint DIR] [--json OUT]`.
 
-Streams of held utterances, words, voice and face together, sometimes in conflict. A moment's score is split by three
+Streams of held utterances, words, voice and face together, sometimes in conflict. A moment's score is split by two
 rules into stretches of one second of one modality; the stretches that are said to carry most are masked, as if they
 had not been observed, and the network runs anew. How far the score then moves towards the other side, by how many
 stretches are gone, is the deletion curve (after Samek et al. 2017, arXiv 1509.06321). Random stretches are the floor.
@@ -129,7 +129,9 @@ def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.deletion", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with text/, speech/ and faces/")
-    parser.add_argument("--checkpoint", type=Path, default=WEIGHTS)
+    parser.add_argument(
+        "--checkpoint", type=Path, default=WEIGHTS, help="folder of a network (the packaged one)"
+    )
     parser.add_argument("--count", type=at_least_one, default=100, help="moments")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args(given)

@@ -201,13 +201,17 @@ def main(given: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.mosi", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with train.npz")
-    parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--seeds", type=at_least_one, default=10)
+    parser.add_argument("--config", type=Path, default=CONFIG, help="sizes and steps (configs/mosi.toml)")
+    parser.add_argument(
+        "--seeds", type=at_least_one, default=10, help="runs, each with folds of its own (10)"
+    )
     parser.add_argument("--folds", type=int, default=5, help="parts into which each seed splits the videos")
     parser.add_argument(
         "--held", type=at_least_one, help="how many of these parts are held out in turn (all)"
     )
-    parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument(
+        "--rows", nargs="+", choices=list(ROWS), default=list(ROWS), help="of the table (all)"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs/mosi.jsonl"), help="where runs are kept")
     parser.add_argument(
         "--final", action="store_true", help="train the stored networks on all videos instead"

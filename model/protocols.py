@@ -247,14 +247,24 @@ def parse(given: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argpars
     parser = argparse.ArgumentParser(prog="python -m model.protocols", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     masking = commands.add_parser("masking", help="accuracy with a share of the elements hidden")
-    masking.add_argument("--shares", type=zero_to_one, nargs="+", default=list(SHARES))
-    masking.add_argument("--arms", nargs="+", choices=list(FUSIONS), default=list(FUSIONS))
+    masking.add_argument(
+        "--shares",
+        type=zero_to_one,
+        nargs="+",
+        default=list(SHARES),
+        help="of the elements set to 0, each from 0 to 1 (0 to 0.7)",
+    )
+    masking.add_argument(
+        "--arms", nargs="+", choices=list(FUSIONS), default=list(FUSIONS), help="networks to compare (all)"
+    )
     ablation = commands.add_parser("ablate", help="one of the paper's ablations")
-    ablation.add_argument("which", choices=list(ABLATIONS))
+    ablation.add_argument("which", choices=list(ABLATIONS), help="what is varied")
     for command in (masking, ablation):
-        command.add_argument("config", type=Path)
-        command.add_argument("data", type=Path)
-        command.add_argument("--seeds", type=at_least_one, default=5)
+        command.add_argument("config", type=Path, help="a file of model/configs: mosi*.toml or mmsa_*.toml")
+        command.add_argument(
+            "data", type=Path, help="the folder of mosi_utterances, or one of MMSA's pickles"
+        )
+        command.add_argument("--seeds", type=at_least_one, default=5, help="runs of each network (5)")
         command.add_argument("--held", type=at_least_one, default=5, help="of five folds (mosi_utterances)")
         command.add_argument(
             "--runs", type=Path, default=Path("runs/protocols.jsonl"), help="where runs are kept"

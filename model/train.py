@@ -48,7 +48,13 @@ def main(given: Sequence[str] | None = None) -> None:
 def parse(given: Sequence[str] | None = None) -> tuple[argparse.Namespace, TrainSettings]:
     """The command line's options, and the settings that its config holds."""
     parser = argparse.ArgumentParser(prog="python -m model.train", description=__doc__)
-    parser.add_argument("config", nargs="?", type=Path, default=CONFIGS / "streams.toml")
+    parser.add_argument(
+        "config",
+        nargs="?",
+        type=Path,
+        default=CONFIGS / "streams.toml",
+        help="a file like configs/streams.toml, the default",
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with text/, speech/ and faces/")
     parser.add_argument("--run", type=Path, help="where checkpoints and the log go (runs/CONFIG)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the trained network goes")

@@ -122,7 +122,7 @@ def embed_sentences(
 
     With the adapter a row is the word's 384 embedding numbers, its score (their mean over a sentence is the
     sentence's score, about -3..3) and five class logits, in the order of `COLUMNS`; without it the packaged
-    encoder's 384 numbers. How sentences are read is told of `word_rows`. Raises what `load_encoder` raises.
+    encoder's 384 numbers. How sentences are read is told of `word_rows`. Raises what it and `load_encoder` raise.
     """
     rows = word_rows(lambda: load_encoder(adapted), sentences, progress)
     return [np.column_stack([r, _head().read(r)]) for r in rows] if adapted else rows
@@ -138,7 +138,11 @@ def word_rows(
     Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words is read in
     windows. A word that yields no token (an empty string, a lone control character) gets its window's mean.
     `progress` is called with the share done, 0..1.
+
+    Raises TypeError for a sentence given as one string, of which the letters would be read as words.
     """
+    if whole := next((s for s in sentences if isinstance(s, str)), ""):
+        raise TypeError(f"a sentence is given as {whole[:40]!r}: give its words, as sentence.split() does")
     windows = [
         (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
         for index, sentence in enumerate(sentences)

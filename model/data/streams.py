@@ -1,7 +1,8 @@
 """Streams to train on: several utterances in a row, each with words, voice and face of about the same score.
 
 Words, voices and faces come from different corpora, so they are paired by score and not recorded together. The
-target of an utterance is the mean rating of the modalities given. Modalities are dropped at random, sometimes
+target of an utterance is the mean rating of the modalities given, or, where one is given alone, what its extractor
+says of it, if `own` asks for that. Modalities are dropped at random, sometimes
 they disagree, a stream keeps one speaker's voice, and the face may be lost for a while. Where they disagree nobody
 knows which is right: the truth that an interval has to cover is then that of one of them, drawn evenly.
 """

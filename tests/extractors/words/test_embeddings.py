@@ -43,6 +43,11 @@ def test_batches_give_what_single_sentences_give() -> None:
         assert rows == pytest.approx(embed_sentences([sentence])[0], abs=1e-4)
 
 
+def test_a_sentence_that_was_not_split_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"'a dull film': give its words, as sentence.split\(\) does"):
+        embed_sentences([["a", "dull", "film"], "a dull film"])
+
+
 def test_a_word_depends_on_its_sentence() -> None:
     river, money, cash = embed_sentences(
         [

@@ -41,6 +41,14 @@ def test_the_split_of_groups_is_the_same_on_every_machine():
     assert [corpora.tenth(g) for g in ("g0", "g1", "g2", "a longer name")] == [9, 9, 7, 3]
 
 
+def test_of_other_speakers_every_sixth_is_kept_from_training():
+    known = {"rav01", "rav15", "emo12", "emo03"}
+    assert corpora.development_speakers(known) == {"rav15", "emo12"}
+    assert corpora.development_speakers(["cleo", "anna", "bert", "anna"]) == {"anna"}
+    assert corpora.development_speakers(f"s{i:02}" for i in range(13)) == {"s00", "s06", "s12"}
+    assert not corpora.development_speakers([])
+
+
 def test_features_are_made_once_and_again_when_the_data_changes(data, monkeypatch):
     first = unseen.load_unseen(data, Seen.nothing())["text"]
     made = []
