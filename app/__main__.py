@@ -27,23 +27,28 @@ if TYPE_CHECKING:
     from app.figures.compare import Side
     from extractors.records import Grid
 
-SOME_FAILED, BAD_INPUT, BROKEN, INTERRUPTED = 1, 2, 3, 130
+SOME_FAILED, BAD_INPUT, BROKEN, INTERRUPTED, UNREAD = 1, 2, 3, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status.
 
     0, 1 where some clips of many failed, 2 for a clip, transcript or path that cannot be used, 3 where a file of the
-    program itself is damaged, 130 where stopped.
+    program itself is damaged, 130 where stopped, 141 where nobody reads what is printed any more, as after `| head`.
     """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"coupled-mamba: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("coupled-mamba: stopped.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tells of it when it ends
+        return UNREAD
     except OSError as error:
         where = "" if error.filename is None else f": {error.filename}"
         print(f"coupled-mamba: {error.strerror or error}{where}", file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.__main__ import BAD_INPUT, main
+from app.__main__ import BAD_INPUT, UNREAD, main
 from app.analysis import MODALITIES, Analysis
 from app.analyze import analyze
 from app.exports import FORMATS
@@ -29,6 +29,17 @@ from tests.app.made import WIDTH, make_analysis, make_grid, with_warnings
 from tests.clips import make_clip
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_it_ends_in_silence_once_nobody_reads_it() -> None:
+    said = "import sys, app.__main__ as m; m._analyze = lambda _: print('x' * 99_999) or 0; "
+    command = [sys.executable, "-c", said + "sys.exit(m.main(['analyze', 'a.mp4']))"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(60) == UNREAD
 
 
 def test_a_clip_gives_a_summary_and_every_file(tmp_path: Path) -> None:
