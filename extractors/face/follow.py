@@ -7,8 +7,9 @@ Where several faces are, the pictures between two looks are glanced at, and only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -81,6 +82,21 @@ class Sightings:
         return np.split(order, np.flatnonzero(np.diff(self.face[order])) + 1) if len(order) else []
 
 
+class Seen(NamedTuple):
+    """One view of a face: a row of `Sightings`."""
+
+    look: int
+    face: int
+    x: float
+    y: float
+    width: float
+    height: float
+    weight: float
+    matched: bool
+    prominence: float
+    tilt: float
+
+
 @dataclass
 class FaceFollower:
     """Looks at one picture after another; not for several threads at once, as OpenCV's detectors are not."""
@@ -93,7 +109,7 @@ class FaceFollower:
         self._met = 0
         self._faceless = 0
         self._shape = (1, 1)
-        self._rows: list[tuple[float, ...]] = []
+        self._seen: list[Seen] = []
         # In one piece: thousands of small arrays would leave the heap full of holes.
         self._crops = bytearray()
         self._looked = 0.0
@@ -127,29 +143,29 @@ class FaceFollower:
 
     def sightings(self) -> Sightings:
         """All that was noted so far."""
-        table = np.array(self._rows, np.float64).reshape(-1, 10)
+        table = np.array(self._seen, np.float64).reshape(-1, len(Seen._fields))
+        seen = dict(zip(Seen._fields, table.T, strict=True))
         mouths = np.array(self._mouths, np.float64).reshape(-1, 3)
         return Sightings(
-            look=table[:, 0].astype(np.int64),
-            face=table[:, 1].astype(np.int64),
-            boxes=table[:, 2:6].astype(np.float32),
-            weight=table[:, 6].astype(np.float32),
-            matched=table[:, 7] > 0,
-            prominence=table[:, 8].astype(np.float32),
-            tilt=table[:, 9].astype(np.float32),
+            look=seen["look"].astype(np.int64),
+            face=seen["face"].astype(np.int64),
+            boxes=np.column_stack([seen[side] for side in ("x", "y", "width", "height")]).astype(np.float32),
+            weight=seen["weight"].astype(np.float32),
+            matched=seen["matched"] > 0,
+            prominence=seen["prominence"].astype(np.float32),
+            tilt=seen["tilt"].astype(np.float32),
             crops=np.frombuffer(self._crops, np.uint8).reshape(-1, SIDE, SIDE),
             mouths=Mouths(mouths[:, 0], mouths[:, 1].astype(np.int64), mouths[:, 2].astype(np.float32)),
         )
 
     def _follow(self, small: Grey) -> None:
-        found: list[Box | None] = [None] * len(self.faces)
         others: list[Box] = []
-        self._ask(found, lambda last: self.detector.near(small, last))
+        found = self._ask([None] * len(self.faces), lambda last: self.detector.near(small, last))
         if None in found or not found or self.looks % SEARCH_EVERY == 0:
             others = self.detector.search(small)
             free = _apart_from(others, found)
-            self._ask(found, lambda last: nearest(free, last))
-        self._ask(found, lambda last: self.detector.near_harder(small, last))
+            found = self._ask(found, lambda last: nearest(free, last))
+        found = self._ask(found, lambda last: self.detector.near_harder(small, last))
         fresh = _apart_from(others, found)
         kept = [face for face, box in zip(self.faces, found, strict=True) if self._go_on(face, box, small)]
         # What only matches may be what is left of a face that is found beside it, or has gone behind that one.
@@ -163,16 +179,18 @@ class FaceFollower:
             self._met += 1
             self.faces.append(Face(self._met, box, _view(small, box)))
 
-    def _ask(self, found: list[Box | None], where: Callable[[Box], Box | None]) -> None:
-        """Ask where each face that is not found yet is, by its last box, and note it in `found`.
+    def _ask(self, found: Sequence[Box | None], where: Callable[[Box], Box | None]) -> list[Box | None]:
+        """`found`, and where each face that it lacks is by what `where` tells of its last box.
 
         Two faces near each other are both told of the one that is in front: it is the one that was nearer to there, or
         of equals the one met first. The other is not found.
         """
         told = {i: box for i, face in enumerate(self.faces) if not found[i] and (box := where(face.box))}
+        known = list(found)
         for i in sorted(told, key=lambda i: _distance(self.faces[i].box, told[i])):
-            if _apart_from([told[i]], found):
-                found[i] = told[i]
+            if _apart_from([told[i]], known):
+                known[i] = told[i]
+        return known
 
     def _look_harder(self, small: Grey) -> list[Box]:
         self._faceless += 1
@@ -192,7 +210,7 @@ class FaceFollower:
         box, (height, width) = face.box, self._shape
         shares = (box.x / width, box.y / height, box.side / width, box.side / height)
         rest = (box.weight, face.bridged > 0, _prominence(box, self._shape), box.tilt)
-        self._rows.append((self.looks, face.number, *shares, *rest))
+        self._seen.append(Seen(self.looks, face.number, *shares, *rest))
         self._crops += _crop(grey, box, scale).tobytes()
 
     def _read_mouths(self, time: float, small: Grey) -> None:
