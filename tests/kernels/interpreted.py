@@ -1,16 +1,19 @@
 """The Triton backend under Triton's interpreter: run by test_triton.py in a process of its own.
 
 The interpreter is chosen by an environment variable that Triton reads while it is imported, so these tests cannot
-share a process with the rest. A program-step takes about 2 ms there: the sizes are small.
+share a process with the rest. A program-step takes about 1 ms there: the sizes are small.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.runtime import interpreter
 
 from kernels import coupled_scan, coupled_step, coupled_trace, explain_backend, triton_scan
 from kernels.triton_blocks import polynomial_exp2
@@ -34,6 +37,23 @@ from tests.kernels.cases import (
 def _powers(p_x, p_y, COUNT: tl.constexpr):  # type: ignore[no-untyped-def]
     o = tl.arange(0, COUNT)
     tl.store(p_y + o, polynomial_exp2(tl.load(p_x + o)))
+
+
+@pytest.fixture(autouse=True)
+def _calls_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each call of one kernel by another the interpreter changes all of triton.language, which is so already.
+
+    That is half of its time; the first call of each module's is enough.
+    """
+    changed: set[str] = set()
+
+    def call(kernel: Any, *given: Any, **named: Any) -> Any:
+        if kernel.fn.__module__ not in changed:
+            interpreter._patch_lang(kernel.fn)
+            changed.add(kernel.fn.__module__)
+        return kernel.rewrite()(*given, **named)
+
+    monkeypatch.setattr(interpreter.InterpretedFunction, "__call__", call)
 
 
 @pytest.fixture(autouse=True)
