@@ -1,8 +1,10 @@
-"""How the tests are shared among processes where pytest-xdist runs them, as `make test` does; else without effect."""
+"""How the tests are shared among processes, where pytest-xdist runs them; and what keeps a file from slowing others."""
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         together = BROWSER if BROWSER in item.path.parents else item.path
         item.add_marker(pytest.mark.xdist_group(str(together)))
+
+
+def pytest_collection_finish() -> None:
+    _set_aside()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """After a file of tests, what it loaded is set aside."""
+    done = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _set_aside()
+    return done
+
+
+def _set_aside() -> None:
+    """What is loaded stays loaded, and no collection of garbage looks through it again.
+
+    One that does takes a second in a process that has run most of the tests, and every analysis ends with one.
+    """
+    gc.collect()
+    gc.freeze()
