@@ -32,7 +32,7 @@ test: .venv/.ready-dev chromium
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+	HF_HUB_OFFLINE=1 .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 space-check: .venv/.ready-dev
 	SPACE_CHECK=1 .venv/bin/python -m pytest -m space tests/app/test_space.py

@@ -19,8 +19,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file stay together, since they share what it has made; so do all that drive the browser.
 
-    They share one server, and two at a time would wait for each other's analyses.
+    They share one server, and two at a time would wait for each other's analyses. They come first, then the files that
+    hold something slow: what takes long and begins last keeps one process busy while the other has nothing to do.
     """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (BROWSER not in item.path.parents, item.path not in slow))
     for item in items:
         together = BROWSER if BROWSER in item.path.parents else item.path
         item.add_marker(pytest.mark.xdist_group(str(together)))

@@ -55,6 +55,7 @@ def test_every_stage_is_told_from_start_to_end_and_timed(
     assert len([f for name, f in told if name == "faces"]) > 10
 
 
+@pytest.mark.slow
 def test_each_missing_modality_is_named(tmp_path: Path) -> None:
     silent = analyze(make_clip(tmp_path / "silent.mp4", 2.0, sound=None))
     assert silent.warnings == ("The clip has no sound: the answer rests on the face alone.",)

@@ -42,6 +42,7 @@ def test_it_ends_in_silence_once_nobody_reads_it() -> None:
         assert running.wait(60) == UNREAD
 
 
+@pytest.mark.slow
 def test_a_clip_gives_a_summary_and_every_file(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "my clip.mp4", 3.0)
     (tmp_path / "out").mkdir()

@@ -113,6 +113,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.slow
 def test_two_at_once_get_their_own_answers_and_leave_nothing(server: Server, clips: list[Path]) -> None:
     wanted = {}
     for clip in clips[:2]:

@@ -145,6 +145,7 @@ def test_deleting_on_request_through_the_page(server: Serving, tmp_path: Path) -
     assert wait_for(lambda: not any(p.name == "mine.mp4" for p in server.files()))
 
 
+@pytest.mark.slow
 def test_killed_in_mid_analysis_it_starts_again_without_what_is_old_and_reads_nothing_by_half(
     server: Serving, tmp_path: Path
 ) -> None:

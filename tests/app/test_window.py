@@ -39,6 +39,7 @@ def ranges(page: Any) -> list[list[float]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_stretch_of_the_time_line_is_shown_by_all(tmp_path: Path) -> None:
     words = [TimedWord("honestly", 0.5 * i, 0.5 * i + 0.4) for i in range(TICKS * 2 // 5)]
     analysis = with_words(make_analysis(TICKS), *words)

@@ -18,6 +18,7 @@ from extractors.records import Transcript, Word
 from tests.clips import make_clip
 
 
+@pytest.mark.slow
 def test_every_stage_and_peer_gets_a_row(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", 3.0)
     rows = {row.stage: row for row in bench.bench(clip)}

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from extractors.cache import Cache
 from tests.clips import make_clip
 
@@ -75,6 +77,7 @@ def start(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_no_network_no_extras_and_a_process_killed_in_the_middle(tmp_path: Path) -> None:
     """What the killed process left is whole, and another goes on from it to the score of one that was left alone."""
     (tmp_path / "clips").mkdir()

@@ -18,6 +18,7 @@ CASES = 1000
 CLIPS = ("a.mp4", "b.mkv", "c.webm", "d.avi", "e.mpg", "f.wav", "g.mov")
 
 
+@pytest.mark.slow
 def test_damaged_clips_end_in_an_answer_or_a_sentence(tmp_path: Path) -> None:
     for i, name in enumerate(CLIPS):
         words = [Subtitles([(0.0, 0.3, "good day")], "eng")] if name in ("a.mp4", "b.mkv") else []

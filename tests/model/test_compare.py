@@ -8,6 +8,7 @@ from model.compare import BASE, WAYS, compare, table
 from tests.model.training.test_streams import SETTINGS
 
 
+@pytest.mark.slow
 def test_every_way_is_compared_on_the_same_streams_with_as_many_parameters(pools, tmp_path):
     settings = replace(SETTINGS, steps=3, network=SETTINGS.network | {"d_model": 24})
     found = compare(settings, pools, pools, seeds=[1, 2], run=tmp_path, count=4)
