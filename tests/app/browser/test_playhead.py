@@ -48,6 +48,7 @@ def test_a_click_an_arrow_and_a_word_seek_the_video_and_the_playhead_follows(pag
     page.wait_for_function("!document.querySelector('#cm-video video').paused")  # "click a word to hear it"
     assert 0 <= now(page) - float(word.get_attribute("data-start")) < 1
     _stays_quiet_while_playing(page, requests)
+    _another_target_changes_the_shares_alone(page)
 
 
 def _the_hover_tells_all_that_the_table_does(page: Any) -> None:
@@ -141,9 +142,7 @@ def test_the_keyboard_asks_why_and_a_modality_is_switched_off(page: Any) -> None
     assert page.evaluate(kept) == [False, False, True]
 
 
-def test_another_target_changes_the_shares_alone(page: Any) -> None:
-    page.wait_for_selector("#cm-video video")
-    analyse(page)
+def _another_target_changes_the_shares_alone(page: Any) -> None:
     plot = "document.querySelector('#cm-timeline .js-plotly-plot')"
     read = f"() => JSON.stringify({plot}.data.map(t => [t.name, t.customdata]))"
     before = json.loads(page.evaluate(read))

@@ -19,10 +19,17 @@ NAMES = {"text": "words", "audio": "voice", "visual": "face"}
 SMALL = "document.documentElement.hasAttribute('data-aside')"
 
 
-def test_the_reading_follows_the_playhead_and_says_what_the_table_says(page: Any) -> None:
+def test_the_reading_follows_the_playhead_and_a_click_and_its_answer_are_on_one_screen(page: Any) -> None:
     page.wait_for_selector("#cm-video video")
     analyse(page)
     page.wait_for_selector("#cm-save-html:enabled")  # the last of what follows an analysis
+    _the_reading_says_what_the_table_says(page)
+    _a_click_its_picture_and_its_answer_are_on_one_screen(page)
+    _is_sent_away_by_keys(page)
+    _on_a_phone_it_covers_nothing(page)
+
+
+def _the_reading_says_what_the_table_says(page: Any) -> None:
     requests: list[str] = []
     page.on("request", lambda r: requests.append(r.url) if "/queue/" in r.url or "/run/" in r.url else None)
     header, *rows = page.evaluate(TABLE_OF)
@@ -46,10 +53,7 @@ def test_the_reading_follows_the_playhead_and_says_what_the_table_says(page: Any
     assert not requests
 
 
-def test_a_click_its_picture_and_its_answer_are_on_one_screen(page: Any) -> None:
-    page.wait_for_selector("#cm-video video")
-    analyse(page)
-    page.wait_for_selector("#cm-save-html:enabled")
+def _a_click_its_picture_and_its_answer_are_on_one_screen(page: Any) -> None:
     assert not page.evaluate(SMALL)
     place, high = page.locator("#cm-video").bounding_box(), page.evaluate("document.body.scrollHeight")
     plot = page.locator("#cm-timeline .js-plotly-plot")
@@ -70,14 +74,6 @@ def test_a_click_its_picture_and_its_answer_are_on_one_screen(page: Any) -> None
         found = page.locator(part).bounding_box()
         assert found["y"] >= 0
         assert found["y"] + found["height"] <= 900 or part.endswith("playhead")
-    _is_sent_away_by_keys(page)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.evaluate("document.querySelector('#cm-video video').src += '#again'")  # another video
-    page.wait_for_timeout(1000)
-    assert not page.evaluate(SMALL)  # on a phone it would cover what is looked at
-    assert page.locator("#cm-reading").bounding_box()["y"] >= 0
-    page.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 enlarged four times
-    assert page.evaluate("getComputedStyle(document.querySelector('#cm-reading')).position") == "static"
 
 
 def _is_sent_away_by_keys(page: Any) -> None:
@@ -93,3 +89,13 @@ def _is_sent_away_by_keys(page: Any) -> None:
     page.wait_for_timeout(600)
     page.evaluate(f"scrollTo(0, {place})")
     page.wait_for_function(SMALL, timeout=60_000)
+
+
+def _on_a_phone_it_covers_nothing(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.querySelector('#cm-video video').src += '#again'")  # another video
+    page.wait_for_timeout(1000)
+    assert not page.evaluate(SMALL)  # on a phone it would cover what is looked at
+    assert page.locator("#cm-reading").bounding_box()["y"] >= 0
+    page.set_viewport_size({"width": 320, "height": 256})  # 1280 x 1024 enlarged four times
+    assert page.evaluate("getComputedStyle(document.querySelector('#cm-reading')).position") == "static"
