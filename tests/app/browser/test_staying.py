@@ -18,7 +18,7 @@ from tests.app.browser.visit import DRIVES_A_BROWSER, PATIENCE
 from tests.clips import make_clip
 
 pytestmark = DRIVES_A_BROWSER
-GRACE = 20.0  # seconds: a browser tries again after three, if the machine has the time
+GRACE = 12.0  # seconds: a browser tries again after three, if the machine has the time
 
 
 @dataclass
@@ -33,22 +33,30 @@ class Served:
         return [path.name for path in self.sessions.rglob("*.mp4")]
 
 
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(page_room, "_warm", lambda: None)
-    monkeypatch.setenv("COUPLED_MAMBA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # restored afterwards
-    built = page_room.build_page()
-    brief = {"middleware": [Middleware(Presence, grace=GRACE)]}
-    options: dict[str, Any] = {"server_port": None, "prevent_thread_lock": True, "quiet": True}
-    page_room.launch(built, app_kwargs=brief, **options)
-    with Line(built.server_port).laid() as line:
-        yield Served(line, tmp_path / "cache" / "visitors" / "sessions")
-    built.close()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    cache = tmp_path_factory.mktemp("staying") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_room, "_warm", lambda: None)
+        patch.setenv("COUPLED_MAMBA_CACHE", str(cache))
+        patch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # restored afterwards
+        built = page_room.build_page()
+        brief = {"middleware": [Middleware(Presence, grace=GRACE)]}
+        options: dict[str, Any] = {"server_port": None, "prevent_thread_lock": True, "quiet": True}
+        page_room.launch(built, app_kwargs=brief, **options)
+        with Line(built.server_port).laid() as line:
+            yield Served(line, cache / "visitors" / "sessions")
+        built.close()
 
 
 @pytest.fixture
-def page(browser: Any, served: Served, tmp_path: Path) -> Iterator[Any]:
+def mine(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A clip of this test's own name."""
+    return make_clip(tmp_path / f"{request.node.name}.mp4", 1.0)
+
+
+@pytest.fixture
+def page(browser: Any, served: Served, mine: Path) -> Iterator[Any]:
     """A page to which a clip was brought; its log is not watched, since a lost connection is an error there."""
     context = browser.new_context()
     page = context.new_page()
@@ -60,10 +68,9 @@ def page(browser: Any, served: Served, tmp_path: Path) -> Iterator[Any]:
     page.goto(served.line.url)
     page.wait_for_selector("#cm-video video")
     page.click("#cm-video [aria-label='Clear']")
-    clip = make_clip(tmp_path / "mine.mp4", 1.0)
-    page.set_input_files("#cm-video input[type=file]", str(clip))
-    page.wait_for_selector("#cm-video video[src*='mine']")
-    assert _until(lambda: "mine.mp4" in served.kept())
+    page.set_input_files("#cm-video input[type=file]", str(mine))
+    page.wait_for_selector(f"#cm-video video[src*='{mine.stem}']")
+    assert _until(lambda: mine.name in served.kept())
     page.wait_for_timeout(500)
     while under_way:  # a page that loses the answer to something is loaded anew by gradio
         page.wait_for_timeout(500)
@@ -78,25 +85,25 @@ def _until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     return holds()
 
 
-def test_a_connection_that_breaks_for_a_moment_costs_nothing(page: Any, served: Served) -> None:
+def test_a_connection_that_breaks_for_a_moment_costs_nothing(page: Any, served: Served, mine: Path) -> None:
     served.line.cut()
     page.wait_for_timeout(1000)
     served.line.mend()
     page.wait_for_timeout(1000 * (GRACE + 3))
-    assert "mine.mp4" in served.kept()
+    assert mine.name in served.kept()
 
 
-def test_a_page_that_is_loaded_anew_is_not_waited_for(page: Any, served: Served) -> None:
+def test_a_page_that_is_loaded_anew_is_not_waited_for(page: Any, served: Served, mine: Path) -> None:
     begin = time.monotonic()
     page.reload(wait_until="commit")
-    assert _until(lambda: not served.kept())
+    assert _until(lambda: mine.name not in served.kept())
     assert time.monotonic() - begin < GRACE
 
 
-def test_a_page_that_is_closed_is_not_waited_for(page: Any, served: Served) -> None:
+def test_a_page_that_is_closed_is_not_waited_for(page: Any, served: Served, mine: Path) -> None:
     begin = time.monotonic()
     page.close()
-    assert _until(lambda: not served.kept())
+    assert _until(lambda: mine.name not in served.kept())
     assert time.monotonic() - begin < GRACE
 
 
