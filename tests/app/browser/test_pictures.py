@@ -53,14 +53,19 @@ def _script(name: str) -> str:
     return f"<script>({(ASSETS / name).read_text(encoding='utf-8').strip()})();</script>"
 
 
+@pytest.fixture(scope="module")
+def saved() -> str:
+    return render_report(make_analysis(TICKS))
+
+
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
+def opened(browser: Any, saved: str, tmp_path: Path) -> Iterator[Opened]:
     """Opens a saved report, with a film and what follows it where one is wanted; on a phone or not."""
     contexts: list[Any] = []
     faults: list[str] = []
 
     def open_(film: bool = False, phone: bool = False) -> Any:
-        text = render_report(make_analysis(TICKS))
+        text = saved
         if film:
             more = FILM + STYLE + window_buttons("en") + _script("playhead.js") + _script("sideways.js")
             text = text.replace("</body>", f"{more}</body>")
