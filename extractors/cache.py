@@ -53,7 +53,6 @@ LIBRARIES = (
     "opencv-python-headless",
     "peft",
     "pocketsphinx",
-    "pysubs2",
     "safetensors",
     "sentence-transformers",
     "silero-vad",

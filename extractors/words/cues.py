@@ -1,101 +1,44 @@
 """What is said in subtitles, and when: cues without what nobody says, each line once, each cue with a time of its own.
 
-Parsers of subtitles take all between two times for text, so what is none is taken out before: see `tidy`.
+What a file shows and when is read in `extractors.words.captions`.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from extractors.records import Span
-
-if TYPE_CHECKING:
-    from pysubs2 import SSAEvent
+from extractors.words.captions import Caption, close_tags
 
 Cue: TypeAlias = tuple[Span, list[str]]  # its time and its words
-Shown: TypeAlias = tuple[Span, list[str]]  # its time and its lines
 ROLLS = 0.1  # seconds within which a cue follows another at once, and in which nothing can be said
 LINES = 8  # of a cue, that may roll on in the next: pages of them are no caption
 BRISK = 5.0  # words a second: a cue that has this long before the next one begins was said by then
 SHOUTED = 0.7  # share of capitals among a text's letters from which they mark nothing
-_STAMP = r"-?(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
-_TIMING = re.compile(rf"^[ \t]{{0,9}}{_STAMP}[ \t]{{0,9}}-->[ \t]{{0,9}}{_STAMP}[^\n]*$", re.MULTILINE)
-_INLINE = re.compile(r"<(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}>")
-_NO_CUE = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)\b")
-_BLOCKS = re.compile(r"\n{2,}")
+# Notes in brackets, which may wrap: over two ends of lines, or a bracket that is never closed would take a page along.
 # No pattern may run past the next bracket of its kind: a file of open brackets would take time by their square.
+_NOTE = re.compile(r"\[[^\[\]\n]*(?:\n[^\[\]\n]*){0,2}\]|\([^()\n]*(?:\n[^()\n]*){0,2}\)")
+_TURN = re.compile(r"\n|>{2,}")  # captions write >> where another one speaks
 _NOT_SAID = re.compile(
-    r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)|[♪♫]+"
-    r"|(?<![\w&*#])[*#]+|(?<=[\w.,!?])\*(?![\w*])"  # emphasis, but not the stars of f**k
-    r"|^\s*(?:>>|[-–])\s*"
+    r"[♪♫]+|(?<![\w&*#])[*#]+|(?<=[\w.,!?])\*(?![\w*])"  # emphasis, but not the stars of f**k
+    r"|^\s*[-–—]\s*"
 )
-_NEVER_CLOSED = re.compile(r"<(?![^<>]*>)|\{(?![^{}]*\})")
-_GAP = re.compile(r"\n{3,}")
-# WebVTT's, no more of HTML's
-_ENTITY = re.compile(r"&(?:amp|lt|gt|nbsp|lrm|rlm|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
-_NAMED = re.compile(r"^\s*([A-Z][\w.'’-]{0,29}(?: [A-Z][\w.'’-]{0,29}){0,3}):\s+")
+_NAMED = re.compile(r"^\s*([^\W\d_][\w.'’-]{0,29}(?: \w[\w.'’-]{0,29}){0,3}):(?:\s+|$)")
 # Times alone in their line, as pages of transcripts copy them: 0:01, [00:01:02], 0:01 --> 0:04; and "Mary Jones  0:01".
 _CLOCK = r"[\[(]?(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?[\])]?"
 _TIMES_ALONE = re.compile(
     rf"\s*(?:[A-Z][^\n:]{{0,40}}?(?:  |\t)\s{{0,9}})?{_CLOCK}(?:\s{{0,9}}(?:,|-->|[-–])\s{{0,9}}{_CLOCK})?\s*"
 )
 _TIME_FIRST = re.compile(rf"\s*{_CLOCK}\s+")
-
-
-def has_cues(text: str) -> bool:
-    """Whether a text has times as subtitles do."""
-    return _TIMING.search(text.replace("\r", "\n")) is not None
-
-
-def tidy(text: str, kind: str) -> str:
-    """The text of a file of subtitles, "srt" or "vtt", as its parser reads it rightly.
-
-    Line ends of any kind; times with hours, and none before 0; no times within lines; of WebVTT no identifiers of cues,
-    and no blocks that are none (NOTE, STYLE, REGION).
-    """
-    text = _INLINE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _TIMING.sub(_timing, close_tags(text))
-    if kind == "vtt":
-        text = "\n\n".join(filter(None, map(_cue_alone, _BLOCKS.split(text))))
-    return text
-
-
-def _timing(found: re.Match[str]) -> str:
-    """The line of times with hours; one before the clip is 0."""
-    line = found[0].lstrip()
-    begin = "00:00:00,000" if line.startswith("-") else _stamp(*found.groups()[:4])
-    end = "00:00:00,000" if re.search(r"-->\s{0,9}-", line) else _stamp(*found.groups()[4:])
-    return f"{begin} --> {end}"
-
-
-def _stamp(hours: str | None, minutes: str, seconds: str, fraction: str) -> str:
-    return f"{min(int(hours or 0), 99):02d}:{int(minutes):02d}:{int(seconds):02d},{fraction:<03}"
-
-
-def _cue_alone(block: str) -> str:
-    """A block of WebVTT from its times on; of one without, what is no note: cues are written with gaps in them too."""
-    lines = block.split("\n")
-    first = next((i for i, line in enumerate(lines) if "-->" in line), None)
-    if first is None:
-        return "" if _NO_CUE.match(block) else block
-    return "\n".join(lines[first:])
-
-
-def close_tags(text: str) -> str:
-    """The text without any < or { that is never closed, and without long gaps.
-
-    Parsers look for the end of each, to the end of the file, and for a number after each line break of a gap.
-    """
-    return _NEVER_CLOSED.sub("", _GAP.sub("\n\n", text))
+_TAG = re.compile(r"<[^<>\n]*>|\{[^{}\n]*\}")
 
 
 def plain_lines(text: str) -> list[str]:
-    """What is said in each line of plain text, without what `said` leaves out.
+    """What is said in each line of plain text, without what nobody says.
 
     And without times that stand alone in their line, or first in most lines.
     """
@@ -104,62 +47,69 @@ def plain_lines(text: str) -> list[str]:
     ]
     if sum(_TIME_FIRST.match(line) is not None for line in lines) > len(lines) / 2:
         lines = [_TIME_FIRST.sub("", line) for line in lines]
-    names = speakers(lines)
-    return [said(line, names, False) for line in lines]
+    spoken = turns([_TAG.sub(" ", line) for line in lines])
+    names = speakers(spoken)
+    return [said(line, names) for line in spoken]
+
+
+def turns(lines: Iterable[str]) -> list[str]:
+    """What is said, each speaker's turn in a line of its own.
+
+    Without notes in brackets, which may wrap over lines, signs of music, marks of emphasis, and a dash before a line.
+    """
+    spoken = _TURN.split(_NOTE.sub(" ", "\n".join(lines)))
+    return [line for turn in spoken if (line := _NOT_SAID.sub(" ", turn).strip())]
 
 
 def speakers(lines: Iterable[str]) -> set[str]:
     """The names that stand before what they say: "MARY: ", or "Mary Jones: " where lines begin so more than once.
 
-    In a text all of capitals these mark no name, so there too it has to come again.
+    In a text all of capitals these mark no name, so there too it has to come again. `lines` are as `turns` gives them.
     """
-    lines = list(lines)
-    named = Counter(found[1] for line in lines if (found := _NAMED.match(_NOT_SAID.sub(" ", line))))
-    letters = [letter for line in lines for letter in _NAMED.sub("", line) if letter.isalpha()]
+    parted = [_part_name(line) for line in lines]
+    named = Counter(name for name, _ in parted if name)
+    letters = [letter for _, rest in parted for letter in rest if letter.isalpha()]
     shouted = sum(map(str.isupper, letters)) > SHOUTED * len(letters)
     return {name for name, times in named.items() if times > 1 or (name.isupper() and not shouted)}
 
 
-def said(line: str, names: Collection[str], entities: bool) -> str:
-    """A line without what nobody says: tags, notes in brackets, notes of music, a speaker of these names.
-
-    entities: whether the text writes &amp; for &, as WebVTT does.
-    """
-    text = _NOT_SAID.sub(" ", line)
-    found = _NAMED.match(text)
-    if found and found[1] in names:
-        text = text[found.end() :]
-    if entities:  # last, once: what they stand for is text and never a tag
-        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
-    return " ".join(text.split())
+def said(line: str, names: Collection[str]) -> str:
+    """A line, as `turns` gives it, without a speaker of these names."""
+    name, rest = _part_name(line)
+    return " ".join((rest if name in names else line).split())
 
 
-def gather_cues(events: Iterable[SSAEvent], duration: float, entities: bool = False) -> list[Cue]:
-    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once.
+def _part_name(line: str) -> tuple[str, str]:
+    """What may be a speaker's name before the line, words with capitals or numbers, and what follows; "" without."""
+    found = _NAMED.match(line)
+    if found and all(part[0].isupper() or part[0].isdecimal() for part in found[1].split(" ")):
+        return found[1], line[found.end() :]
+    return "", line
 
-    entities: whether the text writes &amp; for &, as WebVTT does.
-    """
-    shown = [(Span(event.start / 1000, event.end / 1000), _lines(event)) for event in sorted(events)]
-    nothing: Shown = (Span(-1.0, -1.0), [])
-    fresh = [(now[0], now[1][_rolled(before, now) :]) for before, now in pairwise([nothing, *shown])]
+
+def gather_cues(captions: Iterable[Caption], duration: float) -> list[Cue]:
+    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once."""
+    shown = [
+        (span, _some_said(lines)) for span, lines in sorted(captions, key=lambda c: (c[0].start, c[0].end))
+    ]
+    nothing: Caption = (Span(-1.0, -1.0), [])
+    fresh = [(now[0], turns(now[1][_rolled(before, now) :])) for before, now in pairwise([nothing, *shown])]
     names = speakers(line for _, lines in fresh for line in lines)
     cues: list[Cue] = []
     for span, lines in fresh:
-        words = " ".join(said(line, names, entities) for line in lines).split()
+        words = " ".join(said(line, names) for line in lines).split()
         inside = Span(max(0.0, span.start), min(span.end, duration))
         if words and inside.end > inside.start:
             cues.append((inside, words))
     return cues
 
 
-def _lines(event: SSAEvent) -> list[str]:
-    """The lines that a cue shows, without tags."""
-    event.text = close_tags(event.text)
-    lines = (" ".join(line.split()) for line in event.plaintext.splitlines())
-    return [line for line in lines if _NOT_SAID.sub(" ", line).strip()]
+def _some_said(lines: Iterable[str]) -> list[str]:
+    """The lines in which something is said."""
+    return [line for line in lines if turns([line])]
 
 
-def _rolled(before: Shown, now: Shown) -> int:
+def _rolled(before: Caption, now: Caption) -> int:
     """How many of a cue's first lines are the last ones of the cue before, still shown: those were said once.
 
     So it is where the cue follows at once and lines move up or off while others stay; where either is too short for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -14,6 +14,7 @@ from extractors.media.codecs import TEXTS
 from extractors.media.opening import Limits, clip_start, open_clip
 from extractors.media.packets import packets
 from extractors.records import Sound, Span, Transcript
+from extractors.words.captions import Caption, is_drawing, plain_caption
 from extractors.words.cues import Cue, gather_cues
 from extractors.words.languages import (
     DETECT,
@@ -26,9 +27,6 @@ from extractors.words.languages import (
 )
 from extractors.words.recognition import transcript_of
 from extractors.words.subtitles import MAX_BYTES, is_too_much, place_cues, within
-
-if TYPE_CHECKING:
-    from pysubs2 import SSAEvent
 
 LONGEST_TAG = 8  # letters of a tag before its first hyphen (BCP 47); files use three
 LONGEST_CUE = 7.0  # seconds that a cue without a duration stays, unless the next one comes first
@@ -100,27 +98,31 @@ def _read(container: InputContainer, stream: Any, duration: float) -> tuple[list
     """The stream's cues, or none and why: "" where it has no words at all."""
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
-    events: list[SSAEvent] = []
+    captions: list[Caption] = []
     size = 0
     try:
-        for event in _events(container, stream):
-            size += len(event.text)
+        for span, text in _shown(container, stream):
+            size += len(text)
             if size > MAX_BYTES:
                 return [], f"hold more than {MAX_BYTES:,} letters"
-            events.append(event)
+            captions.append((span, plain_caption(text)))
     except (av.FFmpegError, OSError, ValueError):
         pass  # the file breaks off here; what was read stands
-    for i, event in enumerate(events):
-        if event.end <= event.start:
-            following = [later.start for later in events[i + 1 : i + 2] if later.start > event.start]
-            event.end = min([event.start + round(1000 * LONGEST_CUE), *following])
-    return gather_cues(events, duration), ""
+    return gather_cues(_with_ends(captions), duration), ""
 
 
-def _events(container: InputContainer, stream: Any) -> Iterator[SSAEvent]:
-    """Every cue of the stream; its end is its start where the file gives no duration."""
-    from pysubs2 import SSAEvent
+def _with_ends(captions: Sequence[Caption]) -> Iterator[Caption]:
+    """The captions, one without a duration until the next one begins, or for LONGEST_CUE."""
+    for i, (span, lines) in enumerate(captions):
+        end = span.end
+        if end <= span.start:
+            following = [later.start for later, _ in captions[i + 1 : i + 2] if later.start > span.start]
+            end = min([round(span.start + LONGEST_CUE, 3), *following])
+        yield Span(span.start, end), lines
 
+
+def _shown(container: InputContainer, stream: Any) -> Iterator[tuple[Span, str]]:
+    """Time and ASS of every caption of the stream; its end is its start where the file gives no duration."""
     start = clip_start(container)
     for packet in packets(container, stream):
         if packet.pts is None or not packet.size:
@@ -134,9 +136,8 @@ def _events(container: InputContainer, stream: Any) -> Iterator[SSAEvent]:
         for shown in rectangles:
             # ffmpeg turns every text subtitle into a line of ASS: eight fields, then the text.
             text = shown.ass.decode("utf-8", errors="replace").split(",", 8)[-1]
-            event = SSAEvent(start=round(1000 * begin), end=round(1000 * end), text=text)
-            if event.is_text:
-                yield event
+            if not is_drawing(text):
+                yield Span(round(begin, 3), round(end, 3)), text
 
 
 def _covered(cues: Sequence[Cue], speech: Sequence[Span]) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.words.agreement import matching
 from extractors.words.align import SPREAD, align_words, spread_words
-from extractors.words.cues import Cue, gather_cues, has_cues, one_after_another, plain_lines, tidy
+from extractors.words.captions import has_cues, read_captions
+from extractors.words.cues import Cue, gather_cues, one_after_another, plain_lines
 from extractors.words.languages import guess_language
 from extractors.words.recognition import hear_stretch, recognise, stretch_speech, transcript_of
 
@@ -143,19 +144,14 @@ def _wide(data: bytes) -> str:
 
 def _cues(path: Path, text: str, kind: str, duration: float, warnings: list[str] | None) -> list[Cue]:
     """Time and words of each cue in the clip."""
-    import pysubs2
-
-    try:
-        events = pysubs2.SSAFile.from_string(tidy(text, kind), format_="srt").events
-    except Exception as error:  # the parser raises whatever its regular expressions and numbers raise
-        raise InputError(f"{path.name} cannot be read as subtitles ({type(error).__name__}).") from None
-    cues = gather_cues(events, duration, entities=kind == "vtt")
-    if events and not cues:
+    captions = read_captions(text, kind)
+    cues = gather_cues(captions, duration)
+    if captions and not cues:
         raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
-    late = sum(event.start / 1000 >= duration for event in events)
+    late = sum(span.start >= duration for span, _ in captions)
     if late and warnings is not None:
         warnings.append(
-            f"Of the transcript's {len(events):,} cues {late:,} come after the clip's end and are left out: does it "
+            f"Of the transcript's {len(captions):,} cues {late:,} come after the clip's end and are left out: does it "
             "belong to this clip?"
         )
     return cues

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pysubs2 import SSAEvent
 
 from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.voice.vad import find_speech
 from extractors.words import align, subtitles
 from extractors.words.align import GUESSED, SPREAD
+from extractors.words.captions import is_drawing, plain_caption
 from extractors.words.cues import gather_cues
 from extractors.words.subtitles import place_cues, read_transcript, within
 from tests.clips import RATE, speech
@@ -150,12 +150,77 @@ VTT = "WEBVTT - made\n\nSTYLE\n::cue {}\n\nNOTE Confidence: 0.93\n\n"
             VTT + "00:01.000 --> 00:02.000\nListen: it\n\n00:02.000 --> 00:03.000\nListen: it\nis over\n",
             "Listen: it is over",  # once, though it is shown twice: no name
         ),
+        ("a.txt", "MARY:\nI think so.\nJOHN:\nNot I.\n", "I think so. Not I."),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nMARY:\nI think so.\n", "I think so."),
+        ("a.txt", "Élodie: Hello.\nSpeaker 2: Hi.\nÉlodie: Bye.\nSpeaker 2: So long.\n", "Hello. Hi. Bye. So long."),
+        ("a.txt", "élodie: Hello.\nélodie: Bye.\n", "élodie: Hello. élodie: Bye."),
+        ("a.txt", "so (he says\nin a low voice) it is\n", "so it is"),
+        ("a.txt", "so (one\ntwo\nthree\nfour) it is\n", "so (one two three four) it is"),
+        (
+            "a.vtt",
+            VTT + "00:01.000 --> 00:02.000\n[upbeat music\nplaying]\n\n"
+            "00:02.000 --> 00:03.000\n(door slams\nloudly) What?\n",
+            "What?",
+        ),
+        (
+            "a.vtt",
+            VTT + "00:01.000 --> 00:02.000\n&gt;&gt; MARY: I am &amp; was\n&gt;&gt;&gt; Hello &gt;&gt; MARY: you\n",
+            "I am & was Hello you",
+        ),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n>>> Good evening. >> Hi\n— Yes\n", "Good evening. Hi Yes"),
         ("a.txt", "LISTEN: IT IS OVER\nI SAID: NO\n", "LISTEN: IT IS OVER I SAID: NO"),
         ("a.txt", "f**k *this* s*** #happy C#\n", "f**k this s*** happy C#"),
     ],
 )  # fmt: skip
 def test_what_stands_about_the_words_is_not_said(tmp_path: Path, name: str, text: str, heard: str) -> None:
     assert said(read(tmp_path / name, text)) == heard
+
+
+FIRST, SECOND, THIRD = (f"00:00:0{i},000 --> 00:00:0{i + 1},000\n" for i in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "heard"),
+    [
+        ("a.vtt", f"WEBVTT\n\n{FIRST}How old?\n42\n\n{SECOND}In\n1984\n", "How old? 42 In 1984"),
+        ("a.srt", f"{FIRST}How old?\n42\n\n{SECOND}In\n1984\n", "How old? 42 In 1984"),
+        ("a.srt", f"1\n{FIRST}How old?\n42\n\n2\n{SECOND}In\n1984\n", "How old? 42 In 1984"),
+        ("a.srt", f"1\n{FIRST}How old?\n42\n2\n{SECOND}7\n\n", "How old? 42 7"),
+        ("a.srt", f"1\n\n{FIRST}\nIn\n\n42\n\n2\n\n{SECOND}\nso\n", "In 42 so"),
+        ("a.srt", f"{FIRST}I\n42\n{SECOND}so\n\n3\n{THIRD}am\n", "I 42 so am"),
+    ],
+)
+def test_numbers_that_are_said_are_kept_and_those_of_cues_are_not(
+    tmp_path: Path, name: str, text: str, heard: str
+) -> None:
+    assert said(read(tmp_path / name, text)) == heard
+
+
+@pytest.mark.parametrize(
+    ("times", "begin", "end"),
+    [
+        ("00:00:01 --> 00:00:02", 1, 2),
+        ("00:00:01:250 --> 00:00:02:500", 1.25, 2.5),
+        ("0:1:2,5 --> 0:1:4,25", 62.5, 64.25),
+        ("00:01.05 --> 00:02.5", 1.05, 2.5),
+        ("00:00:01,000 -> 00:00:02,000 X1:10", 1, 2),
+        ("00:00:01,000 → 00:00:02,000", 1, 2),
+        ("7 00:00:01,000 --> 00:00:02,000", 1, 2),
+    ],
+)
+def test_times_are_read_however_they_are_written(
+    tmp_path: Path, times: str, begin: float, end: float
+) -> None:
+    (word,) = read(tmp_path / "a.srt", f"1\n{times}\nhello\n", duration=99.0).words
+    assert (word.word, word.start, word.end) == ("hello", begin, end)
+
+
+def test_times_that_are_said_are_no_cues(tmp_path: Path) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nOpen\n5:00 - 6:00 daily\n"
+    assert said(read(tmp_path / "a.srt", text)) == "Open 5:00 - 6:00 daily"
+    assert said(read(tmp_path / "a.txt", "0:01 --> 0:04\nhello\n")) == "hello"
+    noted = "WEBVTT\n\nNOTE 00:00:03.000 --> 00:00:04.000\nno\n\n00:01.000 --> 00:02.000\nyes\n"
+    assert said(read(tmp_path / "a.vtt", noted)) == "yes"
 
 
 def test_plain_text_that_does_not_fit_the_speech_is_told(tmp_path: Path, reading: Sound) -> None:
@@ -189,6 +254,16 @@ BOMBS = {
         f"open {tag}": tag * (300_000 // len(tag))
         for tag in ("<", "{", "[", "(", "< ", "<i", "</", "<a ", "<\n", "{\n")
     },
+    "a tag of blanks": "<" + 150_000 * " " + "1>" + "{" + 150_000 * " " + "1}",
+    "a tag of strokes": "</" + 150_000 * " /" + "1>",
+    "notes that never end": "[a\n\n(b\n\n" * 30_000,
+    "a note of blanks": "[" + 100_000 * " " + "\n" + 100_000 * " " + "x",
+    "turns": ">" * 150_000 + " >> " * 30_000,
+    "names": "Mary." * 60_000 + ":" + "Mary " * 30_000 + ":",
+    "stars": "*a" * 100_000 + "*" * 100_000,
+    "numbers of cues": "1\n" * 100_000 + "1 \n" * 50_000,
+    "drawings": r"{\p" * 100_000 + "}",
+    "tags of ASS": r"{\i1}" * 50_000,
     "gaps": "a" + 300_000 * "\n" + "a",
     "gaps of blanks": "a" + 100_000 * "\n \r" + "a",
     "cues": 5_000 * "00:01.000 --> 00:02.000\nhi\n\n",
@@ -206,8 +281,29 @@ def test_no_text_takes_time_by_its_square(tmp_path: Path, bomb: str, ending: str
     text = f"WEBVTT\n\n00:01.000 --> 00:02.000\n{BOMBS[bomb]}\n"
     begin = time.process_time()
     with suppress(InputError):
+        read(tmp_path / "a.txt", BOMBS[bomb])
+    with suppress(InputError):
         read(tmp_path / f"a.{ending}", text if ending == "vtt" else text.replace(".0", ",0"))
     assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("bomb", list(BOMBS))
+def test_no_caption_of_a_clip_takes_time_by_its_square(bomb: str) -> None:
+    begin = time.process_time()
+    for text in (BOMBS[bomb], BOMBS[bomb] + "}"):
+        is_drawing(text)
+        gather_cues([(Span(1.0, 2.0), plain_caption(text))], 6.0)
+    assert time.process_time() - begin < 2
+
+
+def test_drawings_are_no_captions() -> None:
+    assert is_drawing(r"{\an7\p1}m 0 0 l 100 0 100 100{\p0}")
+    assert not any(map(is_drawing, (r"{\pos(1,2)}hi {\p0}there", r"never closed {\p1 hi", r"\p1")))
+    assert plain_caption(r"{\i1}Hello\hyou\N<b>my</b> fr<i>ie</i>nd\nI <3") == [
+        "Hello you",
+        "my friend",
+        "I 3",
+    ]
 
 
 def test_no_text_takes_time_by_its_square_where_it_is_matched_to_what_is_heard(tmp_path: Path) -> None:
@@ -350,7 +446,7 @@ def test_subtitles_are_read_as_such_whatever_the_files_ending(tmp_path: Path, na
 
 
 def test_a_cue_that_begins_before_the_clip_is_kept_from_its_start_on() -> None:
-    shown = [SSAEvent(-3000, -1000, "gone"), SSAEvent(-2000, 1000, "hello"), SSAEvent(5000, 9000, "there")]
+    shown = [(Span(-3.0, -1.0), ["gone"]), (Span(-2.0, 1.0), ["hello"]), (Span(5.0, 9.0), ["there"])]
     assert gather_cues(shown, 6.0) == [(Span(0.0, 1.0), ["hello"]), (Span(5.0, 6.0), ["there"])]
 
 
