@@ -115,7 +115,9 @@ def _add_clip(parser: argparse.ArgumentParser) -> None:
         "(default: COUPLED_MAMBA_CACHE, or nothing is kept)",
     )
     parser.add_argument(
-        "--language", metavar="CODE", help="language of the speech, such as de, or auto (default: en)"
+        "--language",
+        metavar="CODE",
+        help="language of the speech, such as de, or auto (default: en, unless words are plainly in another)",
     )
 
 

@@ -15,6 +15,7 @@ from app.asking import ask_independent
 from app.figures.compare import Side, draw_beside, draw_over
 from app.i18n import DEFAULT, retell, sentences, tell
 from app.panels import buttons, status
+from app.panels.language import asked
 from app.server.copies import Copies
 from app.server.keeping import rooms_in
 from app.server.refusals import explain, refusal
@@ -111,7 +112,7 @@ class Comparing:
             request.session_hash or "",
             mine,
             None,
-            language=spoken,
+            language=asked(spoken),
             stop=work.stop,
             also=lambda: self._visits.language(request),
         )

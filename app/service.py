@@ -13,6 +13,7 @@ from app.analysis import Analysis
 from app.corrections import rows_to_subtitles
 from app.i18n import tell
 from app.panels import buttons, status
+from app.panels.language import asked
 from app.sample import sample_clip
 from app.server.refusals import explain, refusal
 from app.server.runs import Run, Runs
@@ -110,7 +111,7 @@ class Service(Showing):
                 request.session_hash or "",
                 clip,
                 words,
-                language=spoken,
+                language=asked(spoken),
                 stop=work.stop,
                 also=lambda: self._visits.language(request),
             )

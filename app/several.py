@@ -13,6 +13,7 @@ import gradio as gr
 from app.analysis import Analysis, ClipScore
 from app.i18n import DEFAULT, retell, sentences, tell
 from app.panels import buttons
+from app.panels.language import asked
 from app.server.keeping import rooms_in
 from app.server.refusals import explain, refusal
 from app.server.runs import Run, Runs
@@ -154,7 +155,7 @@ class Several:
             request.session_hash or "",
             waiting.file,
             None,
-            language=spoken,
+            language=asked(spoken),
             stop=work.stop,
             also=lambda: self._visits.language(request),
         )

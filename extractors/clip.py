@@ -29,7 +29,14 @@ from extractors.records import (
     Transcript,
 )
 from extractors.stages import Stages
-from extractors.words.languages import ENGLISH, LanguageError, guess_language, language_setting, read_language
+from extractors.words.languages import (
+    ENGLISH,
+    SUPPOSED,
+    LanguageError,
+    guess_language,
+    language_setting,
+    read_language,
+)
 
 FACES_A_SECOND = 5.0
 # Pictures a second in which mouths are looked at, where there are several: in half as many, syllables are missed.
@@ -43,6 +50,9 @@ class ClipReader:
 
     The sound is worked out once in any case. `faces` may be asked for in another thread than the rest; the others
     follow one another. Where there are several faces it asks for the sound itself, to see who speaks.
+
+    `language` is a code, "auto", or None for what the environment says, or English. Words that are plainly in another
+    language are known as such, unless English was asked for: None and `languages.SUPPOSED` do not ask.
 
     Raises:
         InputError: the clip cannot be used, or the language is none.
@@ -59,6 +69,7 @@ class ClipReader:
         from extractors.media.reading import Limits, probe
 
         self.language = language_setting(language)
+        self._asked_english = self.language == ENGLISH and bool(language) and language != SUPPOSED
         self._path, self._given, self._stages = Path(path), transcript, Stages(cache)
         self._looks: Looks | None = None
         self._heard: list[Sound | None] = []  # the sound, once it is known
@@ -124,7 +135,7 @@ class ClipReader:
             found = self._read_own(sound, speech)
         if found.source == "none":
             found = self._recognise(sound, speech, progress)
-        elif found.language == ENGLISH:
+        elif found.language == ENGLISH and not self._asked_english:
             found = replace(found, language=guess_language([w.word for w in found.words]) or ENGLISH)
         self._stages.name("words", found)
         return found
@@ -221,12 +232,22 @@ class ClipReader:
 
         def make(warnings: list[str]) -> Transcript:
             return (
-                read_embedded(self._path, sound, speech, self.info.duration, warnings, self.language)
+                read_embedded(
+                    self._path,
+                    sound,
+                    speech,
+                    self.info.duration,
+                    warnings,
+                    self.language,
+                    self._asked_english,
+                )
                 or Transcript()
             )
 
         return self._stages.run(
-            "subtitles", [self._clip, *self._stages.on("sound", "speech"), self.language], make
+            "subtitles",
+            [self._clip, *self._stages.on("sound", "speech"), self.language, self._asked_english],
+            make,
         )
 
     def _recognise(

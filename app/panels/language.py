@@ -10,6 +10,7 @@ from extractors.records import InputError
 from extractors.words.languages import (
     DETECT,
     ENGLISH,
+    SUPPOSED,
     hears_others,
     known_languages,
     language_setting,
@@ -65,3 +66,8 @@ def chosen() -> str:
     except InputError:
         return ENGLISH  # an analysis says what is wrong with it
     return wanted if wanted in {code for _, code in choices()} else ENGLISH
+
+
+def asked(choice: str | None) -> str | None:
+    """The choice as an analysis takes it: English stands there before anybody chooses, so it is only supposed."""
+    return SUPPOSED if choice == ENGLISH else choice

@@ -41,13 +41,15 @@ def read_embedded(
     duration: float,
     warnings: list[str] | None = None,
     language: str = ENGLISH,
+    asked: bool = False,
 ) -> Transcript | None:
     """The words of the clip's own subtitles with their times, source "embedded"; None where they are not to be used.
 
     The first stream of text in `language` is read, or else the first that names no language ("auto" takes the first
     of all); forced ones (foreign lines alone) come last. Words are placed within their cue as `read_transcript` does.
     Where there is text that cannot be used (in another language, damaged, over 5 MB, for less than 30 % of the
-    speech), `warnings` is told why in one sentence.
+    speech), `warnings` is told why in one sentence. English that was `asked` for is what text without a tag is taken
+    for, whatever it looks like.
 
     Raises:
         InputError: the clip cannot be opened.
@@ -67,7 +69,7 @@ def read_embedded(
         else:
             return None
     words = [word for _, said in cues for word in said]
-    if untold and language == ENGLISH and (spoken := guess_language(words)):
+    if untold and language == ENGLISH and not asked and (spoken := guess_language(words)):
         cues, reason = [], f"are in {language_name(spoken)}"
     if is_too_much(words, duration):
         cues, reason = [], "hold more words than can be said in its time"

@@ -18,10 +18,12 @@ ENGLISH, DETECT, UNKNOWN = "en", "auto", "und"
 LANGUAGE_VARIABLE, WHISPER_VARIABLE = "COUPLED_MAMBA_LANGUAGE", "COUPLED_MAMBA_WHISPER"
 ENCODER_VARIABLE = "COUPLED_MAMBA_MULTILINGUAL"
 ENCODER = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
-_LOCALE = r"[a-z]{2,3}([-_][a-z0-9]{2,8})+"  # en-us, pt_br, zh-hant-tw
+_LOCALE = r"[a-z]{2,3}([-_][a-z0-9]{1,8})+"  # en-us, pt_br, zh-hant-tw, en-us-u-hc-h12
+# English that stands where nobody chose a language: words that are plainly in another are not taken for it.
+SUPPOSED = "en-x-supposed"
 UNTOLD = {"", "und", "mul", "mis", "zxx"}  # tags that name no language
 
-# ISO 639-1: the name in English, and the ISO 639-2 codes that files are tagged with.
+# ISO 639-1: the name in English, and the codes that files are tagged with: ISO 639-2's, and older and narrower ones.
 _NAMES = {
     "ar": ("Arabic", "ara"),
     "cs": ("Czech", "ces cze"),
@@ -32,15 +34,15 @@ _NAMES = {
     "es": ("Spanish", "spa"),
     "fi": ("Finnish", "fin"),
     "fr": ("French", "fra fre"),
-    "he": ("Hebrew", "heb"),
+    "he": ("Hebrew", "heb iw"),
     "hi": ("Hindi", "hin"),
     "hu": ("Hungarian", "hun"),
-    "id": ("Indonesian", "ind"),
+    "id": ("Indonesian", "ind in"),
     "it": ("Italian", "ita"),
     "ja": ("Japanese", "jpn"),
     "ko": ("Korean", "kor"),
     "nl": ("Dutch", "nld dut"),
-    "no": ("Norwegian", "nor nob nno"),
+    "no": ("Norwegian", "nor nob nno nb"),
     "pl": ("Polish", "pol"),
     "pt": ("Portuguese", "por"),
     "ro": ("Romanian", "ron rum"),
@@ -49,21 +51,33 @@ _NAMES = {
     "tr": ("Turkish", "tur"),
     "uk": ("Ukrainian", "ukr"),
     "vi": ("Vietnamese", "vie"),
-    "zh": ("Chinese", "zho chi"),
+    "zh": ("Chinese", "zho chi cmn"),
 }
-# The commonest small words; none of the others' is an English word.
+# The commonest small words. No other language's is an English word (um, met, con, also, and la, as it is sung), nor an
+# English one another's (so, was, is, come).
 _SMALL = {
-    "en": "the and of to is was that it for you with this are have be not they from but my we he she i'm it's don't",
-    "de": "und ist nicht das ich sie mit dem den ein eine auf für auch sich es wir wird aber sind von zu dass",
-    "es": "de la el en y un que los las una por con como pero más muy está eso hay esto él sus cuando también yo del",
-    "fr": "de la le et en du un les des est une dans que qui sur avec mais nous vous c'est être cette aux sont je il",
-    "it": "di la il e un che non una sono con più gli della anche ma questo è alla nel ho mi del le dei",
-    "nl": "de het een van dat niet zijn voor maar ook met op aan er wordt naar heeft hij wij ik deze en",
-    "pt": "de o e que em um não uma para com mais como mas foi ele tem seu isso muito também você são os à é do da",
+    "en": "the and to that it for you with this are have be not they from but my she i'm it's don't what who why how "
+    "when where your their there our been were about because know just think really like yeah hello that's you're "
+    "they're he's i've i'll can't didn't would could should",
+    "de": "und ist nicht das ich sie mit dem ein eine auf für auch sich es wir wird aber sind von zu dass "
+    "einen nur noch wie wenn habe hast mir mich",
+    "es": "de el en y un que los las una por como pero más muy está eso esto él cuando también del "
+    "se nos qué porque para cómo estoy",
+    "fr": "de le et en du un les des est une dans que qui sur avec mais nous vous c'est être cette aux sont je il "
+    "ne pas ça j'ai très ce au",
+    "it": "di il e un che non una sono più gli della anche questo è alla nel del le dei "
+    "cosa perché ci molto mio",
+    "nl": "de het een dat niet zijn voor maar ook op aan wordt naar heeft hij wij ik deze en "
+    "geen nog bij uit worden zij hebben mijn je",
+    "pt": "de o e que em não uma para mais como mas foi ele tem seu isso muito também você são os à é "
+    "eu por meu minha ela está ao porque",
 }
 _SETS = {code: frozenset(words.split()) for code, words in _SMALL.items()}
 LEAST_WORDS = 20  # fewer say too little of their language
 LEAST_SHARE, MOST_ENGLISH = 0.15, 0.04  # shares of small words: of the language, and of English
+LEAST_KINDS = (
+    4  # different small words of the language: what is sung again and again tells nothing, nor do names
+)
 FOREIGN = 0.6  # share of letters that are not Latin
 
 
@@ -89,7 +103,10 @@ def language_setting(given: str | None = None) -> str:
 
 
 def read_language(tag: str, default: str) -> str:
-    """The code for a tag of ISO 639 ("deu" is "de"); `default` where the tag names no language, English for "auto"."""
+    """The code for a tag of ISO 639: "deu" is "de", "iw" is "he".
+
+    `default` where the tag names no language, which for "auto" is English.
+    """
     if tag in UNTOLD:
         return ENGLISH if default == DETECT else default
     return next((code for code, (_, tags) in _NAMES.items() if tag in tags.split()), tag)
@@ -116,8 +133,10 @@ def guess_language(words: Sequence[str]) -> str | None:
     """The language of a text where it is certain not to be English: its code, or "und"; None for all else.
 
     Certain is a text in another script, or one of 20 words and more with next to no English small words and many of
-    another language's. English of any kind is None, as is what is too short to tell.
+    another language's. English of any kind is None, as is what is too short to tell. Letters of another width or
+    weight count as those that they are forms of.
     """
+    words = [unicodedata.normalize("NFKC", word) for word in words]
     letters = [c for word in words for c in word if c.isalpha()]
     foreign = sum(not unicodedata.name(c, "").startswith("LATIN") for c in letters)
     if letters and foreign > FOREIGN * len(letters):
@@ -127,9 +146,14 @@ def guess_language(words: Sequence[str]) -> str | None:
     plain = [core[0] for core in cores if core]
     if len(plain) < LEAST_WORDS:
         return None
-    shares = {code: sum(word in small for word in plain) / len(plain) for code, small in _SETS.items()}
-    best = max(shares, key=lambda code: shares[code])
-    certain = best != ENGLISH and shares[best] >= LEAST_SHARE and shares[ENGLISH] <= MOST_ENGLISH
+    small = {code: [word for word in plain if word in known] for code, known in _SETS.items()}
+    best = max(small, key=lambda code: len(small[code]))
+    certain = (
+        best != ENGLISH
+        and len(small[best]) >= LEAST_SHARE * len(plain)
+        and len(set(small[best])) >= LEAST_KINDS
+        and len(small[ENGLISH]) <= MOST_ENGLISH * len(plain)
+    )
     return best if certain else None
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 COLUMN = "multilingual_minilm"
 MARGIN = 0.1  # seconds before and after a stretch that are listened to as well
 MARKS = ("model.bin", "modules.json", "config.json")  # of a folder that holds a model
+WHISPERS = {"fil": "tl", "jv": "jw"}  # what the recogniser calls languages that have another code in ISO 639
 _LOCK = threading.Lock()
 
 
@@ -90,7 +91,7 @@ def recognise_other(
     As `extractors.words.recognition.recognise`: only speech is listened to. The words' confidence is the recogniser's.
 
     Raises:
-        LanguageError: faster-whisper or its model is not at hand.
+        LanguageError: faster-whisper or its model is not at hand, or it does not know the language.
     """
     stretches = stretch_speech(speech)
     if not stretches:
@@ -117,13 +118,21 @@ def recognise_other(
 
 def _run_whisper(model: Any, sound: Sound, stretch: Sequence[Span], language: str | None) -> tuple[Any, Any]:
     samples = between(sound, stretch[0].start - MARGIN, stretch[-1].end + MARGIN)
-    found: tuple[Any, Any] = model.transcribe(
-        samples,
-        language=language,
-        word_timestamps=True,
-        vad_filter=False,  # ours has run
-        condition_on_previous_text=False,  # what was misheard once would be heard on and on
-    )
+    try:
+        found: tuple[Any, Any] = model.transcribe(
+            samples,
+            language=language and WHISPERS.get(language, language),
+            word_timestamps=True,
+            vad_filter=False,  # ours has run
+            condition_on_previous_text=False,  # what was misheard once would be heard on and on
+        )
+    except ValueError as error:
+        if language and "language code" in str(error):
+            raise LanguageError(
+                f"Words in {language_name(language)} cannot be recognised here: faster-whisper knows no language "
+                f"{language!r}; a transcript does as well."
+            ) from None
+        raise
     return found
 
 

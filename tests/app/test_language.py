@@ -11,7 +11,7 @@ import pytest
 
 from app.analysis import Analysis
 from app.i18n import tell
-from app.panels.language import choices, chosen, heading, render
+from app.panels.language import asked, choices, chosen, heading, render
 from app.server import runs as running
 from app.server.runs import Runs
 from app.service import Service
@@ -72,3 +72,4 @@ def test_the_choice_reaches_the_analysis(tmp_path: Path, monkeypatch: pytest.Mon
     clip.touch()
     list(Service(str(tmp_path / "kept")).run(str(clip), None, gr.Request(session_hash="me"), "fr"))
     assert told == ["de", "fr"]
+    assert (asked("en"), asked(None), asked("auto")) == (languages.SUPPOSED, None, "auto")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,7 +20,7 @@ from extractors.records import InputError, Sound, Span, Transcript, Word
 from extractors.tracks import read_tracks
 from extractors.words import other_languages
 from extractors.words.embedded import read_embedded
-from extractors.words.languages import LanguageError, guess_language, language_setting
+from extractors.words.languages import SUPPOSED, LanguageError, guess_language, language_setting
 from extractors.words.other_languages import embed_other, encoder_content, whisper_content
 from extractors.words.recognition import recognise
 from tests.clips import RATE, Subtitles, make_clip, make_sound
@@ -42,6 +43,14 @@ TEXTS = {
     "pt": "Todos os seres humanos nascem livres e iguais em dignidade e em direitos. Dotados de razão e de "
     "consciência, devem agir uns para com os outros em espírito de fraternidade. Isso não é mais uma opinião.",
     "und": "Все люди рождаются свободными и равными",
+}
+SPOKEN = {
+    "de": "Also ich habe gestern den Film gesehen und er war wirklich gut. Was ist denn mit dir, hast du ihn gesehen?",
+    "es": "Hola a todos, hoy vamos a hablar de cómo hacer un buen pan en casa, que es algo que me gusta mucho a mí.",
+    "fr": "Alors moi j'ai pas du tout aimé le film, je trouve que c'est trop long et les acteurs ne sont pas bons.",
+    "it": "Allora, io non ho capito niente di questo film, ma mi è piaciuto molto perché gli attori sono così bravi.",
+    "nl": "Hallo, vandaag gaan we het hebben over de auto die ik heb gekocht, en dat is een heel mooi ding, hè?",
+    "pt": "Oi gente, hoje eu vou falar de uma coisa que é muito importante para mim, que é a minha família, sabe?",
 }
 ENGLISH = (
     "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and "
@@ -88,6 +97,12 @@ class FakeWhisper:
         assert word_timestamps
         assert not vad_filter
         assert audio.dtype == np.float32
+        if language in ("xx", "fil", "nb"):  # as its tokenizer does
+            raise ValueError(
+                f"'{language}' is not a valid language code (accepted language codes: af, am, ar)"
+            )
+        if not audio.any():
+            raise ValueError("max() arg is an empty sequence")
         self.asked.append((len(audio), language))
         count = int(len(audio) / RATE / 0.5)
         words = [Said(0.5 * i, 0.5 * i + 0.6, f" wort{i}", 1.2 if i else 0.7) for i in range(count)]
@@ -131,6 +146,19 @@ def test_the_language_is_detected_once_where_most_is_said(whisper: type[FakeWhis
     assert found.language == "fr"
     assert [language for _, language in whisper.asked] == [None, "fr", "fr"]
     assert whisper.asked[0][0] == round(2.2 * RATE)
+
+
+@pytest.mark.usefixtures("whisper")
+def test_a_language_that_is_not_known_is_told(whisper: type[FakeWhisper], reading: Sound) -> None:
+    with pytest.raises(
+        LanguageError, match=r"^Words in XX cannot .* knows no language 'xx'; a transcript does"
+    ):
+        recognise(reading, SPEECH, language="xx")
+    with pytest.raises(ValueError, match="empty sequence"):  # of the program, not of who asked
+        recognise(Sound(np.zeros(8 * RATE, np.float32)), SPEECH, language="de")
+    assert recognise(reading, SPEECH, language=language_setting("nb-NO")).language == "no"
+    assert recognise(reading, SPEECH, language=language_setting("fil-PH")).language == "fil"
+    assert {language for _, language in whisper.asked} == {"no", "tl"}
 
 
 def test_without_speech_no_model_is_needed(reading: Sound) -> None:
@@ -182,6 +210,11 @@ def test_a_model_that_cannot_be_loaded_is_told(
         ("pt_BR", "pt"),
         ("zh-Hant-TW", "zh"),
         ("deu-AT", "de"),
+        ("en-US-u-hc-h12", "en"),
+        ("nb", "no"),
+        ("nb-NO", "no"),
+        ("iw", "he"),
+        (SUPPOSED, "en"),
     ],
 )
 def test_languages_go_by_their_codes(given: str | None, found: str) -> None:
@@ -213,6 +246,15 @@ def test_a_word_of_signs_takes_no_time_by_its_square() -> None:
 @pytest.mark.parametrize("language", list(TEXTS))
 def test_another_language_is_told_from_english(language: str) -> None:
     assert guess_language(TEXTS[language].split()) == language
+    assert guess_language(SPOKEN.get(language, TEXTS[language]).split()) == language
+
+
+def test_letters_written_apart_and_in_other_forms_are_the_letters() -> None:
+    for form in ("NFD", "NFKD"):
+        assert guess_language(unicodedata.normalize(form, SPOKEN["pt"]).split()) == "pt"
+    assert guess_language(["Ｈｅｌｌｏ", "ｔｈｅｒｅ"]) is None
+    bold = "".join(chr(0x1D5EE + ord(c) - ord("a")) for c in "hellothere")
+    assert guess_language([bold]) is None
 
 
 @pytest.mark.parametrize(
@@ -224,6 +266,12 @@ def test_another_language_is_told_from_english(language: str) -> None:
         "Das ist gut",
         "Café naïve résumé",
         "oh no no no baby la la la la",
+        "Um, yeah. So, um, like, what? Um, okay. Um, no. Um, maybe. Right, um, sure, um, go, um, now. Um, hello.",
+        "Dr. Van Buren met Van Halen; Eddie met Alex, Sammy met David, David met Michael. Who met Gary? Er, er.",
+        "La la la la la la la la. Sing along! La la la la la. Come on everybody now, sing: la la la la la!",
+        "Do re mi fa so la ti do! Do re mi fa so la ti do! Sing! Do re mi fa so la ti do!",
+        "Los Angeles, Las Vegas, El Paso, San Diego, Los Alamos, Las Cruces, Santa Fe, El Centro, Los Gatos, San Jose, "
+        "Santa Cruz, El Cerrito",
         " ".join(["terrible film awful acting boring plot bad music worse jokes"] * 4),
         "The phrase je ne sais quoi is what I mean when les mots are not there and that is that for me really",
     ],
@@ -255,6 +303,22 @@ def test_a_transcript_in_another_language_is_known_as_such(tmp_path: Path) -> No
         transcript, tracks = read_tracks(ClipReader(clip, tmp_path / name))
         assert transcript.language == language
         assert set(tracks) == {"audio"} | ({"text"} if language == "en" else set())
+
+
+def test_english_that_was_asked_for_is_believed(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", 12.0, video=None, subtitles=[Subtitles([(0.5, 11.5, GERMAN)])])
+    (tmp_path / "a.txt").write_text(GERMAN)
+    cache = Cache(tmp_path / "cache")
+    for given in (tmp_path / "a.txt", None):
+        for asked, language in ((None, "de"), (SUPPOSED, "de"), ("en", "en"), ("eng", "en")):
+            reader = ClipReader(clip, given, cache, asked)
+            sound = reader.sound()
+            found = reader.words(sound, reader.speech(sound))
+            if given is None and language == "de":  # the clip's own are left alone, and told
+                assert found.source != "embedded"
+                assert any("subtitles are in German" in warning for warning in reader.warnings)
+            else:
+                assert (found.words[0].word, found.language) == ("Alle", language)
 
 
 def test_another_model_in_the_same_folder_hears_anew(
