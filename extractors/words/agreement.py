@@ -4,46 +4,60 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import TypeAlias
 
-# Pairs of equal words, one given and one heard, up to which all are looked at: texts of some 4,000 words have as many.
-# The time goes with their number and with the words': a text of one word alone would take hours.
-MOST_PAIRS = 200_000
+# Words, and pairs of equal words, one given and one heard, that are looked at for the longest run, again for every run
+# that is found: texts of 4,000 words take an eighth of them. All of them take some two seconds.
+MOST_STEPS = 6_000_000
+Pairs: TypeAlias = list[tuple[int, int]]
 
 
-def matching(given: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:
+def matching(given: Sequence[str], heard: Sequence[str]) -> Pairs:
     """(index given, index heard) of the words that agree, in order in both.
 
-    Where there are too many to look at all, words that come once in both are found first and what lies between them is
-    matched after, until there is too much of that.
+    Where there is too much to look at, words that come once in both are found first and what lies between them is
+    matched after, until there is too much of that; what agrees more is taken.
     """
-    left = MOST_PAIRS
-    found: list[tuple[int, int]] = []
-    whole = [(-1, -1), (len(given), len(heard))]
-    anchors = whole if _pairs(given, heard) <= left else [whole[0], *_once_in_both(given, heard), whole[1]]
-    for (a, b), (after_a, after_b) in pairwise(anchors):
-        one, other = given[a + 1 : after_a], heard[b + 1 : after_b]
-        left -= (cost := _pairs(one, other))
-        if left < 0:
-            left += cost
-        elif cost:
-            found += ((a + 1 + i, b + 1 + j) for i, j in _agreeing(one, other))
+    whole, _, missed = _agreeing(given, heard, MOST_STEPS)
+    if not missed:
+        return whole
+    found, left = [], MOST_STEPS
+    for (a, b), (after_a, after_b) in pairwise(
+        [(-1, -1), *_once_in_both(given, heard), (len(given), len(heard))]
+    ):
+        between, left, _ = _agreeing(given[a + 1 : after_a], heard[b + 1 : after_b], left)
+        found += [(a + 1 + i, b + 1 + j) for i, j in between]
         if after_a < len(given):
             found.append((after_a, after_b))
-    return found
+    return max(found, whole, key=len)
 
 
-def _pairs(given: Sequence[str], heard: Sequence[str]) -> int:
-    """How many pairs of equal words there are."""
+def _agreeing(given: Sequence[str], heard: Sequence[str], left: int) -> tuple[Pairs, int, bool]:
+    """The longest run of equal words, and so on before and after it, as difflib's get_matching_blocks.
+
+    That takes time by the words times the runs, so `left` steps may be taken: also given are those that are left then,
+    and whether there was a stretch that would have taken more.
+    """
     often = Counter(heard)
-    return sum(count * often[word] for word, count in Counter(given).items())
-
-
-def _agreeing(given: Sequence[str], heard: Sequence[str]) -> Iterator[tuple[int, int]]:
-    for a, b, size in SequenceMatcher(None, given, heard, autojunk=False).get_matching_blocks():
-        yield from ((a + i, b + i) for i in range(size))
+    steps = [*accumulate((1 + often[word] for word in given), initial=0)]
+    matcher = SequenceMatcher(None, given, heard, autojunk=False)
+    found: Pairs = []
+    missed = False
+    waiting = [(0, len(given), 0, len(heard))]
+    while waiting:
+        first, last, first_heard, last_heard = waiting.pop()
+        if (taken := steps[last] - steps[first]) > left:
+            missed = True
+            continue
+        left -= taken
+        a, b, size = matcher.find_longest_match(first, last, first_heard, last_heard)
+        found += [(a + i, b + i) for i in range(size)]
+        rest = ((first, a, first_heard, b), (a + size, last, b + size, last_heard)) if size else ()
+        waiting += [part for part in rest if part[0] < part[1] and part[2] < part[3]]
+    return sorted(found), left, missed
 
 
 def _once_in_both(given: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:

@@ -44,7 +44,7 @@ def test_texts_of_a_usual_length_are_matched_as_a_whole() -> None:
 def test_long_texts_are_matched_between_words_that_come_once(monkeypatch: pytest.MonkeyPatch) -> None:
     given = spoken(2000)
     heard = misheard(given)
-    monkeypatch.setattr(agreement, "MOST_PAIRS", 20_000)
+    monkeypatch.setattr(agreement, "MOST_STEPS", 20_000)
     found, whole = matching(given, heard), by_hand(given, heard)
     assert found == sorted(found)
     assert all(given[a] == heard[b] for a, b in found)
@@ -56,6 +56,14 @@ def test_no_text_takes_time_by_its_cube() -> None:
     heard = [f"other{i}" if i % 5 else "the" for i in range(5400)]
     anchored = [f"once{i // 200}" if i % 200 == 0 else "the" for i in range(27_000)]
     heard_too = [f"once{i // 40}" if i % 40 == 0 else f"o{i}" if i % 5 else "the" for i in range(5400)]
+    # As many runs as words, one beside the other: each was looked for in all that was left.
+    alone = [word for i in range(5400) for word in (f"w{i}", "um", "er", "ah", "oh")][:26_900]
+    twice = [word for i in range(5300) for word in (f"w{i // 2 % 2700}", "um", f"v{i // 6}", "er", "ah")]
+    heard_twice = [word for i in range(2700) for word in (f"w{i // 2}", f"v{i // 3}")]
+    begin = time.process_time()
+    assert len(matching(alone, [f"w{i}" for i in range(5400)])) > 5000
+    assert len(matching(twice, heard_twice)) > 100
+    assert time.process_time() - begin < 12
     begin = time.process_time()
     matching(["the"] * 27_000, heard)
     matching(anchored, heard_too)
