@@ -25,6 +25,9 @@ TIMED = 1.0
 LOOSE = 7.0  # seconds: a cue as long as cues get tells no more of a word's time than a stretch of speech does
 # Share of letters beyond ASCII in an encoding of one byte; whole French texts have under a tenth.
 WESTERN = 0.3
+DAMAGED = (
+    0.01  # share of letters that no encoding has, in text that says its encoding; a file cut short has one
+)
 FAST = 6.0  # words a second of speech, about twice those of a conversation: a judgement, not measured
 SQUEEZED, CROWDED = 0.04, 0.2  # seconds in which no word is said, and the share of such words that is told
 # Share of the given words that must be heard in the speech for its times to be used, or not to be doubted: of one
@@ -32,6 +35,13 @@ SQUEEZED, CROWDED = 0.04, 0.2  # seconds in which no word is said, and the share
 MATCHED = 0.3
 LEAST_SAMPLE = 8  # words of a stretch that can be compared with what is heard in it
 _WEBVTT = re.compile(r"\s{0,9}WEBVTT\b")
+# How a file begins that says its encoding, the longer ones first: they begin as the shorter ones do.
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
 
@@ -113,17 +123,19 @@ def _read(path: Path) -> str:
         raise InputError(f"There is no file {path.name}.") from None
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
+    marked = next((encoding for mark, encoding in _MARKS.items() if data.startswith(mark)), None)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(marked or "utf-8-sig", errors="replace" if marked else "strict")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
         if _is_foreign(data):
             raise InputError(
                 f"{path.name} is written in an encoding that cannot be told: save it as UTF-8."
             ) from None
-    if "\x00" in text and _BINARY.search(text := _wide(data)):
+    is_wide = marked is not None or "\x00" in text
+    if is_wide and not marked:
+        text = _wide(data)
+    if is_wide and (_BINARY.search(text) or text.count("\ufffd") > DAMAGED * len(text) + 1):
         raise InputError(f"{path.name} is not text.")
     return text
 

@@ -405,7 +405,9 @@ def test_plain_text_with_other_words_takes_what_agrees(tmp_path: Path, reading: 
     assert [word.confidence for word in transcript.words].count(SPREAD) >= 3
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nhéllo\n"
     assert said(read(tmp_path / "a.srt", text.encode(encoding))) == "héllo"
@@ -473,6 +475,10 @@ def test_cues_after_the_clips_end_are_told(tmp_path: Path) -> None:
         ("a.txt", b"... --- !!!", "holds no words"),
         ("a.txt", rb"{\rtf1\ansi It was the best of times}", "holds no words"),
         ("a.txt", b"\x00\x01\x02", "is not text"),
+        ("a.txt", b"\xff\xfe" + bytes(range(256)) * 2, "is not text"),
+        ("a.txt", b"\xff\xfeh\x00i\x00\x00\x00\x01\x00", "is not text"),
+        ("a.txt", b"\xff\xfe\x00\x00" + bytes(range(256)), "is not text"),
+        ("a.txt", b"\x00\x00\xfe\xff\x00\x00\x00h\x00\x00\x00\x07", "is not text"),
         (
             "a.txt",
             b"word " * 200,
