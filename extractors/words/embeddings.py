@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 EMBEDDING = 384
 COLUMNS = (*(f"minilm {i}" for i in range(EMBEDDING)), *READOUTS)
 WIDTH = len(COLUMNS)
-# Longer sentences are read in windows of this many words, well inside the encoder's 512 tokens.
+# Longer sentences are read in windows of this many words, or fewer where these are more tokens than the encoder takes.
 MAX_WORDS = 120
 MAX_LETTERS = 64  # a longer "word" is a link or noise; cutting it keeps its window inside the encoder
 MAX_TOKENS = 510
+FEW_LETTERS = 160  # so many never are more tokens than that, whatever they are parted into
 BATCH = 32
 _LOADING = threading.Lock()
 _TOKENIZING = threading.Lock()  # a tokenizer must not change its padding while another thread uses it
@@ -135,18 +136,21 @@ def word_rows(
 ) -> list[FloatArray]:
     """Embeddings [words, 384] of each sentence's words by a MiniLM, in the order given; without words none is loaded.
 
-    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words is read in
-    windows. A word that yields no token (an empty string, a lone control character) gets its window's mean.
-    `progress` is called with the share done, 0..1.
+    Sentences are run in batches of similar length, so pass many at once. A sentence of more than 120 words or 510
+    tokens is read in windows. A word that yields no token (an empty string, a lone control character) gets its
+    window's mean. `progress` is called with the share done, 0..1.
 
     Raises TypeError for a sentence given as one string, of which the letters would be read as words.
     """
     if whole := next((s for s in sentences if isinstance(s, str)), ""):
         raise TypeError(f"a sentence is given as {whole[:40]!r}: give its words, as sentence.split() does")
     windows = [
-        (index, first, [word[:MAX_LETTERS] for word in sentence[first : first + MAX_WORDS]])
+        (index, first, words)
         for index, sentence in enumerate(sentences)
-        for first in range(0, len(sentence), MAX_WORDS)
+        for start in range(0, len(sentence), MAX_WORDS)
+        for first, words in _fitting(
+            load, start, [word[:MAX_LETTERS] for word in sentence[start : start + MAX_WORDS]]
+        )
     ]
     result = [np.zeros((len(sentence), EMBEDDING), np.float32) for sentence in sentences]
     by_length = sorted(windows, key=lambda window: sum(map(len, window[2])))
@@ -158,6 +162,24 @@ def word_rows(
         if progress is not None:
             progress(min(1.0, (first + BATCH) / len(by_length)))
     return result
+
+
+def _fitting(
+    load: Callable[[], SentenceTransformer], first: int, words: list[str]
+) -> list[tuple[int, list[str]]]:
+    """The window of words from `first` on, halved until no part has more tokens than the encoder takes.
+
+    Numbers have seven tokens a word, other words one or two. What lies beyond would have no token, and another's row.
+    """
+    if sum(map(len, words)) <= FEW_LETTERS or _count_tokens(load(), words) <= MAX_TOKENS:
+        return [(first, words)]
+    half = len(words) // 2
+    return _fitting(load, first, words[:half]) + _fitting(load, first + half, words[half:])
+
+
+def _count_tokens(encoder: SentenceTransformer, words: list[str]) -> int:
+    with _TOKENIZING:
+        return len(encoder.tokenizer([words], is_split_into_words=True, verbose=False)["input_ids"][0])
 
 
 def _embed_batch(encoder: SentenceTransformer, windows: list[list[str]]) -> list[FloatArray]:

@@ -12,7 +12,16 @@ import pytest
 from extractors.grid import to_grid
 from extractors.records import Transcript, Word
 from extractors.words.align import SPREAD
-from extractors.words.embeddings import COLUMNS, EMBEDDING, MAX_WORDS, WIDTH, embed_sentences, embed_words
+from extractors.words.embeddings import (
+    COLUMNS,
+    EMBEDDING,
+    MAX_WORDS,
+    WIDTH,
+    _fitting,
+    embed_sentences,
+    embed_words,
+    load_encoder,
+)
 from extractors.words.subtitles import read_transcript
 
 
@@ -21,8 +30,6 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_a_row_is_the_mean_of_its_words_tokens() -> None:
-    from extractors.words.embeddings import load_encoder
-
     encoder = load_encoder()
     sentence = "an unbelievably tedious film"
     tokens = encoder.encode([sentence], output_value="token_embeddings")[0].numpy()
@@ -70,6 +77,25 @@ def test_any_word_has_finite_numbers(word: str) -> None:
 def test_long_sentences_are_read_in_windows() -> None:
     (rows,) = embed_sentences([["fine"] * (3 * MAX_WORDS + 5)])
     assert np.abs(rows).sum(axis=1).min() > 0
+
+
+def test_words_of_many_tokens_are_all_read() -> None:
+    """115 such numbers are over 800 tokens, and the encoder takes 510: what came after them had no token of its own."""
+    numbers = [f"1,234,56{i % 10}.89" for i in range(115)]
+    hated, loved = embed_sentences([[*numbers, "I", word, "this"] for word in ("hate", "love")])
+    assert hated.shape == (118, WIDTH)
+    assert np.abs(hated[-2] - loved[-2]).max() > 0.1
+    assert np.abs(hated[-1] - hated[-3]).max() > 0.1
+    assert np.isfinite(embed_sentences([["🙂!" * 32] * 120])[0]).all()
+
+
+def test_ordinary_words_are_read_in_windows_as_long_as_ever() -> None:
+    words = ("extraordinarily " * MAX_WORDS).split()
+    assert _fitting(load_encoder, 7, words) == [(7, words)]
+    assert [(first, len(part)) for first, part in _fitting(load_encoder, 7, ["1,234.5"] * 120)] == [
+        (7, 60),
+        (67, 60),
+    ]
 
 
 def test_the_track_has_the_words_times() -> None:
