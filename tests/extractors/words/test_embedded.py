@@ -10,7 +10,7 @@ import pytest
 from extractors.records import Sound, Span, Transcript
 from extractors.voice.vad import find_speech
 from extractors.words.align import SPREAD
-from extractors.words.embedded import read_embedded
+from extractors.words.embedded import _covered, _with_ends, read_embedded
 from tests.clips import RATE, Cue, Subtitles, make_clip, make_sound, speech
 
 STYLED: list[Cue] = [
@@ -156,3 +156,22 @@ def test_a_clip_cut_short_gives_the_cues_that_are_left(tmp_path: Path) -> None:
     words = said(read_embedded(clip, None, (), 6.0)).split()
     assert words[0] == "number0"
     assert "number4" not in words
+
+
+def test_a_moment_that_several_cues_share_counts_once() -> None:
+    speech = [Span(0.0, 4.0), Span(6.0, 10.0)]
+    cues = [
+        (Span(1.0, 3.0), ["a"]),
+        (Span(1.0, 3.0), ["b"]),
+        (Span(2.0, 3.5), ["c"]),
+        (Span(2.5, 3.0), ["d"]),
+    ]
+    assert _covered(cues, speech) == pytest.approx(2.5 / 8)
+    assert _covered(cues, []) == 1
+
+
+def test_a_caption_without_a_duration_stays_until_the_next_one() -> None:
+    begins = (1.0, 3.0, 3.0, 20.0)
+    ends = [span.end for span, _ in _with_ends([(Span(begin, begin), ["so"]) for begin in begins])]
+    assert ends == [3.0, 10.0, 10.0, 27.0]
+    assert next(_with_ends([(Span(1.0, 9.0), ["so"]), (Span(3.0, 3.0), ["it"])]))[0] == Span(1.0, 9.0)

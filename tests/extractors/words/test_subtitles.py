@@ -108,6 +108,7 @@ def test_captions_that_roll_in_steps_of_a_moment_are_said_once(tmp_path: Path) -
         ([(0, 2, "- You love him?\n- No."), (2, 4, "- No.\n- Then why?")], "You love him? No. No. Then why?"),
         ([(0, 2, "I love you\nso much"), (2, 4, "I love you")], "I love you so much I love you"),
         ([(0, 3, "Yes"), (2, 5, "Yes")], "Yes Yes"),
+        ([(0, 2, "we\ncame\nwe\nsaw"), (2, 4, "came\nwe\nsaw\nand won")], "we came we saw and won"),
     ],
 )
 def test_what_is_said_again_is_kept(tmp_path: Path, cues: list[tuple[float, float, str]], heard: str) -> None:
@@ -122,6 +123,9 @@ def test_cues_over_each_other_are_told_one_after_another(tmp_path: Path) -> None
     text = "1\n{} --> {}\nI loved it so much\n\n2\n{} --> {}\nyou are a liar\n"
     at_once = read(tmp_path / "a.srt", text.format(*map(stamp, (1, 4, 1.2, 4))))
     assert said(at_once) == "I loved it so much you are a liar"
+    assert at_once.words[5].start == pytest.approx(
+        1 + 3 * 14 / 25, abs=0.001
+    )  # 14 letters of 25 in three seconds
     stays = read(tmp_path / "b.srt", text.format(*map(stamp, (1, 5, 3, 6)))).words
     assert " ".join(word.word for word in stays) == "I loved it so much you are a liar"
     assert (stays[4].end, stays[5].start) == (pytest.approx(3), pytest.approx(3))
@@ -168,6 +172,7 @@ VTT = "WEBVTT - made\n\nSTYLE\n::cue {}\n\nNOTE Confidence: 0.93\n\n"
             "I am & was Hello you",
         ),
         ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\n>>> Good evening. >> Hi\n— Yes\n", "Good evening. Hi Yes"),
+        ("a.txt", "LISTEN: IT IS OVER AND I MEAN it\n", "LISTEN: IT IS OVER AND I MEAN it"),  # most are capitals
         ("a.txt", "LISTEN: IT IS OVER\nI SAID: NO\n", "LISTEN: IT IS OVER I SAID: NO"),
         ("a.txt", "f**k *this* s*** #happy C#\n", "f**k this s*** happy C#"),
     ],
@@ -348,6 +353,45 @@ def test_words_of_neighbouring_cues_keep_their_order(reading: Sound, monkeypatch
     starts = [word.start for word in words]
     assert starts == sorted(starts)
     assert all(word.end >= word.start for word in words)
+
+
+def test_a_word_that_was_put_before_another_ends_no_sooner_than_it_begins() -> None:
+    moved = subtitles._in_order([Word("so", 1.0, 1.5), Word("it", 0.2, 0.6), Word("is", 1.1, 1.3)])
+    assert [(word.start, word.end) for word in moved] == [(1.0, 1.5), (1.0, 1.0), (1.1, 1.3)]
+
+
+def test_a_short_clip_may_hold_the_words_of_two_seconds() -> None:
+    assert not subtitles.is_too_much(["no"] * 30, 0.4)
+    assert subtitles.is_too_much(["no"] * 31, 0.4)
+
+
+def test_words_that_are_not_heard_lie_between_those_that_are() -> None:
+    heard = [Word("one", 1.0, 1.4), Word("two", 3.0, 3.5), Word("three", 4.0, 4.5)]
+    given = ["so", "one", "and", "then", "two", "three", "go"]
+    words = subtitles._match(given, heard, [Span(0.5, 2.0), Span(2.5, 6.0)])
+    assert [word.word for word in words] == given
+    assert (words[0].start, words[0].end) == (0.5, 1.0)
+    assert (words[2].start, words[3].end) == (1.4, 3.0)
+    assert (words[6].start, words[6].end) == (4.5, 6.0)
+    assert subtitles._match(["and", "then", "we", "all", "go"], heard, [Span(0.5, 6.0)]) == []
+
+
+def test_where_most_words_are_placed_it_is_heard_whether_they_are_said(
+    reading: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Span] = []
+
+    def hear(_: Sound, stretch: list[Span]) -> list[str]:
+        asked.extend(stretch)
+        return ["w5", "other"]
+
+    monkeypatch.setattr(subtitles, "hear_stretch", hear)
+    speech, told = [Span(0.0, 9.0), Span(20.0, 30.0), Span(40.0, 49.0)], list[str]()
+    starts = [*range(3), *(20 + i / 2 for i in range(12)), *range(40, 48)]
+    words = [Word(f"w{i}", start, start + 0.3) for i, start in enumerate(starts)]
+    subtitles._tell_other(words, reading, speech, told)
+    assert asked == [speech[1]]
+    assert told[0].startswith("Of 12 words of the transcript 1 are heard where they are placed")
 
 
 def test_a_first_word_that_cannot_be_pronounced_comes_first(tmp_path: Path, reading: Sound) -> None:
