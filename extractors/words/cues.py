@@ -110,21 +110,37 @@ def _some_said(lines: Iterable[str]) -> list[str]:
 
 
 def _rolled(before: Caption, now: Caption) -> int:
-    """How many of a cue's first lines are the last ones of the cue before, still shown: those were said once.
+    """How many of a cue's first lines are the last ones of the cue before, still shown: those were said once."""
+    lines = now[1]
+    if _is_shadow(before, now):
+        return len(lines)
+    if not _rolls(before, now) or (lines and lines[0].startswith("-")):  # who begins to speak says it anew
+        return 0
+    return _shared(before[1], lines)
 
-    So it is where the cue follows at once and lines move up or off while others stay; where either is too short for
-    anything to be said, as every other cue of rolling captions is; and where a text and its shadow are shown together.
-    One line by itself that comes twice was said twice ("very, very"), and so was one that begins with a dash.
+
+def _is_shadow(before: Caption, now: Caption) -> bool:
+    """Whether it is the same text at the same time."""
+    (then, shown), (span, lines) = before, now
+    return shown == lines and max(abs(span.start - then.start), abs(span.end - then.end)) < ROLLS
+
+
+def _rolls(before: Caption, now: Caption) -> bool:
+    """Whether the cue follows at once, and lines can move up or off while others stay.
+
+    Or one of the two is too short for anything to be said, as every other cue of rolling captions is. One line by
+    itself that comes twice was else said twice ("very, very").
     """
     (then, shown), (span, lines) = before, now
-    if max(abs(span.start - then.start), abs(span.end - then.end)) < ROLLS and shown == lines:
-        return len(lines)
-    most = min(len(shown), len(lines), LINES)
-    rolled = next((k for k in range(most, 0, -1) if shown[-k:] == lines[:k]), 0)
+    several = max(len(shown), len(lines)) > 1
     fleeting = min(then.end - then.start, span.end - span.start) < ROLLS
-    moves = max(len(shown), len(lines)) > 1 or fleeting
-    once = span.start - then.end <= ROLLS and moves
-    return rolled if rolled and once and not lines[0].startswith("-") else 0
+    return span.start - then.end <= ROLLS and (several or fleeting)
+
+
+def _shared(shown: list[str], lines: list[str]) -> int:
+    """How many lines, the most there can be, end the one and begin the other."""
+    most = min(len(shown), len(lines), LINES)
+    return next((count for count in range(most, 0, -1) if shown[-count:] == lines[:count]), 0)
 
 
 def one_after_another(cues: Iterable[Cue]) -> list[Cue]:

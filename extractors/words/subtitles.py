@@ -273,11 +273,12 @@ def _match(said: list[str], heard: Sequence[Word], speech: Sequence[Span]) -> li
     if len(times) < MATCHED * len(said):
         return []
     words: list[Word] = []
-    for index, word in enumerate(said):
+    while len(words) < len(said):
+        index = len(words)
         if index in times:
-            words.append(replace(times[index], word=word))
+            words.append(replace(times[index], word=said[index]))
         else:
-            words += _between(said, index, times, speech) if index == 0 or index - 1 in times else []
+            words += _between(said, index, times, speech)
     return words
 
 
