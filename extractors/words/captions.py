@@ -52,21 +52,20 @@ def read_captions(text: str, kind: str) -> list[Caption]:
         head = text[: times[0].start()]
         parts[:-1] = [_without_number(part, head) for part in parts[:-1]]
     return [
-        (Span(_seconds(found, 1), _seconds(found, 7)), plain_caption(part, kind == "vtt"))
+        (Span(_seconds(found, 1), _seconds(found, 7)), plain_caption(part))
         for found, part in zip(times, parts, strict=True)
     ]
 
 
-def plain_caption(text: str, entities: bool = False) -> list[str]:
-    """The lines of a caption, without tags and without those that are empty.
-
-    entities: whether the text writes &amp; for &, as WebVTT does. They are undone last, once: what they stand for is
-    text and never a tag.
-    """
+def plain_caption(text: str) -> list[str]:
+    """The lines of a caption, without tags and without those that are empty."""
     text = _TAG.sub("", close_tags(text)).replace(r"\h", " ")
-    if entities:
-        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     return [" ".join(line.split()) for line in _BREAK.split(text) if line.strip()]
+
+
+def undo_entities(text: str) -> str:
+    """What WebVTT writes &amp; for, and the like, undone once."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
 
 
 def is_drawing(text: str) -> bool:

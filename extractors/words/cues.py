@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from extractors.records import Span
-from extractors.words.captions import Caption, close_tags
+from extractors.words.captions import Caption, close_tags, undo_entities
 
 Cue: TypeAlias = tuple[Span, list[str]]  # its time and its words
 ROLLS = 0.1  # seconds within which a cue follows another at once, and in which nothing can be said
@@ -52,12 +52,15 @@ def plain_lines(text: str) -> list[str]:
     return [said(line, names) for line in spoken]
 
 
-def turns(lines: Iterable[str]) -> list[str]:
+def turns(lines: Iterable[str], entities: bool = False) -> list[str]:
     """What is said, each speaker's turn in a line of its own.
 
     Without notes in brackets, which may wrap over lines, signs of music, marks of emphasis, and a dash before a line.
+
+    entities: whether the text writes &amp; for &, as WebVTT does. A bracket that is written so is text and no note's.
     """
-    spoken = _TURN.split(_NOTE.sub(" ", "\n".join(lines)))
+    text = _NOTE.sub(" ", "\n".join(lines))
+    spoken = _TURN.split(undo_entities(text) if entities else text)
     return [line for turn in spoken if (line := _NOT_SAID.sub(" ", turn).strip())]
 
 
@@ -87,13 +90,18 @@ def _part_name(line: str) -> tuple[str, str]:
     return "", line
 
 
-def gather_cues(captions: Iterable[Caption], duration: float) -> list[Cue]:
-    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once."""
-    shown = [
-        (span, _some_said(lines)) for span, lines in sorted(captions, key=lambda c: (c[0].start, c[0].end))
-    ]
+def gather_cues(captions: Iterable[Caption], duration: float, entities: bool = False) -> list[Cue]:
+    """Cues within the clip, in order, without what nobody says; lines that a rolling caption repeats come once.
+
+    entities: whether the text writes &amp; for &, as WebVTT does.
+    """
+    in_order = sorted(captions, key=lambda caption: (caption[0].start, caption[0].end))
+    shown = [(span, [line for line in lines if turns([line], entities)]) for span, lines in in_order]
     nothing: Caption = (Span(-1.0, -1.0), [])
-    fresh = [(now[0], turns(now[1][_rolled(before, now) :])) for before, now in pairwise([nothing, *shown])]
+    fresh = [
+        (now[0], turns(now[1][_rolled(before, now) :], entities))
+        for before, now in pairwise([nothing, *shown])
+    ]
     names = speakers(line for _, lines in fresh for line in lines)
     cues: list[Cue] = []
     for span, lines in fresh:
@@ -102,11 +110,6 @@ def gather_cues(captions: Iterable[Caption], duration: float) -> list[Cue]:
         if words and inside.end > inside.start:
             cues.append((inside, words))
     return cues
-
-
-def _some_said(lines: Iterable[str]) -> list[str]:
-    """The lines in which something is said."""
-    return [line for line in lines if turns([line])]
 
 
 def _rolled(before: Caption, now: Caption) -> int:

@@ -157,7 +157,7 @@ def _wide(data: bytes) -> str:
 def _cues(path: Path, text: str, kind: str, duration: float, warnings: list[str] | None) -> list[Cue]:
     """Time and words of each cue in the clip."""
     captions = read_captions(text, kind)
-    cues = gather_cues(captions, duration)
+    cues = gather_cues(captions, duration, entities=kind == "vtt")
     if captions and not cues:
         raise InputError(f"No cue of {path.name} with words in it lies within the clip's {duration:.1f} s.")
     late = sum(span.start >= duration for span, _ in captions)
