@@ -18,6 +18,10 @@ SLACK = 10.0  # seconds past the longest clip that its last packet may last
 # Pieces at most, and at most at the beginning and for each second reached: each takes some 5 ms to begin. Half an hour
 # with a gap in every second has 1,800.
 MOST_PIECES, FIRST_PIECES, PIECES_A_SECOND = 5_000, 300, 10
+# A mix in which all channels together have the weight of one, as it has no headroom above them: what is as loud in
+# every channel is as loud in the mix, and nothing clips that does not clip in a channel. In floating point ffmpeg
+# would let the weights add up to as much as 4.4.
+WEIGHED = {"rematrix_maxval": "1"}
 MIXED = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24}  # channels without names that ffmpeg knows how to mix
 
 
@@ -25,7 +29,8 @@ MIXED = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24}  # channels without names t
 class Mixer:
     """Decoded sound of any layout and rate, mixed to 16 kHz and placed by its time stamps.
 
-    The mix is to `layout`, and its first channel is kept: "mono" is everything, "stereo" leaves out the right.
+    The mix is to `layout`, and its first channel is kept: "mono" is everything, "stereo" leaves out the right. The same
+    sound in every channel is the same sound in the mix.
     """
 
     longest: float
@@ -75,7 +80,7 @@ class Mixer:
         """Begin a piece at `time` of frames of the kind."""
         self._flush()
         self._before += sum(len(data) for _, data in self.pieces[-1:])
-        self._resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=RATE)
+        self._resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=RATE, options=WEIGHED)
         self._kind, self._due = kind, time
         self.pieces.append((round(time * RATE), bytearray()))
 

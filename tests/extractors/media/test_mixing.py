@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from extractors.media import mixing
 from extractors.media.mixing import Mixer
@@ -52,19 +53,21 @@ def test_sound_in_countless_pieces_is_given_up(
     assert warnings == ["The file is damaged: reading its sound ended at 0.1 s."]
 
 
+@pytest.mark.parametrize("width", [1, 2])  # bytes of a sample; one has no sign
 @pytest.mark.parametrize("count", [9, 11, 40, 100])
-def test_any_number_of_channels_is_mixed(tmp_path: Path, count: int) -> None:
-    heard = (make_sound("tone", 1.0) * 32767).astype(np.int16)
+def test_any_number_of_channels_is_mixed(tmp_path: Path, count: int, width: int) -> None:
+    tone = make_sound("tone", 1.0)
+    heard = (tone * 32767).astype(np.int16) if width == 2 else (tone * 127 + 128).astype(np.uint8)
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
         file.setnchannels(count)
-        file.setsampwidth(2)
+        file.setsampwidth(width)
         file.setframerate(RATE)
         file.writeframes(np.repeat(heard[:, None], count, axis=1).tobytes())
     warnings: list[str] = []
     sound = read_sound(tmp_path / "a.wav", warnings)
     assert sound is not None
     assert warnings == []
-    assert sound.samples[:RATE] == pytest.approx(heard / 32768, abs=0.01)
+    assert sound.samples[:RATE] == pytest.approx(tone, abs=0.01)
 
 
 def test_sound_that_cannot_be_converted_counts_as_damage(
@@ -81,9 +84,81 @@ def test_sound_that_cannot_be_converted_counts_as_damage(
     assert "decoded 0 of" in warnings[0]
 
 
-def make_frame(samples: np.ndarray) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
-    frame.sample_rate = RATE
+@pytest.mark.parametrize(
+    ("form", "rate"), [("s16", 48_000), ("s16", 44_100), ("u8", 16_000), ("flt", 48_000)]
+)
+@pytest.mark.parametrize("layout", ["stereo", "3.0", "5.1", "7.1"])
+def test_the_same_sound_in_every_channel_is_as_loud_as_in_one(layout: str, form: str, rate: int) -> None:
+    count = av.AudioLayout(layout).nb_channels
+    heard = 0.9 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate)
+    one, all_of_them = (
+        mix(heard[None], "mono", form, rate),
+        mix(np.tile(heard, (count, 1)), layout, form, rate),
+    )
+    assert all_of_them == pytest.approx(one, abs=1e-6)
+    assert np.abs(all_of_them).max() < 0.92
+
+
+@pytest.mark.parametrize(("form", "rate"), [("s16", 44_100), ("u8", 16_000), ("fltp", 48_000)])
+def test_mono_is_what_ffmpeg_makes_of_it_to_the_bit(form: str, rate: int) -> None:
+    frame = make_frame(make_sound("noise", 1.0)[None], "mono", form, rate)
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+    wanted = [part.to_ndarray()[0] for given in (frame, None) for part in resampler.resample(given)]
+    assert np.array_equal(mix(make_sound("noise", 1.0)[None], "mono", form, rate), np.concatenate(wanted))
+
+
+def test_speech_in_the_centre_alone_or_on_one_side_stays_audible() -> None:
+    heard = make_sound("tone", 1.0)
+    loud = np.abs(heard).max()
+    for layout, channel, share in (("5.1", 2, 0.29), ("stereo", 0, 0.5), ("stereo", 1, 0.5)):
+        channels = np.zeros((av.AudioLayout(layout).nb_channels, len(heard)), np.float32)
+        channels[channel] = heard
+        assert np.abs(mix(channels, layout)).max() / loud == pytest.approx(share, abs=0.01)
+
+
+def test_numbers_past_the_loudest_and_none_at_all_become_sound() -> None:
+    given = np.zeros(RATE, np.float32)
+    given[:6] = [1.5, -1.5, np.inf, -np.inf, np.nan, 0.5]
+    assert mix(given[None])[:6].tolist() == [1, -1, 1, -1, 0, 0.5]
+
+
+def test_what_was_before_the_clips_start_is_cut() -> None:
+    for count in (1, 2):  # in one piece, and in two
+        mixer = Mixer(10.0)
+        tone = make_sound("tone", 1.0)
+        for k in range(count):
+            mixer.add(-0.25 + 3 * k, make_frame(tone))
+        sound = mixer.sound()
+        assert sound is not None
+        assert sound.start == 0
+        assert np.array_equal(sound.samples[: RATE // 2], tone[RATE // 4 : 3 * RATE // 4])
+
+
+def mix(
+    channels: np.ndarray, layout: str = "mono", form: str = "fltp", rate: int = RATE
+) -> NDArray[np.float32]:
+    """What is heard of the channels [channels, samples]."""
+    mixer = Mixer(10.0)
+    mixer.add(0.0, make_frame(channels, layout, form, rate))
+    sound = mixer.sound()
+    assert sound is not None
+    return sound.samples
+
+
+def make_frame(
+    samples: np.ndarray, layout: str = "mono", form: str = "fltp", rate: int = RATE
+) -> av.AudioFrame:
+    """A frame of samples [samples] or [channels, samples] in -1..1, of the format "fltp", "flt", "s16" or "u8"."""
+    planes = np.atleast_2d(samples).astype(np.float32)
+    packed = planes.T.reshape(1, -1)
+    if form == "flt":
+        planes = packed
+    elif form == "s16":
+        planes = (packed * 32767).round().astype(np.int16)
+    elif form == "u8":
+        planes = (packed * 127 + 128).round().astype(np.uint8)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=form, layout=layout)
+    frame.sample_rate = rate
     return frame
 
 
