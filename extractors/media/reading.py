@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -24,7 +24,7 @@ from extractors.media.decode import decode, picture, pixel_aspect, slots, turns
 from extractors.media.lengths import clip_seconds, damage
 from extractors.media.mixing import Mixer
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip, unread_codec
-from extractors.media.packets import packets
+from extractors.media.packets import appears_midway, packets
 from extractors.media.tally import Tally
 from extractors.records import Frame, Glance, InputError, MediaInfo, Progress, Sound
 
@@ -33,6 +33,7 @@ SILENT = 1e-4  # level (root mean square) under which a track holds nothing that
 TRACKS = 8  # of sound that are looked at for one that is not silent: each is decoded whole
 FAINT = 0.005  # level (root mean square) of a mix under which its channels are looked at apart
 CANCELLED = 20.0  # how much louder a channel must be than the mix to take its place
+KINDS: tuple[tuple[Literal["video", "audio"], str], ...] = (("video", "pictures"), ("audio", "sound"))
 LONG_SIDE = 640  # pixels to which pictures are shrunk
 
 
@@ -54,7 +55,7 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
             container, {k: s for k, s in streams.items() if s is not None}, limits.max_seconds
         )
         unread: list[str] = []
-        for kind, what in (("video", "pictures"), ("audio", "sound")):
+        for kind, what in KINDS:
             if tried[kind] and kind not in frames:
                 _report(f"The clip's {what} cannot be decoded, so it is analysed without.", warnings)
             if streams[kind] is None and (codec := unread_codec(container, kind)):
@@ -73,6 +74,9 @@ def probe(path: str | Path, limits: Limits | None = None, warnings: list[str] | 
             raise InputError(f"{name} holds neither pictures nor sound that can be decoded.")
         width, height, rotation = _shape(frames.get("video"), streams["video"])
         duration = _duration(container, limits)
+        for kind, what in KINDS:
+            if streams[kind] is None and appears_midway(container, kind):
+                _report(f"The clip's {what} cannot be decoded, so it is analysed without.", warnings)
         return MediaInfo(
             path=str(path),
             duration=duration,

@@ -1,0 +1,123 @@
+"""Recordings joined by writing one after the other: all of each, where it belongs, whatever streams each has."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from extractors.clip import ClipReader
+from extractors.media import packets as media_packets
+from extractors.media.packets import packets
+from extractors.media.reading import probe, read_frames, read_sound
+from tests.clips import RATE, make_clip
+
+
+def join(path: Path, *parts: Path) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def loud_seconds(path: Path) -> list[int]:
+    """The whole seconds of the clip in whose middle a tone is heard."""
+    sound = read_sound(path)
+    assert sound is not None
+    heard = np.concatenate([np.zeros(round(sound.start * RATE), np.float32), sound.samples])
+    return [
+        k for k in range(len(heard) // RATE) if np.abs(heard[k * RATE :][RATE // 4 : RATE // 2]).max() > 0.1
+    ]
+
+
+@pytest.mark.parametrize("ending", ["mpg", "ts"])
+@pytest.mark.parametrize("silent", [4.0, 12.0])
+def test_sound_that_only_a_later_recording_has_is_heard_with_its_pictures(
+    tmp_path: Path, ending: str, silent: float
+) -> None:
+    first = make_clip(tmp_path / f"1.{ending}", silent, fps=25, video="plain", sound=None)
+    second = make_clip(tmp_path / f"2.{ending}", 4.0, fps=25, video="plain", sound="tone")
+    path = join(tmp_path / f"a.{ending}", first, second)
+    assert probe(path).duration == pytest.approx(silent + 4, abs=0.3)
+    assert loud_seconds(path) == [int(silent) + k for k in range(4)]
+
+
+@pytest.mark.parametrize("ending", ["mpg", "ts"])
+def test_sound_that_one_recording_in_between_lacks_stays_with_its_pictures(
+    tmp_path: Path, ending: str
+) -> None:
+    heard = make_clip(tmp_path / f"1.{ending}", 4.0, fps=25, video="plain", sound="tone")
+    silent = make_clip(tmp_path / f"2.{ending}", 6.0, fps=25, video="plain", sound=None)
+    assert loud_seconds(join(tmp_path / f"a.{ending}", heard, silent, heard)) == [0, 1, 2, 3, 10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("caught_up", [False, True])
+def test_sound_written_long_after_its_pictures_is_no_other_recording(caught_up: bool) -> None:
+    pictures, sound = steady(0, 0.0, 6.0), steady(1, 0.0, 6.0)
+    order = [
+        *pictures[:40],
+        *sound[: 45 if caught_up else 20],
+        *pictures[40:],
+        *sound[45 if caught_up else 20 :],
+    ]
+    found = list(packets(fake(order)))
+    assert [p.stream.index for p in found].index(1) < 55  # once the pictures went on for a second
+    for index in (0, 1):
+        assert [p.dts for p in found if p.stream.index == index] == [100 * i for i in range(60)]
+
+
+def test_no_more_packets_are_kept_back_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_packets, "MOST_HELD", 10)
+    order = [*steady(0, 0.0, 4.0), *steady(1, 0.0, 2.0), *steady(0, 0.0, 1.0)]
+    found = [p.dts for p in packets(fake(order)) if p.stream.index == 1]
+    assert found == [100 * i for i in range(20)]
+
+
+@pytest.mark.parametrize(("ending", "is_known"), [("mpg", True), ("ts", False)])
+def test_a_stream_that_appears_after_the_opening_is_told_and_all_else_is_read(
+    tmp_path: Path, ending: str, is_known: bool
+) -> None:
+    """Of AAC in a transport stream ffmpeg knows no channels unless it was there at the opening."""
+    silent = write_heavy(tmp_path / f"1.{ending}", 3.0)
+    heard = make_clip(tmp_path / f"2.{ending}", 2.0, fps=25, video="plain", sound="tone", codec="mpeg2video")
+    path = join(tmp_path / f"a.{ending}", silent, heard, silent)
+    with av.open(str(path)) as container:
+        assert not container.streams.audio
+    clip = ClipReader(path)
+    assert clip.info.duration == pytest.approx(8, abs=0.1)
+    assert clip.sound() is None
+    told = "The clip's sound cannot be decoded, so it is analysed without."
+    assert clip.warnings == ([told] if is_known else [])
+    assert len(list(read_frames(path))) == pytest.approx(200, abs=2)
+
+
+def steady(index: int, begin: float, end: float) -> list[Any]:
+    """A stream's packets, ten a second and of one byte, as a container gives them."""
+    stream = SimpleNamespace(index=index)
+    return [
+        SimpleNamespace(stream=stream, dts=time, pts=time, duration=100, size=1, time_base=Fraction(1, 1000))
+        for time in range(round(1000 * begin), round(1000 * end), 100)
+    ]
+
+
+def fake(order: list[Any]) -> Any:
+    """A transport stream of these packets."""
+    return SimpleNamespace(format=SimpleNamespace(name="mpegts"), start_time=0, demux=lambda: iter(order))
+
+
+def write_heavy(path: Path, seconds: float) -> Path:
+    """Pictures of noise, more bytes of them than ffmpeg looks at to find the streams (5 MB)."""
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(
+            "mpeg2video", rate=25, options={"g": "1", "qmin": "1", "qmax": "2"}
+        )
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 640, 480, "yuv420p", 40_000_000
+        for _ in range(round(25 * seconds)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="bgr24")))
+        container.mux(stream.encode(None))
+    assert path.stat().st_size > 6_000_000
+    return path
