@@ -195,7 +195,12 @@ def _write_cues(container: OutputContainer, stream: Any, cues: Sequence[Cue]) ->
 def turn_clip(path: Path, degrees: int) -> None:
     """Write a rotation into the first track header of an mp4 or mov, as a phone does (ISO 14496-12, tkhd's matrix)."""
     cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
+    lay_out(path, cos, sin, -sin, cos)
+
+
+def lay_out(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Write into the first track header of an mp4 or mov that a picture's (x, y) is shown at (ax + cy, bx + dy)."""
+    matrix = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30]
     data = bytearray(path.read_bytes())
     begin = data.index(b"tkhd") + 44
     data[begin : begin + 36] = struct.pack(">9i", *matrix)

@@ -79,12 +79,36 @@ def picture(frame: Any, long_side: int | None, aspect: float = 1.0) -> NDArray[n
     scale = 1.0 if long_side is None else min(1.0, long_side / max(width, height))
     size = {"width": max(2, round(width * scale)), "height": max(2, round(height * scale))}
     image = frame.reformat(**size, format="bgr24", interpolation="AREA").to_ndarray()
+    if is_mirrored(frame):
+        image = image[:, ::-1]
     return np.ascontiguousarray(np.rot90(image, turns(frame) // 90))
 
 
 def turns(frame: Any) -> int:
-    """Degrees (0, 90, 180, 270) counter-clockwise by which the stored picture is to be turned to be upright."""
-    return round((frame.rotation or 0) / 90) * 90 % 360
+    """Degrees (0, 90, 180, 270) counter-clockwise by which the stored picture is to be turned to be upright.
+
+    One that is mirrored is turned after its left and right were exchanged.
+    """
+    a, b, _, _ = _layout(frame)
+    degrees = 180 * is_mirrored(frame) - math.degrees(math.atan2(b, a))
+    return round(degrees / 90) * 90 % 360
+
+
+def is_mirrored(frame: Any) -> bool:
+    """Whether the picture is stored as in a mirror, as some phones do with their front camera."""
+    a, b, c, d = _layout(frame)
+    return a * d < b * c
+
+
+def _layout(frame: Any) -> tuple[float, float, float, float]:
+    """a, b, c, d where what is stored at (x, y) is shown at (ax + cy, bx + dy) (ISO 14496-12, 8.3.2.3).
+
+    The angle that PyAV makes of it does not show a mirror, and is any number where the matrix shows nothing at all.
+    """
+    if "DISPLAYMATRIX" not in frame.side_data:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)[:5].tolist()
+    return a, b, c, d
 
 
 def pixel_aspect(stream: Any) -> float:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from extractors.media.reading import Limits, probe, read_frames, read_sound
 from extractors.records import InputError
-from tests.clips import RATE, make_clip, make_picture, make_sound
+from tests.clips import RATE, lay_out, make_clip, make_picture, make_sound
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,29 @@ def test_rotation_is_applied(tmp_path: Path, degrees: int) -> None:
     assert (info.width, info.height) == ((320, 240) if degrees == 180 else (240, 320))
     upright = np.rot90(make_picture("face", (320, 240), 0.0), -degrees // 90)
     assert np.abs(next(read_frames(path)).image.astype(int) - upright).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("matrix", "rotation", "shown"),
+    [
+        ((-1, 0, 0, 1), 0, lambda stored: stored[:, ::-1]),
+        ((1, 0, 0, -1), 180, lambda stored: stored[::-1]),
+        ((0, 1, 1, 0), 270, lambda stored: stored.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), 90, lambda stored: stored[::-1, ::-1].transpose(1, 0, 2)),
+        ((0, 0, 0, 0), 0, lambda stored: stored),
+    ],
+)
+def test_a_mirrored_clip_is_shown_as_players_do(
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    rotation: int,
+    shown: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+) -> None:
+    path = make_clip(tmp_path / "a.mp4", 0.5, sound=None)
+    lay_out(path, *matrix)
+    info, wanted = probe(path), shown(make_picture("face", (320, 240), 0.0))
+    assert (info.height, info.width, info.rotation) == (*wanted.shape[:2], rotation)
+    assert np.abs(next(read_frames(path)).image.astype(int) - wanted).mean() < 12
 
 
 def test_pictures_are_picked_by_time_whatever_the_rate(tmp_path: Path) -> None:
