@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import av
 from av.container import InputContainer
 
-from extractors.media.opening import clip_start, header_seconds
-from extractors.media.packets import packets
+from extractors.media.opening import clip_start, header_seconds, open_anew
+from extractors.media.packets import JOINED, packets
 from extractors.media.tally import WHOLE, Tally
 
 # Containers without a length: what ffmpeg tells is reckoned from the bytes of the first packets, or from the last time
 # stamp, which begins anew where two recordings were joined.
-RECKONED = {"mp3", "mpeg", "mpegts", "mpegvideo"}
+RECKONED = JOINED | {"mp3", "mpegvideo"}
 FAR = 1.0  # seconds by which such a length may be wrong
 LEAST_PACKET = 32  # samples that a packet of any compressed sound holds at least
 ROUNDED = 0.02  # seconds by which two lengths in a header may differ that are the same
@@ -37,14 +39,22 @@ def clip_seconds(container: InputContainer) -> float:
 def _last_end(container: InputContainer) -> float:
     """The seconds at which the last packet of any stream ends, 0 where there is none."""
     start, last = clip_start(container), 0.0
-    try:
-        container.seek(0)
-    except (av.FFmpegError, OSError):
-        return 0.0
-    for packet in packets(container):
-        if packet.pts is not None and packet.size and not packet.is_discard:
-            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base) - start)
+    with contextlib.suppress(av.FFmpegError, OSError), _from_start(container) as whole:
+        for packet in packets(whole):
+            if packet.pts is not None and packet.size and not packet.is_discard:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base) - start)
     return last
+
+
+@contextlib.contextmanager
+def _from_start(container: InputContainer) -> Iterator[InputContainer]:
+    """The container at its beginning: opened anew if it is an ogg, in which no way leads back to an earlier link."""
+    if container.format.name == "ogg":
+        with open_anew(container) as anew:
+            yield anew
+    else:
+        container.seek(0)
+        yield container
 
 
 def damage(what: str, container: InputContainer, stream: Any, tally: Tally) -> str | None:

@@ -81,16 +81,7 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
         if size == 0:
             raise InputError(f"{path.name} is empty (0 bytes).")
         limits.check("max_bytes", size, "bytes")
-        container = av.open(
-            str(path.resolve()),
-            metadata_errors="replace",
-            timeout=TIMEOUT,
-            container_options={
-                "format_whitelist": FORMATS,
-                "protocol_whitelist": "file",
-                "codec_whitelist": WHITELIST,
-            },
-        )
+        container = _open(str(path.resolve()))
     except InputError:
         raise
     except FileNotFoundError:
@@ -112,6 +103,27 @@ def open_clip(path: str | Path, limits: Limits) -> InputContainer:
         container.close()
         raise
     return container
+
+
+def open_anew(container: InputContainer) -> InputContainer:
+    """The same file opened once more, for the caller to close.
+
+    Raises FFmpegError or OSError where it is there no longer.
+    """
+    return _open(container.name)
+
+
+def _open(path: str) -> InputContainer:
+    return av.open(
+        path,
+        metadata_errors="replace",
+        timeout=TIMEOUT,
+        container_options={
+            "format_whitelist": FORMATS,
+            "protocol_whitelist": "file",
+            "codec_whitelist": WHITELIST,
+        },
+    )
 
 
 def _check_streams(container: InputContainer, limits: Limits) -> None:

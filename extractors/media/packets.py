@@ -17,8 +17,8 @@ from extractors.media.tally import Tally
 # Packets that a stream may have, at least and for each second that it has reached: TrueHD has the most, 1,200. Without
 # a limit a small file of tiny packets takes minutes.
 MOST_PACKETS, MOST_A_SECOND = 2_000, 1_300
-# Containers of which files are joined by writing one after the other; the times of each begin anew.
-JOINED = {"mpeg", "mpegts"}
+# Containers of which files are joined by writing one after the other; the times of each begin anew. (ogg: "chained".)
+JOINED = {"mpeg", "mpegts", "ogg"}
 BACK = 1.0  # seconds by which a stream falls back where another recording begins
 # Packets that are kept back until others tell which recording they are of: ten seconds of sound, as much as ffmpeg
 # leaves streams apart.

@@ -15,7 +15,7 @@ from extractors.clip import ClipReader
 from extractors.media import packets as media_packets
 from extractors.media.packets import packets
 from extractors.media.reading import probe, read_frames, read_sound
-from tests.clips import RATE, make_clip
+from tests.clips import RATE, make_clip, make_sound
 
 
 def join(path: Path, *parts: Path) -> Path:
@@ -52,6 +52,21 @@ def test_sound_that_one_recording_in_between_lacks_stays_with_its_pictures(
     heard = make_clip(tmp_path / f"1.{ending}", 4.0, fps=25, video="plain", sound="tone")
     silent = make_clip(tmp_path / f"2.{ending}", 6.0, fps=25, video="plain", sound=None)
     assert loud_seconds(join(tmp_path / f"a.{ending}", heard, silent, heard)) == [0, 1, 2, 3, 10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("codec", ["libopus", "flac"])
+@pytest.mark.parametrize("serial", ["0", "77"])
+def test_an_ogg_of_two_links_lasts_and_holds_both(tmp_path: Path, codec: str, serial: str) -> None:
+    first = write_ogg(tmp_path / "1.ogg", codec, "tone", 3.0)
+    second = write_ogg(tmp_path / "2.ogg", codec, "silence", 2.0, {"serial_offset": serial})
+    third = write_ogg(tmp_path / "3.ogg", codec, "tone", 2.0, {"serial_offset": "99"})
+    path, warnings = join(tmp_path / "a.ogg", first, second, third), list[str]()
+    assert probe(path, warnings=warnings).duration == pytest.approx(7, abs=0.1)
+    sound = read_sound(path, warnings)
+    assert sound is not None
+    assert (sound.start, sound.duration) == pytest.approx((0, 7), abs=0.1)
+    assert loud_seconds(path) == [0, 1, 2, 5, 6]
+    assert warnings == []
 
 
 @pytest.mark.parametrize("caught_up", [False, True])
@@ -92,6 +107,18 @@ def test_a_stream_that_appears_after_the_opening_is_told_and_all_else_is_read(
     told = "The clip's sound cannot be decoded, so it is analysed without."
     assert clip.warnings == ([told] if is_known else [])
     assert len(list(read_frames(path))) == pytest.approx(200, abs=2)
+
+
+def write_ogg(
+    path: Path, codec: str, kind: str, seconds: float, options: dict[str, str] | None = None
+) -> Path:
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(make_sound(kind, seconds)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
 
 
 def steady(index: int, begin: float, end: float) -> list[Any]:
