@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +91,15 @@ class Mixer:
         if count not in MIXED and frame.layout.name == f"{count} channels":
             frame = _averaged(frame, first=self.layout != "mono")
         return list(self._resampler.resample(frame))
+
+    def overwritten(self) -> float:
+        """The share, 0..1, of the sound taken that other sound takes the place of: its times began anew."""
+        pieces = sorted((place, place + len(data) // 4) for place, data in self.pieces)
+        taken, free, reached = sum(end - place for place, end in pieces), 0, -math.inf
+        for place, end in pieces:
+            free += int(max(0, end - max(place, reached)))
+            reached = max(reached, end)
+        return 1 - free / taken if taken else 0.0
 
     def sound(self) -> Sound | None:
         """Everything taken, gaps as silence, from the first sample's time, and let go of; None where nothing was."""

@@ -24,7 +24,7 @@ from extractors.media.decode import decode, picture, pixel_aspect, slots, turns
 from extractors.media.lengths import clip_seconds, damage
 from extractors.media.mixing import Mixer
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip, unread_codec
-from extractors.media.packets import appears_midway, packets
+from extractors.media.packets import BACK, appears_midway, packets
 from extractors.media.tally import Tally
 from extractors.records import Frame, Glance, InputError, MediaInfo, Progress, Sound
 
@@ -164,6 +164,7 @@ def _mix(
             if progress is not None:
                 progress(time or 0.0)
         tally.stopped |= mixer.overfull
+        tally.spoil(round(tally.good * mixer.overwritten()))
         _report(damage("sound", container, stream, tally), warnings)
         return mixer.sound(), channels
 
@@ -224,11 +225,13 @@ def _read_pictures(
             return
         rate = float(stream.average_rate or 25)
         aspect = pixel_aspect(stream)
-        tally, last = Tally(), -1.0
+        tally, last, anew = Tally(), -1.0, False
         for stamp, frame in decode(container, stream, clip_start(container), tally):
             time = max(0.0, last + 1 / rate if stamp is None else stamp)
             if time > limits.max_seconds:
                 break
+            anew = time < last - (0 if anew else BACK)  # another file's pictures, joined to this one's
+            tally.spoil(int(anew))
             if time > last and not frame.is_corrupt:
                 last = time
                 yield Glance(time, partial(picture, frame, long_side, aspect))

@@ -38,10 +38,10 @@ class Tally:
         self.good += whole
         self.bad += not whole
 
-    def spoil(self) -> None:
-        """Note that what counted as good came to nothing."""
-        self.good -= self.good > 0
-        self.bad += 1
+    def spoil(self, count: int = 1) -> None:
+        """Note that so many of what counted as good came to nothing."""
+        self.good = max(0, self.good - count)
+        self.bad += count
 
     @property
     def missing(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,6 +68,21 @@ def test_an_ogg_of_two_links_lasts_and_holds_both(tmp_path: Path, codec: str, se
     assert (sound.start, sound.duration) == pytest.approx((0, 7), abs=0.1)
     assert loud_seconds(path) == [0, 1, 2, 5, 6]
     assert warnings == []
+
+
+def test_a_file_joined_to_one_that_cannot_follow_it_is_told(tmp_path: Path) -> None:
+    """The times of the second are those of the first: its sound takes the place, its pictures are not seen."""
+    first = make_clip(tmp_path / "1.webm", 3.0, video="plain", fps=25)
+    path = join(tmp_path / "a.webm", first, make_clip(tmp_path / "2.webm", 4.0, video="plain", fps=25))
+    alone, warnings = list[str](), list[str]()
+    for clip, told in ((first, alone), (path, warnings)):
+        read_sound(clip, told)
+        list(read_frames(clip, warnings=told))
+    assert alone == []
+    shares = [
+        re.search(r"decoded (\d+) of (\d+) (frames|packets of sound), 5\d %", told) for told in warnings
+    ]
+    assert [share and share[3] for share in shares] == ["packets of sound", "frames"]
 
 
 @pytest.mark.parametrize("caught_up", [False, True])
