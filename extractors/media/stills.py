@@ -1,12 +1,13 @@
 """A few pictures of a clip, found by time: those of the face at chosen moments.
 
 A look's box is of the picture at that very time, so that picture is found again: from the last key frame before it.
+Where recordings may be joined the times are those of the whole, which the file knows nothing of.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from extractors.media.decode import decode_packet, picture, pixel_aspect
 from extractors.media.opening import Limits, clip_start, first_stream, open_clip
+from extractors.media.packets import JOINED, packets
 from extractors.media.tally import Tally
 from extractors.records import FloatArray, Frame, Looks
 
@@ -25,6 +27,7 @@ SIDE = 112  # pixels of a face's picture: twice what a page shows, for dense scr
 MARGIN = 1.35  # how much wider than the box, which ends at the chin and the brows
 QUALITY = 80  # of a JPEG, 0..100: some 4 kB each
 NEAR = 0.5  # seconds within which a look stands for a moment
+EXACT = 1e-3  # seconds by which times may differ that are the same
 LATE = 0.06  # seconds after its time stamp that a picture still counts as found
 CLOSE = 0.5  # seconds before it from which every picture is decoded
 EARLIER = 10.0  # seconds by which to seek further back where a container without an index lands too late
@@ -45,8 +48,10 @@ def face_pictures(
     found = []
     with open_clip(path, limits or Limits.from_environment()) as container:
         stream = first_stream(container, "video")
-        for i in chosen if stream is not None else ():
-            still = _find(container, stream, float(looks.time[i]))
+        if stream is None:
+            return []
+        find = _walked if container.format.name in JOINED else _sought
+        for i, still in zip(chosen, find(container, stream, looks.time[chosen].tolist()), strict=True):
             if still is not None:
                 found.append((still.time, _cut(still.image, looks.boxes[i])))
     return found
@@ -58,32 +63,70 @@ def _nearest(looks: Looks, moment: float) -> list[int]:
     return [int(apart.argmin())] if len(apart) and apart.min() <= NEAR else []
 
 
-def _find(container: InputContainer, stream: Any, time: float) -> Frame | None:
-    """The clip's picture at `time`, upright."""
-    for back in (0.0, EARLIER):
-        try:
-            container.seek(int((clip_start(container) + max(0.0, time - back)) * av.time_base))
-            found = _first_from(container, stream, time)
-        except (av.FFmpegError, OSError):
-            return None
-        if found is not None:
-            return found
+def _sought(container: InputContainer, stream: Any, times: Sequence[float]) -> Iterator[Frame | None]:
+    """The clip's picture at each of the times, upright, from the key frame before it that the container finds."""
+    for time in times:
+        found = None
+        for back in (0.0, EARLIER):
+            try:
+                container.seek(int((clip_start(container) + max(0.0, time - back)) * av.time_base))
+            except (av.FFmpegError, OSError):
+                break
+            found = _at(container, stream, time, packets(container, stream))
+            if found is not None:
+                break
+        yield found
+
+
+def _walked(container: InputContainer, stream: Any, times: Sequence[float]) -> Iterator[Frame | None]:
+    """What `_sought` gives, of a container in which seeking goes by the times of one recording; `times` ascend.
+
+    All packets are read from the first on. Those since the last key frame before a time are held, and decoded.
+    """
+    coming, start = packets(container, stream), clip_start(container)
+    held: list[Any] = []
+    for time in times:
+        before, held = held, []
+        for packet in itertools.chain(before, coming):
+            if (
+                packet.is_keyframe
+                and packet.pts is not None
+                and _seconds(packet.pts, packet) - start <= time + EXACT
+            ):
+                held.clear()
+            held.append(packet)
+            del held[MOST_DECODED:]  # none in a minute: the time is not reached
+            # No packet after this one is shown before it is decoded.
+            if packet.dts is not None and _seconds(packet.dts, packet) - start > time + LATE:
+                break
+        yield _at(container, stream, time, held)
+
+
+def _at(container: InputContainer, stream: Any, time: float, coming: Iterable[Any]) -> Frame | None:
+    """The picture of that time that the packets hold; None where they begin later."""
+    start = clip_start(container)
+    for frame in _decoded(stream, itertools.islice(coming, MOST_DECODED), start + time - CLOSE):
+        stamp = -1.0 if frame.pts is None else _seconds(frame.pts, stream) - start
+        if stamp >= time - EXACT:
+            found = stamp <= time + LATE and not frame.is_corrupt
+            return Frame(stamp, picture(frame, None, pixel_aspect(stream))) if found else None
     return None
 
 
-def _first_from(container: InputContainer, stream: Any, time: float) -> Frame | None:
-    """The picture of that time among those that follow; None where they begin later."""
-    start, codec = clip_start(container), stream.codec_context
-    for packet in itertools.islice(container.demux(stream), MOST_DECODED):
-        # On the way there, pictures that no other is made from are passed over: about half of them.
-        near = packet.pts is None or float(packet.pts * packet.time_base) - start > time - CLOSE
-        codec.skip_frame = "DEFAULT" if near else "NONREF"
-        for frame in decode_packet(stream, packet, Tally()):
-            stamp = -1.0 if frame.pts is None else float(frame.pts * stream.time_base) - start
-            if stamp >= time - 1e-3:
-                found = stamp <= time + LATE and not frame.is_corrupt
-                return Frame(stamp, picture(frame, None, pixel_aspect(stream))) if found else None
-    return None
+def _decoded(stream: Any, coming: Iterable[Any], near: float) -> Iterator[Any]:
+    """All frames of the packets that are shown after `near`, and those before that others are made from."""
+    codec = stream.codec_context
+    codec.flush_buffers()
+    for packet in itertools.chain(coming, [None]):
+        if packet is not None:
+            # On the way there, pictures that no other is made from are passed over: about half of them.
+            is_near = packet.pts is None or _seconds(packet.pts, packet) > near
+            codec.skip_frame = "DEFAULT" if is_near else "NONREF"
+        yield from decode_packet(stream, packet, Tally())
+
+
+def _seconds(stamp: int, timed: Any) -> float:
+    return float(stamp * timed.time_base)
 
 
 def _cut(image: NDArray[np.uint8], box: FloatArray) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from extractors.media import stills
+from extractors.media.reading import read_frames
 from extractors.media.stills import SIDE, face_pictures
 from extractors.records import InputError, Looks
 from tests.clips import make_clip
@@ -32,10 +33,10 @@ def greys(pictures: list[tuple[float, bytes]]) -> list[float]:
     return [float(image[SIDE // 2, SIDE // 2].mean()) for image in read]
 
 
-def write_grey(path: Path, codec: str) -> Path:
+def write_grey(path: Path, codec: str, options: dict[str, str] | None = None) -> Path:
     """A clip whose grey says its time, 20 a second, with a darker square of 80 pixels where the face is to be."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=FPS, options={"g": "1000"})
+        stream = container.add_stream(codec, rate=FPS, options=options or {"g": "1000"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for i in range(int(SECONDS * FPS)):
             image: NDArray[np.uint8] = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
@@ -63,6 +64,38 @@ def test_the_picture_is_that_of_its_time_though_there_is_one_key_frame(
     found = face_pictures(path, looks, [0.1, 60 / fps - 0.1, last])
     assert [round(seconds * fps) for seconds, _ in found] == [0, 60, 119]
     assert greys(found) == pytest.approx([0, 120, 238], abs=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mpg", "mpeg1video"), ("a.ts", "libx264"), ("a.ts", "mpeg2video")]
+)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_pictures_of_joined_recordings_are_those_that_were_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, codec: str, parts: int
+) -> None:
+    monkeypatch.setitem(globals(), "FPS", 25)
+    monkeypatch.setitem(globals(), "SECONDS", 4.0)
+    monkeypatch.setattr(stills, "MOST_DECODED", 40)
+    key_frames = {"g": "12", "bf": "2"}
+    path = tmp_path / name
+    path.write_bytes(write_grey(tmp_path / f"1{name}", codec, key_frames).read_bytes() * parts)
+    frames = list(read_frames(path, per_second=5))
+    assert len(frames) == pytest.approx(20 * parts, abs=1)
+    times = [frame.time for frame in frames]
+    found = face_pictures(path, looks_at(*times), times)
+    assert [seconds for seconds, _ in found] == pytest.approx(times, abs=1e-3)
+    assert greys(found) == pytest.approx([frame.image[100, 120].mean() for frame in frames], abs=3)
+
+
+def test_a_key_frame_that_is_too_far_back_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_grey(tmp_path / "a.ts", "libx264")
+    assert len(face_pictures(path, looks_at(0.2, 10.0), [0.2, 10.0])) == 2
+    monkeypatch.setattr(stills, "MOST_DECODED", 20)
+    assert [seconds for seconds, _ in face_pictures(path, looks_at(0.2, 10.0), [0.2, 10.0])] == pytest.approx(
+        [0.2]
+    )
 
 
 def test_only_where_a_face_was_seen_and_each_look_once(tmp_path: Path) -> None:
