@@ -237,19 +237,24 @@ def test_several_threads_and_processes_share_a_folder(tmp_path: Path) -> None:
         "import sys, numpy as np\nfrom pathlib import Path\n"
         "from extractors.cache import Cache\nfrom extractors.records import Sound\n"
         "kept = Cache(Path(sys.argv[1]), limit=60_000)\n"
+        "hits = 0\n"
         "for i in range(150):\n"
         "    name = f'k{i % 7}'\n"
         "    found = kept.get(name)\n"
         "    assert found is None or (found[0].samples == i % 7).all()\n"
+        "    hits += found is not None\n"
         "    kept.put(name, Sound(np.full(3000, i % 7, np.float32)), [])\n"
+        "assert hits\n"
     )
     others = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
     wrong: list[object] = []
+    hits: list[str] = []
 
     def work() -> None:
         kept = Cache(tmp_path, limit=60_000)
         for i in range(150):
             found = kept.get(f"k{i % 7}")
+            hits.extend([f"k{i % 7}"] * (found is not None))
             if found is not None and not (found[0].samples == i % 7).all():  # type: ignore[union-attr]
                 wrong.append(found)
             kept.put(f"k{i % 7}", Sound(np.full(3000, i % 7, np.float32)), [])
@@ -261,6 +266,7 @@ def test_several_threads_and_processes_share_a_folder(tmp_path: Path) -> None:
         thread.join()
     assert [other.wait(60) for other in others] == [0, 0]
     assert wrong == []
+    assert hits
     assert not list(tmp_path.glob(".aside-*"))
 
 
