@@ -68,7 +68,7 @@ class Api:
         The answer is long, a number a tick for each of about twenty lines; for a few sentences call describe.
 
         Args:
-            clip: a video (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
+            clip: a video file (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
             language: of the speech: a code such as de, or auto; English where it is left empty.
 
@@ -88,7 +88,7 @@ class Api:
         """Say in a few lines how a video of someone talking comes across, by its words, its voice and its face.
 
         Args:
-            clip: a video (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
+            clip: a video file (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
             language: of the speech: a code such as de, or auto; English where it is left empty.
 
@@ -109,7 +109,7 @@ class Api:
         """Analyse a video of someone talking and give the analysis as a file.
 
         Args:
-            clip: a video (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
+            clip: a video file (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
             kind: json, csv (a row a tick), vtt (subtitles with scores), eaf (for ELAN) or html (a report).
             transcript: a file .srt, .vtt or .txt with what is said, instead of speech recognition.
             language: of the speech: a code such as de, or auto; English where it is left empty.
@@ -145,7 +145,7 @@ class Api:
         The answer is long, since it holds both analyses; its `sentences` and `scores` say what matters.
 
         Args:
-            clip: a video (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
+            clip: a video file (mp4, mov, webm, mkv, avi, mpg) or sound alone (wav, mp3, m4a, ogg, flac).
             other: the video to compare it with; without one, the same video read by chains that are not coupled.
             transcript: a file .srt, .vtt or .txt with what is said in the first, instead of speech recognition.
             language: of the speech: a code such as de, or auto; English where it is left empty.
